@@ -1,0 +1,19 @@
+"""AMSNet for BasicSR: self-supervised denoising of real photographs.
+
+Importing this package is quick and has no side effects. Two things hang on it:
+
+- `amsnet_basicsr.plugin` registers the archs, datasets, losses, metrics and models with BasicSR.
+- Reading `amsnet_basicsr.__version__` imports that plugin first. An options file with the line
+  `plugin: !!python/name:amsnet_basicsr.__version__` thus registers everything in an unmodified BasicSR, whose options
+  reader looks the name up, while `amsnet_basicsr.scheme` and `amsnet_basicsr.archs` stay usable without BasicSR.
+"""
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name == '__version__':
+        from amsnet_basicsr import plugin
+
+        return plugin.__version__
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,0 +1,26 @@
+"""The asymmetric mask scheme in plain PyTorch: it knows nothing of BasicSR, options or files."""
+
+from amsnet_basicsr.scheme.denoiser import AsymmetricMaskDenoiser
+from amsnet_basicsr.scheme.mask import hide, random_partition
+from amsnet_basicsr.scheme.mmdb import multi_branch_denoise
+from amsnet_basicsr.scheme.pad import pad_to_multiple, required_multiple, same_size_forward
+from amsnet_basicsr.scheme.pixel_shuffle import pixel_downsample, pixel_upsample
+from amsnet_basicsr.scheme.refine import R3, PartitionAverage, build_refinement, random_replacement
+from amsnet_basicsr.scheme.tile import tiled_forward
+
+__all__ = [
+    'R3',
+    'AsymmetricMaskDenoiser',
+    'PartitionAverage',
+    'build_refinement',
+    'hide',
+    'multi_branch_denoise',
+    'pad_to_multiple',
+    'pixel_downsample',
+    'pixel_upsample',
+    'random_partition',
+    'random_replacement',
+    'required_multiple',
+    'same_size_forward',
+    'tiled_forward',
+]

@@ -1,0 +1,126 @@
+"""Noisy image of any size in, denoised image out: the full inference of Eq. 8."""
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from amsnet_basicsr.scheme.mask import random_partition
+from amsnet_basicsr.scheme.mmdb import multi_branch_denoise
+from amsnet_basicsr.scheme.pad import pad_to_multiple, required_multiple, same_size_forward
+from amsnet_basicsr.scheme.pixel_shuffle import pixel_downsample, pixel_upsample
+from amsnet_basicsr.scheme.refine import R3, PartitionAverage
+from amsnet_basicsr.scheme.tile import tiled_forward
+
+
+class AsymmetricMaskDenoiser(nn.Module):
+    """Denoise by complementary masks over one network, with an optional refinement.
+
+    All random choices come from a CPU generator seeded anew for every call and are drawn for one whole image. So an
+    image's result depends on the seed alone: not on the batch it is in, on the device, on chunks or (but for what a
+    network sees beyond a tile) on tiles.
+
+    Args:
+        net: The denoiser D_E, maps (N, C, H, W) to (N, C, H, W).
+        stride: Pixel-downsampling stride s of inference (paper: 2).
+        branches: Number of branches k (paper: 2).
+        mask_per_channel: Draw masks per channel; see `random_partition`.
+        seed: Seed of the masks and of the refinement.
+        refine: `R3`, `PartitionAverage` or None.
+        tile: `{'size': 512, 'overlap': 64}` runs the network on tiles of its input, which bounds the memory for
+            large images; None runs it on whole sub-images. Both are rounded up to the network's size multiple.
+        size_multiple: What both sides of the network's input must be divisible by; None asks `required_multiple`.
+        max_pixels: Most input pixels in one pass of the network (but at least one image or tile), which bounds memory.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        stride: int = 2,
+        branches: int = 2,
+        mask_per_channel: bool = False,
+        seed: int = 0,
+        refine: R3 | PartitionAverage | None = None,
+        tile: Mapping[str, int] | None = None,
+        size_multiple: int | None = None,
+        max_pixels: int = 2**18,
+    ) -> None:
+        """Set up the scheme; the network is used as it is, in its present mode and on its present device."""
+        super().__init__()
+        if stride < 1 or branches < 2:
+            raise ValueError(f'stride must be at least 1 and branches at least 2, got {stride} and {branches}')
+        self.net = net
+        self.stride = stride
+        self.branches = branches
+        self.mask_per_channel = mask_per_channel
+        self.seed = seed
+        self.refine = refine
+        self.size_multiple = required_multiple(net) if size_multiple is None else size_multiple
+        self.max_pixels = max_pixels
+        self.tile = None
+        if tile is not None:
+            round_up = partial(_round_up, multiple=self.size_multiple)
+            self.tile = {'size': round_up(tile['size']), 'overlap': round_up(tile.get('overlap', 64))}
+
+    @torch.no_grad()
+    def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        """Denoise images.
+
+        Args:
+            noisy: Noisy images, (N, C, H, W), float in [0, 1], of any size from 1×1 up.
+
+        Returns:
+            Denoised images, (N, C, H, W), not clamped.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        draw = partial(self.draw_partition, noisy.shape, generator=generator)
+        denoised = self.denoise_once(noisy, self.stride, draw(self.stride))
+        if isinstance(self.refine, R3):
+            draws = self.refine.draw(noisy.shape, draw, generator)
+            return self.refine.refine(self.denoise_once, noisy, denoised, draws, self.max_pixels)
+        if isinstance(self.refine, PartitionAverage):
+            indices = (draw(self.stride) for _ in range(self.refine.samples - 1))
+            return self.refine.refine(self.denoise_once, noisy, denoised, indices, self.stride)
+        return denoised
+
+    def draw_partition(self, shape: tuple[int, ...], stride: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw the partition for the sub-images of one image.
+
+        Args:
+            shape: Shape (N, C, H, W) of the images; N doesn't matter.
+            stride: Pixel-downsampling stride s.
+            generator: Source of randomness.
+
+        Returns:
+            Branch indices, (s², 1 or C, ⌈H/s⌉, ⌈W/s⌉).
+        """
+        _, c, h, w = shape
+        sub_shape = (stride**2, c, math.ceil(h / stride), math.ceil(w / stride))
+        return random_partition(sub_shape, self.branches, generator, self.mask_per_channel)
+
+    def denoise_once(self, noisy: torch.Tensor, stride: int, index: torch.Tensor) -> torch.Tensor:
+        """Run the mask block once: P_s⁻¹( D_M( P_s(I_N) ) ) of Eq. 8, differentiable.
+
+        Args:
+            noisy: Images, (N, C, H, W).
+            stride: Pixel-downsampling stride s.
+            index: Branch indices, (N·s², …) for each image its own, or (s², …) for all the same.
+
+        Returns:
+            Denoised images, (N, C, H, W).
+        """
+        h, w = noisy.shape[-2:]
+        sub = pixel_downsample(pad_to_multiple(noisy, stride), stride)
+        out = multi_branch_denoise(self._run_net, sub, index.to(sub.device), self.branches, self.max_pixels)
+        return pixel_upsample(out, stride)[..., :h, :w]
+
+    def _run_net(self, x: torch.Tensor) -> torch.Tensor:
+        net: Any = self.net if self.tile is None else partial(tiled_forward, self.net, **self.tile)
+        return same_size_forward(net, x, self.size_multiple)
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

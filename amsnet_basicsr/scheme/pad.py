@@ -1,0 +1,91 @@
+"""Fitting images of any size to networks that want a multiple of something."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+#: Multiples tried for networks that don't state theirs, each with a test size that is no multiple of the later ones.
+_PROBE_SIZES = {1: 37, 2: 38, 4: 36, 7: 35, 8: 40, 12: 36, 16: 48, 24: 72, 32: 96, 64: 192, 128: 384}
+
+
+def pad_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Extend images to the right and below so that both sides are divisible by `multiple`.
+
+    Reflection keeps the statistics of the noise; where an image is too small to reflect that far, its border is
+    repeated instead.
+
+    Args:
+        x: Images, (N, C, H, W), of any size from 1×1 up.
+        multiple: The number that both sides shall be divisible by.
+
+    Returns:
+        Images, (N, C, H′, W′), whose top left H×W pixels are `x`; `x` itself if nothing is missing.
+    """
+    h, w = x.shape[-2:]
+    right, bottom = -w % multiple, -h % multiple
+    if not right and not bottom:
+        return x
+    mode = 'reflect' if right < w and bottom < h else 'replicate'
+    return F.pad(x, (0, right, 0, bottom), mode)
+
+
+def same_size_forward(net: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, multiple: int = 1) -> torch.Tensor:
+    """Run a network on images of any size: pad to what it needs, crop back to what came in.
+
+    Args:
+        net: Maps (N, C, H, W) to (N, C, H, W) if H and W are divisible by `multiple`.
+        x: Images, (N, C, H, W).
+        multiple: The network's size multiple.
+
+    Returns:
+        The network's output, (N, C, H, W).
+    """
+    h, w = x.shape[-2:]
+    return net(pad_to_multiple(x, multiple))[..., :h, :w]
+
+
+@torch.no_grad()
+def required_multiple(net: nn.Module, channels: int = 3) -> int:
+    """Find the size multiple a network needs: what it states, else the smallest that it is seen to work with.
+
+    A network states it by an attribute `size_multiple`. Others, such as BasicSR's own, are run once on small zero
+    images, in evaluation mode, until one comes back in its own size.
+
+    Args:
+        net: A network that maps (N, C, H, W) to (N, C, H, W).
+        channels: Number of image channels C.
+
+    Returns:
+        The multiple, 1 if any size will do.
+
+    Raises:
+        ValueError: If no size works; the message holds what the network said or returned.
+    """
+    stated = getattr(net, 'size_multiple', None)
+    if stated is not None:
+        return int(stated)
+    parameter = next(net.parameters(), None)
+    device = parameter.device if parameter is not None else None
+    training = net.training
+    net.eval()
+    seen = []
+    try:
+        for multiple, size in _PROBE_SIZES.items():
+            try:
+                # Two sizes, so that a network that needs square or one exact size is not taken for a flexible one.
+                shapes = [(1, channels, size, size), (1, channels, size, size + multiple)]
+                outputs = [tuple(net(torch.zeros(shape, device=device)).shape) for shape in shapes]
+            except Exception as error:  # what a foreign network raises on a wrong size is its own affair
+                seen.append(f'{size}×{size}: {type(error).__name__}: {error}'.splitlines()[0])
+                continue
+            if outputs == shapes:
+                return multiple
+            seen.append(f'{shapes} → {outputs}')
+    finally:
+        net.train(training)
+    raise ValueError(
+        f'{type(net).__name__} does not return images in the size they came in, as a denoiser must (upscale: 1?). '
+        f'Tried {len(seen)} sizes; the last: {seen[-1]}'
+    )

@@ -1,0 +1,61 @@
+"""Fixtures: real files, made on the spot."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption('--slow', action='store_true', help='run the tests marked slow too')
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption('--slow'):
+        for item in items:
+            if 'slow' in item.keywords:
+                item.add_marker(pytest.mark.skip(reason='slow: run with --slow'))
+
+
+def noisy_picture(height: int, width: int, seed: int) -> np.ndarray:
+    """A smooth scene with strong noise, uint8 BGR."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    scene = np.stack([100 + 60 * np.sin(x / 9 + seed), 90 + 50 * np.cos(y / 7), 60 + x % 64], axis=-1)
+    return (scene + rng.normal(0, 20, scene.shape)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write a folder of noisy PNG pictures and return it."""
+
+    def make(name: str, count: int = 4, size: tuple[int, int] = (64, 72), first_seed: int = 0) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        for number in range(count):
+            cv2.imwrite(str(folder / f'im{number}.png'), noisy_picture(*size, first_seed + number))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def make_lmdb(tmp_path: Path) -> Callable[[Path], Path]:
+    """Turn a folder of pictures into a BasicSR LMDB by BasicSR's own tool."""
+
+    def make(folder: Path) -> Path:
+        from amsnet_basicsr import compat
+
+        compat.prepare_import()
+        from basicsr.utils.lmdb_util import make_lmdb_from_imgs
+
+        files = sorted(path.name for path in folder.iterdir())
+        target = tmp_path / f'{folder.name}.lmdb'
+        make_lmdb_from_imgs(str(folder), str(target), files, [Path(name).stem for name in files])
+        return target
+
+    return make
