@@ -1,0 +1,19 @@
+"""Denoising networks: (N, C, H, W) images in, images of the same shape out.
+
+Nothing here imports BasicSR, so the networks serve without it; the plugin registers all of `ARCHS` with BasicSR.
+"""
+
+from torch import nn
+
+from .dbsn_arch import DBSNl
+from .dncnn_arch import DnCNN
+from .nafnet_arch import NAFNet, NAFNetBaseline
+from .restormer_arch import Restormer
+from .unet_arch import UNet
+
+ARCHS: dict[str, type[nn.Module]] = {
+    net.__name__: net for net in (DBSNl, DnCNN, NAFNet, NAFNetBaseline, Restormer, UNet)
+}
+"""The networks by the name that options and command lines give."""
+
+__all__ = ['ARCHS', *ARCHS]

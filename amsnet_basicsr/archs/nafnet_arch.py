@@ -1,0 +1,235 @@
+"""NAFNet, a U-shaped network without activation functions, and the baseline it was derived from."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .channel_norm import ChannelNorm
+
+
+class SimpleGate(nn.Module):
+    """Multiply one half of the channels by the other: (N, 2C, H, W) → (N, C, H, W)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Gate features."""
+        first, second = x.chunk(2, dim=1)
+        return first * second
+
+
+class _Block(nn.Module):
+    """A spatial and a pointwise branch, each normalised before, scaled by a learned gain and added to its input.
+
+    Args:
+        channels: Number of channels C.
+        spatial: Channels of the spatial branch before its activation.
+        pointwise: Channels of the pointwise branch before its activation.
+        activation: Used in both branches.
+        gated: Whether the activation halves the number of channels.
+        attention_name: State-dict name of the channel attention.
+        attention: Takes the number of channels C' after the activation and returns a module from features
+            (N, C', H, W) to a factor per image and channel (N, C', 1, 1).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        spatial: int,
+        pointwise: int,
+        activation: nn.Module,
+        gated: bool,
+        attention_name: str,
+        attention: Callable[[int], nn.Module],
+    ) -> None:
+        super().__init__()
+        spatial_out, pointwise_out = (spatial // 2, pointwise // 2) if gated else (spatial, pointwise)
+        # Gains of zero: a new block is the identity.
+        self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.conv1 = nn.Conv2d(channels, spatial, 1)
+        self.conv2 = nn.Conv2d(spatial, spatial, 3, padding=1, groups=spatial)
+        self.conv3 = nn.Conv2d(spatial_out, channels, 1)
+        self.activation = activation
+        self.attention_name = attention_name
+        self.add_module(attention_name, attention(spatial_out))
+        self.conv4 = nn.Conv2d(channels, pointwise, 1)
+        self.conv5 = nn.Conv2d(pointwise_out, channels, 1)
+        self.norm1 = ChannelNorm(channels, eps=1e-6)
+        self.norm2 = ChannelNorm(channels, eps=1e-6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Transform features (N, C, H, W); same shape out."""
+        y = self.activation(self.conv2(self.conv1(self.norm1(x))))
+        y = y * self.get_submodule(self.attention_name)(y)
+        x = x + self.conv3(y) * self.beta
+        y = self.activation(self.conv4(self.norm2(x)))
+        return x + self.conv5(y) * self.gamma
+
+
+class NAFBlock(_Block):
+    """Block with SimpleGate and simplified channel attention (Sec. 3.4): no activation function at all.
+
+    Args:
+        channels: Number of channels C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, 2 * channels, 2 * channels, SimpleGate(), True, 'sca', self._attention)
+
+    @staticmethod
+    def _attention(channels: int) -> nn.Module:
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, channels, 1))
+
+
+class BaselineBlock(_Block):
+    """Block with GELU and squeeze-and-excitation, from which NAFBlock was derived (Sec. 3.3).
+
+    Args:
+        channels: Number of channels C.
+        dw_expand: Width of the spatial branch as a multiple of C.
+        ffn_expand: Width of the pointwise branch as a multiple of C.
+    """
+
+    def __init__(self, channels: int, dw_expand: int = 1, ffn_expand: int = 2) -> None:
+        super().__init__(channels, dw_expand * channels, ffn_expand * channels, nn.GELU(), False, 'se', self._attention)
+
+    @staticmethod
+    def _attention(channels: int) -> nn.Module:
+        return nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, channels // 2, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels // 2, channels, 1),
+            nn.Sigmoid(),
+        )
+
+
+class _UShape(nn.Module):
+    """Encoder and decoder of blocks with added skips; any height and width are padded within.
+
+    Args:
+        block: Takes a number of channels and returns a block of that width.
+        img_channel: Channels of input and output.
+        width: Channels at full resolution; doubled at each coarser scale.
+        middle_blk_num: Blocks at the coarsest scale.
+        enc_blk_nums: Blocks of the encoder per scale, finest first.
+        dec_blk_nums: Blocks of the decoder per scale, coarsest first; as many numbers as `enc_blk_nums`.
+    """
+
+    def __init__(
+        self,
+        block: Callable[[int], nn.Module],
+        img_channel: int,
+        width: int,
+        middle_blk_num: int,
+        enc_blk_nums: Sequence[int],
+        dec_blk_nums: Sequence[int],
+    ) -> None:
+        super().__init__()
+        if len(enc_blk_nums) != len(dec_blk_nums):
+            raise ValueError(
+                f'enc_blk_nums and dec_blk_nums must have equal length, got {enc_blk_nums} and {dec_blk_nums}.'
+            )
+        self.size_multiple = 2 ** len(enc_blk_nums)
+
+        def blocks(channels: int, count: int) -> nn.Sequential:
+            return nn.Sequential(*(block(channels) for _ in range(count)))
+
+        encoder_widths = [width * 2**scale for scale in range(len(enc_blk_nums))]
+        decoder_widths = encoder_widths[::-1]
+        self.intro = nn.Conv2d(img_channel, width, 3, padding=1)
+        self.ending = nn.Conv2d(width, img_channel, 3, padding=1)
+        self.encoders = nn.ModuleList(blocks(c, count) for c, count in zip(encoder_widths, enc_blk_nums, strict=True))
+        self.decoders = nn.ModuleList(blocks(c, count) for c, count in zip(decoder_widths, dec_blk_nums, strict=True))
+        self.middle_blks = blocks(width * self.size_multiple, middle_blk_num)
+        self.ups = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(2 * c, 4 * c, 1, bias=False), nn.PixelShuffle(2)) for c in decoder_widths
+        )
+        self.downs = nn.ModuleList(nn.Conv2d(c, 2 * c, 2, stride=2) for c in encoder_widths)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Denoise images.
+
+        Args:
+            x: Images, (N, C, H, W), in [0, 1]. Sizes that are no multiple of `size_multiple` are padded with zeros
+                at the bottom and the right, as in the official code.
+
+        Returns:
+            Denoised images, (N, C, H, W), not clipped.
+        """
+        height, width = x.shape[-2:]
+        bottom, right = -height % self.size_multiple, -width % self.size_multiple
+        if bottom or right:
+            x = F.pad(x, (0, right, 0, bottom))
+
+        features = self.intro(x)
+        skips = []
+        for encoder, down in zip(self.encoders, self.downs, strict=True):
+            features = encoder(features)
+            skips.append(features)
+            features = down(features)
+        features = self.middle_blks(features)
+        for up, decoder in zip(self.ups, self.decoders, strict=True):
+            features = decoder(up(features) + skips.pop())
+        return (self.ending(features) + x)[..., :height, :width]
+
+
+class NAFNet(_UShape):
+    """NAFNet: blocks of SimpleGate and simplified channel attention.
+
+    Paper: Chen et al., "Simple Baselines for Image Restoration", ECCV 2022, arXiv 2204.04676. Behaviour and
+    state-dict names are those of `basicsr/models/archs/NAFNet_arch.py` in megvii-research/NAFNet. The defaults are
+    its SIDD network of width 32 (29.2 M parameters).
+
+    Args:
+        img_channel: Channels of input and output.
+        width: Channels at full resolution; doubled at each coarser scale.
+        middle_blk_num: Blocks at the coarsest scale.
+        enc_blk_nums: Blocks of the encoder per scale, finest first; each scale halves height and width.
+        dec_blk_nums: Blocks of the decoder per scale, coarsest first; as many numbers as `enc_blk_nums`.
+    """
+
+    def __init__(
+        self,
+        img_channel: int = 3,
+        width: int = 32,
+        middle_blk_num: int = 12,
+        enc_blk_nums: Sequence[int] = (2, 2, 4, 8),
+        dec_blk_nums: Sequence[int] = (2, 2, 2, 2),
+    ) -> None:
+        super().__init__(NAFBlock, img_channel, width, middle_blk_num, enc_blk_nums, dec_blk_nums)
+
+
+class NAFNetBaseline(_UShape):
+    """The baseline of the NAFNet paper: blocks of GELU and squeeze-and-excitation.
+
+    This is what the AMSNet paper calls NAFNet. Paper: Chen et al., "Simple Baselines for Image Restoration", ECCV
+    2022, arXiv 2204.04676. Behaviour and state-dict names are those of `NAFNetBase` in the AMSNet repository
+    (lll143653/amsnet), which follows `basicsr/models/archs/Baseline_arch.py` of megvii-research/NAFNet. The defaults
+    are AMSNet's full size (29.1 M parameters).
+
+    Args:
+        img_channel: Channels of input and output.
+        width: Channels at full resolution; doubled at each coarser scale.
+        middle_blk_num: Blocks at the coarsest scale.
+        enc_blk_nums: Blocks of the encoder per scale, finest first; each scale halves height and width.
+        dec_blk_nums: Blocks of the decoder per scale, coarsest first; as many numbers as `enc_blk_nums`.
+        dw_expand: Width of a block's spatial branch as a multiple of its channels.
+        ffn_expand: Width of a block's pointwise branch as a multiple of its channels.
+    """
+
+    def __init__(
+        self,
+        img_channel: int = 3,
+        width: int = 32,
+        middle_blk_num: int = 12,
+        enc_blk_nums: Sequence[int] = (2, 2, 4, 8),
+        dec_blk_nums: Sequence[int] = (2, 2, 2, 2),
+        dw_expand: int = 1,
+        ffn_expand: int = 2,
+    ) -> None:
+        def block(channels: int) -> nn.Module:
+            return BaselineBlock(channels, dw_expand, ffn_expand)
+
+        super().__init__(block, img_channel, width, middle_blk_num, enc_blk_nums, dec_blk_nums)

@@ -1,0 +1,10 @@
+"""Datasets, registered with BasicSR on import."""
+
+from amsnet_basicsr import compat
+
+compat.prepare_import()  # a data worker may get here first
+
+from amsnet_basicsr.data.camera_noise_dataset import CameraNoiseDataset  # noqa: E402
+from amsnet_basicsr.data.noisy_image_dataset import NoisyImageDataset  # noqa: E402
+
+__all__ = ['CameraNoiseDataset', 'NoisyImageDataset']

@@ -1,0 +1,278 @@
+"""Noisy images without ground truth: all that AMSNet trains on."""
+
+import os
+import os.path as osp
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from basicsr.utils import get_root_logger
+from basicsr.utils.registry import DATASET_REGISTRY
+from torch.utils.data import Dataset
+
+from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
+from amsnet_basicsr.data.image_file import decode_image, to_float
+from amsnet_basicsr.data.lmdb_env import SharedLmdb
+from amsnet_basicsr.options import refuse_unknown
+
+IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+
+#: Keys that BasicSR itself reads from, or writes into, the options of any dataset.
+LOADER_KEYS = frozenset(
+    'name type phase scale io_backend num_worker_per_gpu batch_size_per_gpu dataset_enlarge_ratio prefetch_mode '
+    'num_prefetch_queue pin_memory persistent_workers use_shuffle mean std'.split()
+)
+KNOWN_KEYS = LOADER_KEYS | frozenset(
+    'dataroot_lq dataroots meta_info_file crop_size use_hflip use_rot cache_mb on_bad_image check_images'.split()
+)
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """Where one image lies.
+
+    Attributes:
+        path: File path, or for LMDB `<root>/<name>`; used as `lq_path`.
+        read: Returns the encoded bytes.
+    """
+
+    path: str
+    read: Callable[[], bytes]
+
+
+@DATASET_REGISTRY.register()
+class NoisyImageDataset(Dataset):
+    """Unpaired noisy images from folders, meta-info files or BasicSR LMDBs.
+
+    For training, random crops with flips and rotations; for validation and testing, whole images. All draws come from
+    torch's generator, which differs by worker and epoch.
+
+    Args:
+        opt: Options of the dataset:
+            dataroot_lq (str): Folder (searched recursively, sorted) or LMDB (a folder whose name ends in `.lmdb`).
+            dataroots (list[str]): Several of them, instead of `dataroot_lq`.
+            meta_info_file (str): Text file with one image per line, `name.png (h,w,c) 1` as BasicSR writes it or just
+                the name, relative to the root. Default: all images.
+            io_backend (dict): As in BasicSR; may be left out, since the root's name tells.
+            crop_size (int): Side of the training crops in pixels; a multiple of the train stride. Training only.
+            use_hflip (bool): Mirror half of the crops. Default: True.
+            use_rot (bool): Turn crops by multiples of 90°. Default: True.
+            cache_mb (float): Keep up to so many megabytes of decoded images in memory, read before data workers are
+                forked, so that they share it. Default: 0.
+            check_images (bool): Read every file once at the start. LMDB entries are checked by meta_info.txt only.
+                Default: True.
+            on_bad_image (str): `error` or `skip` unreadable and too small images. Default: `error`.
+            phase (str): 'train', 'val' or 'test'; set by BasicSR.
+
+    Raises:
+        ValueError: For options that are unknown or contradict each other, a root without images, and bad images.
+        FileNotFoundError: If a root or the meta-info file doesn't exist.
+    """
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        """List the images and check them."""
+        super().__init__()
+        where = f'dataset {opt.get("name", "?")!r} (NoisyImageDataset)'
+        refuse_unknown(opt, KNOWN_KEYS, where)
+        self.opt = opt
+        self.train = opt.get('phase') == 'train'
+        self.crop_size = int(opt['crop_size']) if self.train and opt.get('crop_size') else None
+        if self.train and self.crop_size is None:
+            raise ValueError(f'{where}: training needs crop_size, the side of its crops in pixels (paper: 160)')
+        if opt.get('on_bad_image', 'error') not in ('error', 'skip'):
+            raise ValueError(f"{where}: on_bad_image must be 'error' or 'skip', got {opt['on_bad_image']!r}")
+        self.entries = [entry for root in dataset_roots(opt, where) for entry in _list_images(root, opt, where)]
+        self._cache: dict[int, np.ndarray] = {}
+        self._check(where)
+
+    def __len__(self) -> int:
+        """Number of usable images."""
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Read an image: `lq`, (3, H, W) float32 RGB in [0, 1], and `lq_path`."""
+        image = self._cache[index] if index in self._cache else self._decode(self.entries[index])
+        if self.crop_size is not None:
+            image = random_crop(image, self.crop_size)
+            image = random_flip_rotate(image, self.opt.get('use_hflip', True), self.opt.get('use_rot', True))
+        noisy = torch.from_numpy(np.ascontiguousarray(to_float(image).transpose(2, 0, 1)))
+        return {'lq': noisy, 'lq_path': self.entries[index].path}
+
+    def _decode(self, entry: ImageEntry) -> np.ndarray:
+        try:
+            image = decode_image(entry.read(), entry.path)
+        except OSError as error:
+            raise ValueError(f'{entry.path} cannot be read: {error}') from error
+        if self.crop_size is not None and min(image.shape[:2]) < self.crop_size:
+            raise ValueError(f'{entry.path} is too small: {image.shape[0]}×{image.shape[1]} pixels')
+        return image
+
+    def _check(self, where: str) -> None:
+        """Decode every image once; drop or refuse the bad ones; fill the cache."""
+        budget = float(self.opt.get('cache_mb') or 0) * 1e6
+        lazily = not self.opt.get('check_images', True)
+        if lazily and not budget:
+            return
+
+        def attempt(entry: ImageEntry) -> tuple[np.ndarray | None, str | None]:
+            # LMDB entries carry their size in meta_info.txt, which was checked when they were listed.
+            if not budget and isinstance(entry.read, _LmdbRead):
+                return None, None
+            try:
+                return self._decode(entry), None
+            except (ValueError, KeyError) as error:
+                return None, str(error)
+
+        good, bad = [], []
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+            for entry, (image, problem) in zip(self.entries, pool.map(attempt, self.entries), strict=True):
+                if problem is not None:
+                    bad.append(problem)
+                    continue
+                if image is not None and image.nbytes <= budget:
+                    self._cache[len(good)] = image
+                    budget -= image.nbytes
+                good.append(entry)
+        if bad:
+            named = '\n  '.join(bad[:_NAMED] + ([f'… and {len(bad) - _NAMED} more'] if len(bad) > _NAMED else []))
+            need = f' (crops need {self.crop_size}×{self.crop_size})' if self.crop_size else ''
+            message = f'{where}: {len(bad)} of {len(self.entries)} images cannot be used{need}:\n  {named}'
+            if self.opt.get('on_bad_image', 'error') == 'error' or not good:
+                raise ValueError(f'{message}\nRepair or remove them, or set on_bad_image: skip.')
+            get_root_logger().warning(f'{message}\nThey are skipped.')
+        self.entries = good
+
+
+def dataset_roots(opt: dict[str, Any], where: str) -> list[str]:
+    """Read the roots from a dataset's options.
+
+    Args:
+        opt: Options with `dataroot_lq` or `dataroots`.
+        where: Name of the dataset, for errors.
+
+    Returns:
+        The roots, `~` expanded.
+
+    Raises:
+        ValueError: If there is none, or both options are given.
+        FileNotFoundError: If a root doesn't exist.
+    """
+    single, several = opt.get('dataroot_lq'), opt.get('dataroots')
+    if bool(single) == bool(several):
+        raise ValueError(f'{where}: give either dataroot_lq (one folder or .lmdb) or dataroots (a list of them)')
+    roots = [osp.expanduser(root) for root in (several or [single])]
+    for root in roots:
+        if not osp.isdir(root):
+            raise FileNotFoundError(f'{where}: there is no folder {root}')
+    return roots
+
+
+@dataclass(frozen=True)
+class _FileRead:
+    path: str
+
+    def __call__(self) -> bytes:
+        with open(self.path, 'rb') as file:
+            return file.read()
+
+
+@dataclass(frozen=True)
+class _LmdbRead:
+    lmdb: SharedLmdb
+    key: str
+
+    def __call__(self) -> bytes:
+        return self.lmdb.get(self.key)
+
+
+def _list_images(root: str, opt: dict[str, Any], where: str) -> list[ImageEntry]:
+    wants_lmdb = (opt.get('io_backend') or {}).get('type') == 'lmdb'
+    is_lmdb = root.rstrip('/').endswith('.lmdb')
+    if wants_lmdb and not is_lmdb:
+        raise ValueError(f"{where}: io_backend is lmdb, but {root} doesn't end in .lmdb")
+    listing = opt.get('meta_info_file')
+    if is_lmdb:
+        entries = list(_list_lmdb(root, listing or osp.join(root, 'meta_info.txt'), opt, where))
+    elif listing:
+        entries = [_file_entry(osp.join(root, name)) for name, _ in read_meta_info(listing)]
+    else:
+        entries = [_file_entry(path) for path in sorted(find_images(root))]
+    if not entries:
+        raise ValueError(f'{where}: {listing or root} names no image ({", ".join(IMAGE_EXTENSIONS)})')
+    return entries
+
+
+def _file_entry(path: str) -> ImageEntry:
+    return ImageEntry(path, _FileRead(path))
+
+
+def _list_lmdb(root: str, listing: str, opt: dict[str, Any], where: str) -> Iterator[ImageEntry]:
+    if not osp.isfile(osp.join(root, 'data.mdb')):
+        raise FileNotFoundError(f'{where}: {root} holds no data.mdb: it is no finished LMDB')
+    crop = int(opt.get('crop_size') or 0) if opt.get('phase') == 'train' else 0
+    lmdb, small = SharedLmdb(root), []
+    for name, size in read_meta_info(listing):
+        if size is not None and min(size) < crop:
+            small.append(f'{name} ({size[0]}×{size[1]})')
+        else:
+            yield ImageEntry(osp.join(root, name), _LmdbRead(lmdb, name.split('.')[0]))
+    if small and opt.get('on_bad_image', 'error') == 'error':
+        more = ' …' if len(small) > _NAMED else ''
+        raise ValueError(
+            f'{where}: {len(small)} images of {root} are smaller than crop_size {crop}: '
+            f'{", ".join(small[:_NAMED])}{more}. Remove them or set on_bad_image: skip.'
+        )
+
+
+def find_images(root: str) -> Iterator[str]:
+    """Walk a folder for image files.
+
+    Args:
+        root: The folder.
+
+    Yields:
+        Paths of files with an image extension in either case; hidden files and folders are left out.
+    """
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        yield from (
+            osp.join(folder, name)
+            for name in files
+            if name.lower().endswith(IMAGE_EXTENSIONS) and not name.startswith('.')
+        )
+
+
+def read_meta_info(path: str) -> list[tuple[str, tuple[int, int] | None]]:
+    """Read a BasicSR meta-info file.
+
+    Args:
+        path: Text file with lines `name.png (h,w,c) 1`; size and level may be missing.
+
+    Returns:
+        Name and (height, width), or None where no size is given, of each line.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a size cannot be read; the message names file and line.
+    """
+    path = osp.expanduser(path)
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'there is no meta-info file {path}')
+    entries: list[tuple[str, tuple[int, int] | None]] = []
+    with open(path, encoding='utf-8') as file:
+        for number, line in enumerate(file, 1):
+            name, bracket, rest = line.strip().partition(' (')
+            if not name:
+                continue
+            try:
+                height, width = (int(value) for value in rest.split(')')[0].split(',')[:2]) if bracket else (0, 0)
+            except ValueError:
+                raise ValueError(
+                    f'{path}, line {number}: expected `name.png (h,w,c) 1`, got {line.strip()!r}'
+                ) from None
+            entries.append((name, (height, width) if bracket else None))
+    return entries

@@ -1,0 +1,9 @@
+"""Metrics, registered with BasicSR on import."""
+
+from amsnet_basicsr import compat
+
+compat.prepare_import()  # a data worker may get here first
+
+from amsnet_basicsr.metrics.mask_l1 import calculate_mask_l1  # noqa: E402
+
+__all__ = ['calculate_mask_l1']

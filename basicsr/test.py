@@ -1,0 +1,11 @@
+"""Launcher for `python basicsr/test.py -opt options/….yml` from this repository.
+
+This folder has no `__init__.py` on purpose: so `import basicsr` finds the installed BasicSR.
+"""
+
+from pathlib import Path
+
+from amsnet_basicsr.launch import test
+
+if __name__ == '__main__':
+    test(str(Path(__file__).resolve().parent.parent))

@@ -1,0 +1,11 @@
+"""Launcher for `python basicsr/train.py -opt options/….yml` from this repository.
+
+This folder has no `__init__.py` on purpose: so `import basicsr` finds the installed BasicSR.
+"""
+
+from pathlib import Path
+
+from amsnet_basicsr.launch import train
+
+if __name__ == '__main__':
+    train(str(Path(__file__).resolve().parent.parent))

@@ -1,0 +1,126 @@
+"""The same training by an unmodified BasicSR, fine-tuning by `python -m`, resuming, and refused options."""
+
+import re
+
+import pytest
+import torch
+
+from tests.pipeline.options import TINY_DNCNN, test_options, train_options, write
+
+#: BasicSR's own train.py and test.py, beside a torchvision that it can be imported with. No word of the plugin.
+STOCK = """
+import sys, types
+from torchvision.transforms.functional import rgb_to_grayscale
+alias = types.ModuleType('torchvision.transforms.functional_tensor')
+alias.rgb_to_grayscale = rgb_to_grayscale
+sys.modules.setdefault(alias.__name__, alias)
+from basicsr.{phase} import {phase}_pipeline
+assert not any(name.startswith('amsnet') for name in sys.modules)
+{phase}_pipeline(sys.argv.pop(1))
+"""
+
+
+def losses(log: str) -> list[str]:
+    return re.findall(r'l_mask: (\S+)', log)
+
+
+def test_unmodified_basicsr_meets_the_plugin_by_its_options(run, make_folder, tmp_path):
+    noisy = make_folder('noisy')
+    options = write(tmp_path / 'train.yml', train_options(noisy), plugin=True)
+    stock = run('-c', STOCK.format(phase='train'), tmp_path, '-opt', options)
+    log = stock.stdout + stock.stderr
+    assert re.search(r'plugin: \d+\.\d+', log)
+    weights = tmp_path / 'experiments' / 'tiny' / 'models' / 'net_g_latest.pth'
+    from_stock = torch.load(weights, weights_only=True)
+    ours = run('-m', 'amsnet_basicsr.train', '-opt', options)
+    assert losses(log) and losses(log) == losses(ours.stdout + ours.stderr)  # the same training by either command
+    from_ours = torch.load(weights, weights_only=True)
+    assert all(torch.equal(from_stock['params'][name], value) for name, value in from_ours['params'].items())
+    options = write(tmp_path / 'test.yml', test_options(noisy, weights), plugin=True)
+    run('-c', STOCK.format(phase='test'), tmp_path, '-opt', options)
+
+
+def test_fine_tuning_runs_all_branches_from_the_weights_of_b(run, make_folder, tmp_path):
+    noisy = make_folder('noisy')
+    torch.manual_seed(0)
+    from amsnet_basicsr.archs import DnCNN
+
+    net = DnCNN(**{key: value for key, value in TINY_DNCNN.items() if key != 'type'})
+    torch.save({'params': net.state_dict()}, tmp_path / 'b.pth')
+    options = train_options(noisy, path={'pretrain_network_g': str(tmp_path / 'b.pth')})
+    options['train']['smooth_opt'] = {'type': 'SmoothnessLoss', 'loss_weight': 0.01}
+    options['scheme'] = {'branches': 3, 'refine': {'type': 'PartitionAverage', 'samples': 2}}
+    result = run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'p.yml', options))
+    log = result.stdout + result.stderr
+    assert 'b.pth' in log
+    assert len(re.findall(r'l_mask: \S+ l_smooth: \S+', log)) == 6
+
+
+def test_auto_resume_on_the_cpu_goes_on_where_it_was(run, make_folder, tmp_path):
+    noisy = make_folder('noisy')
+    options = train_options(noisy)
+    options['train']['scheduler']['periods'] = [9]  # the schedule is part of the saved state
+    run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'o.yml', options))
+    options['train']['total_iter'] = 9
+    result = run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'o.yml', options), '--auto_resume')
+    log = result.stdout + result.stderr
+    assert 'Resuming training from epoch: 0, iter: 6' in log
+    assert len(losses(log)) == 3
+    assert (tmp_path / 'experiments' / 'tiny' / 'models' / 'net_g_9.pth').is_file()
+
+
+def test_one_lmdb_for_training_and_validation(run, make_folder, make_lmdb, tmp_path):
+    path = str(make_lmdb(make_folder('noisy')))
+    options = train_options(path, scale=1)
+    options['datasets']['train']['num_worker_per_gpu'] = 2
+    options['datasets']['val_2'] = {
+        'name': 'pairs', 'type': 'PairedImageDataset', 'dataroot_lq': path, 'dataroot_gt': path,
+        'io_backend': {'type': 'lmdb'},
+    }  # fmt: skip
+    options['datasets']['train']['dataset_enlarge_ratio'] = 1  # several epochs: workers fork after validations
+    run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'o.yml', options))
+
+
+def test_all_problems_are_told_at_once_and_nothing_is_touched(run, make_folder, tmp_path):
+    options = train_options(tmp_path / 'nowhere')
+    options['scheme'] = {'brances': 2}
+    options['train']['totl_iter'] = 6
+    options['train']['optim_g']['lr'] = '1e-4'
+    options['val']['save_bst'] = 'psnr'
+    result = run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'bad.yml', options), fails=True)
+    assert 'bad.yml has 5 problems; nothing was started' in result.stderr
+    for text in (
+        f'datasets.train.dataroot_lq: there is no {tmp_path}/nowhere',
+        "train has no option 'totl_iter'; did you mean 'total_iter'?",
+        "val has no option 'save_bst'; did you mean 'save_best'?",
+        'train.optim_g.lr: 1e-4 is text to YAML; write !!float 1e-4',
+    ):
+        assert text in result.stderr
+    assert 'Traceback' not in result.stderr
+    assert not (tmp_path / 'experiments').exists()
+
+    options = train_options(make_folder('noisy'))
+    options['scheme'] = {'train_stride': 7}
+    options['datasets']['train']['batch_size_per_gpu'] = 64
+    options['train']['scheduler']['periods'] = [3]
+    options['val']['save_best'] = 'psnr'
+    result = run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'bad.yml', options), fails=True)
+    assert '3 problems' in result.stderr
+    for text in ('crop_size: 40 is not divisible by scheme.train_stride 7; 35 is', 'save_best', 'periods'):
+        assert text in result.stderr
+
+
+def test_enlarge_ratio_is_raised_where_basicsr_would_stop_early(run, make_folder, tmp_path):
+    options = train_options(make_folder('noisy', 5))
+    options['datasets']['train'].update(batch_size_per_gpu=8, dataset_enlarge_ratio=1)
+    result = run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'o.yml', options))
+    log = result.stdout + result.stderr
+    assert 'dataset_enlarge_ratio raised from 1 to' in log
+    assert len(losses(log)) == 6
+
+
+@pytest.mark.parametrize('network', [{'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'upscale': 2, 'num_block': 1}])
+def test_networks_that_enlarge_are_refused(run, make_folder, tmp_path, network):
+    options = train_options(make_folder('noisy'), network_g=network)
+    result = run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'o.yml', options), fails=True)
+    assert 'EDSR does not return images in the size they came in' in result.stderr
