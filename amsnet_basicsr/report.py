@@ -21,7 +21,7 @@ _METRICS = {
     'PSNR': {'type': 'calculate_psnr', 'crop_border': 0},
     'SSIM': {'type': 'calculate_ssim', 'crop_border': 0},
 }
-_BLUR_SIGMAS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 2.5, 3.0)
+_BLUR_SIGMAS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 2.5, 3.0, 3.5, 4.0)
 
 
 def report_training(opt: dict[str, Any], opt_file: str) -> None:
@@ -31,56 +31,64 @@ def report_training(opt: dict[str, Any], opt_file: str) -> None:
         opt: The options of the run.
         opt_file: Path of its options file.
     """
-    root = opt['path']['experiments_root']
-    weights = osp.join(opt['path']['models'], 'net_g_latest.pth')
+    root, weights = opt['path']['experiments_root'], osp.join(opt['path']['models'], 'net_g_latest.pth')
+    pictures = opt['path']['visualization']
     lines = []
     if opt.get('report'):
-        table = compare_refinements(opt, weights, osp.join(root, 'report'))
-        lines += ['', table, '', f'Pictures   {_show(osp.join(root, "report"))} (noisy | denoised | clean)']
-        with open(osp.join(root, 'report', 'report.md'), 'w', encoding='utf-8') as file:
-            file.write(f'{table}\n')
-    elif osp.isdir(opt['path']['visualization']) and os.listdir(opt['path']['visualization']):
-        lines.append(f'Pictures   {_show(opt["path"]["visualization"])}')
-    lines += [
-        f'Weights    {_show(weights)}',
-        f'Log        {_show(opt["path"]["log"])}',
-    ]
+        pictures = osp.join(root, 'report')
+        lines += [compare_refinements(opt, weights, pictures), '']
+    if osp.isdir(pictures) and os.listdir(pictures):
+        lines.append(f'Pictures   {_show(pictures)} (noisy | denoised | clean)')
+    lines += [f'Weights    {_show(weights)}', f'Log        {_show(opt["path"]["log"])}']
     if opt['logger'].get('use_tb_logger'):
-        board = osp.join(opt['root_path'], 'tb_logger', opt['name'])
-        lines.append(f'Curves     tensorboard --logdir {_show(board)}')
-    if opt.get('report'):
+        lines.append(f'Curves     tensorboard --logdir {_show(osp.join(opt["root_path"], "tb_logger", opt["name"]))}')
+    if opt_file.endswith('quickstart.yml'):
         lines += [
-            'Next       train on your own noisy photographs: put them (or patches of them) in a folder, set',
-            '           dataroot_lq in options/train_amsnet_small.yml and run',
+            'Next       your own noisy photographs: put them into datasets/my_photos/noisy, a few others into',
+            '           datasets/my_photos/held_out, and run',
             '           python basicsr/train.py -opt options/train_amsnet_small.yml',
         ]
-    print('\n'.join(lines), flush=True)
+    print('\n' + '\n'.join(lines), flush=True)
 
 
 def compare_refinements(opt: dict[str, Any], weights: str, folder: str) -> str:
-    """Denoise the validation sets with each refinement of `report.refine`, and compare with plain blur.
+    """Denoise the sets that have ground truth with each refinement of `report.refine`, and compare with plain blur.
 
-    Blur is the Gaussian whose sigma does best on each set against the clean pictures: more than anybody could choose
+    Blur is the Gaussian whose sigma does best on the set against the clean pictures: more than anybody could choose
     without them, so a bar that says something.
 
     Args:
-        opt: The options of the run, with `report: {refine: [~, {type: R3, …}, …]}`.
+        opt: Options with `report: {refine: [~, {type: R3, …}, …]}`.
         weights: Path of the trained weights.
-        folder: Where strips noisy | denoised | clean of the best refinement go.
+        folder: Where the table (`report.md`) goes, and pictures: strips noisy | denoised | clean with the refinement
+            that has the best PSNR, and `…_crop.png`, the middle of every row of the table and of the clean picture.
 
     Returns:
-        A table in Markdown: mean PSNR and SSIM over the images (RGB, 8 bit), and seconds per megapixel.
+        For each set a table in Markdown: mean PSNR and SSIM over the images (RGB, 8 bit), and the seconds it took to
+        denoise a megapixel.
     """
-    pairs = []
+    model = _load(opt, weights)
+    tables = []
     for phase, dataset_opt in opt['datasets'].items():
-        if phase.split('_')[0] == 'val':
+        if phase.split('_')[0] in ('val', 'test'):
             dataset = build_dataset(dataset_opt)
-            pairs += [item for item in (dataset[i] for i in range(len(dataset))) if 'gt' in item]
-    if not pairs:
-        return 'No validation set has ground truth, so there is nothing to compare.'
+            pairs = [item for item in (dataset[index] for index in range(len(dataset))) if 'gt' in item]
+            if pairs:
+                tables.append(
+                    _compare_on(pairs, dataset_opt['name'], model, opt['report'].get('refine', [None]), folder)
+                )
+    text = '\n\n'.join(tables) or 'No set has ground truth, so there is nothing to compare.'
+    os.makedirs(folder, exist_ok=True)
+    with open(osp.join(folder, 'report.md'), 'w', encoding='utf-8') as file:
+        file.write(f'{text}\n')
+    return text
+
+
+def _compare_on(
+    pairs: list[dict[str, Any]], set_name: str, model: Any, refinements: list[dict[str, Any] | None], folder: str
+) -> str:
     noisy, clean = ([tensor2img(pair[key].clone()) for pair in pairs] for key in ('lq', 'gt'))
     megapixels = sum(image.shape[0] * image.shape[1] for image in clean) / 1e6
-    rows = [('noisy input', noisy, None)]
     blurred = {
         sigma: [
             gaussian_filter(image.astype(np.float32), (sigma, sigma, 0)).round().astype(np.uint8) for image in noisy
@@ -88,29 +96,39 @@ def compare_refinements(opt: dict[str, Any], weights: str, folder: str) -> str:
         for sigma in _BLUR_SIGMAS
     }
     sigma = max(_BLUR_SIGMAS, key=lambda s: _mean('PSNR', blurred[s], clean))
-    rows.append((f'Gaussian blur, best sigma ({sigma})', blurred[sigma], None))
-    model = _load(opt, weights)
-    results = []
-    for refine in opt['report'].get('refine', [None]):
+    rows: list[tuple[str, list[np.ndarray], str]] = [
+        ('noisy input', noisy, ''),
+        (f'Gaussian blur, best sigma ({sigma})', blurred[sigma], ''),
+    ]
+    best, best_psnr = noisy, -np.inf
+    for refine in refinements:
         model.scheme = dataclasses.replace(model.scheme, refine=build_refinement(refine))
         start = time.perf_counter()
         denoised = [_denoise(model, pair) for pair in pairs]
         seconds = (time.perf_counter() - start) / megapixels
         settings = ', '.join(f'{key} {value}' for key, value in (refine or {}).items() if key != 'type')
         name = f'AMSNet, {refine["type"]} ({settings})' if refine else 'AMSNet, no refinement'
-        results.append((name, denoised, seconds))
-    best = max(results, key=lambda row: _mean('PSNR', row[1], clean))
-    os.makedirs(folder, exist_ok=True)
-    for pair, *pictures in zip(pairs, noisy, best[1], clean, strict=True):
-        name = osp.splitext(osp.basename(pair['lq_path']))[0]
-        imwrite(picture_strip(pictures), osp.join(folder, f'{name}.png'))
-    table = [f'| {len(pairs)} validation images | PSNR dB | SSIM | s/MP |', '|---|---|---|---|']
-    for name, images, seconds in rows + results:
-        time_text = f'{seconds:.1f}' if seconds is not None else ''
+        rows.append((name, denoised, f'{seconds:.1f}'))
+        psnr = _mean('PSNR', denoised, clean)
+        if psnr > best_psnr:
+            best, best_psnr = denoised, psnr
+    columns = [images for _, images, _ in rows]
+    for number, pair in enumerate(pairs):
+        path = osp.join(folder, set_name, osp.splitext(osp.basename(pair['lq_path']))[0])
+        imwrite(picture_strip([noisy[number], best[number], clean[number]]), f'{path}.png')
+        imwrite(picture_strip([_centre(images[number]) for images in [*columns, clean]]), f'{path}_crop.png')
+    table = [f'| {set_name}: {len(pairs)} images | PSNR dB | SSIM | s/MP |', '|---|---|---|---|']
+    for name, images, seconds in rows:
         table.append(
-            f'| {name} | {_mean("PSNR", images, clean):.2f} | {_mean("SSIM", images, clean):.4f} | {time_text} |'
+            f'| {name} | {_mean("PSNR", images, clean):.2f} | {_mean("SSIM", images, clean):.4f} | {seconds} |'
         )
     return '\n'.join(table)
+
+
+def _centre(image: np.ndarray, size: int = 224) -> np.ndarray:
+    """Cut the middle out, at most `size` pixels wide and high."""
+    top, left = (max(0, (length - size) // 2) for length in image.shape[:2])
+    return image[top : top + size, left : left + size]
 
 
 def _load(opt: dict[str, Any], weights: str) -> Any:

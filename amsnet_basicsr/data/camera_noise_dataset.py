@@ -54,6 +54,8 @@ class CameraNoiseDataset(Dataset):
         refuse_unknown(opt, KNOWN_KEYS, where)
         self.opt = opt
         self.train = opt.get('phase') == 'train'
+        if self.train and not opt.get('crop_size'):
+            raise ValueError(f'{where}: training needs crop_size, the side of its crops in pixels (paper: 160)')
         camera_opt = dict(opt.get('camera') or {})
         refuse_unknown(camera_opt, Camera.__dataclass_fields__, f'{where}: camera')
         camera = Camera(**camera_opt)
@@ -100,6 +102,8 @@ def _scene_paths(opt: dict[str, Any], where: str) -> Sequence[str]:
         paths = [path for name in SKIMAGE_SCENES if osp.exists(path := osp.join(folder, name))]
     by_name = {osp.splitext(osp.basename(path))[0]: path for path in paths}
     wanted = opt.get('scenes') or list(by_name)
+    if not isinstance(wanted, (list, tuple)):
+        raise ValueError(f'{where}: scenes must be a list of names, got {wanted!r}')
     missing = [name for name in wanted if name not in by_name]
     if missing or not wanted:
         raise ValueError(f'{where}: no scene {", ".join(missing)}; there are: {", ".join(by_name) or "none"}')

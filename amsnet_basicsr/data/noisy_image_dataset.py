@@ -23,7 +23,7 @@ IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 #: Keys that BasicSR itself reads from, or writes into, the options of any dataset.
 LOADER_KEYS = frozenset(
     'name type phase scale io_backend num_worker_per_gpu batch_size_per_gpu dataset_enlarge_ratio prefetch_mode '
-    'num_prefetch_queue pin_memory persistent_workers use_shuffle mean std'.split()
+    'num_prefetch_queue pin_memory persistent_workers'.split()
 )
 KNOWN_KEYS = LOADER_KEYS | frozenset(
     'dataroot_lq dataroots meta_info_file crop_size use_hflip use_rot cache_mb on_bad_image check_images'.split()
@@ -112,30 +112,32 @@ class NoisyImageDataset(Dataset):
         return image
 
     def _check(self, where: str) -> None:
-        """Decode every image once; drop or refuse the bad ones; fill the cache."""
-        budget = float(self.opt.get('cache_mb') or 0) * 1e6
-        lazily = not self.opt.get('check_images', True)
-        if lazily and not budget:
-            return
+        """Read the images once: fill the cache; drop or refuse the bad ones.
 
-        def attempt(entry: ImageEntry) -> tuple[np.ndarray | None, str | None]:
-            # LMDB entries carry their size in meta_info.txt, which was checked when they were listed.
-            if not budget and isinstance(entry.read, _LmdbRead):
+        LMDB entries were checked by their listing, so they are read for the cache only, until it is full.
+        """
+        room = float(self.opt.get('cache_mb') or 0) * 1e6
+        check = self.opt.get('check_images', True)
+
+        def read(entry: ImageEntry) -> tuple[np.ndarray | None, str | None]:
+            if room <= 0 and not (check and isinstance(entry.read, _FileRead)):
                 return None, None
             try:
-                return self._decode(entry), None
+                image = self._decode(entry)
             except (ValueError, KeyError) as error:
                 return None, str(error)
+            return (image if room > 0 else None), None
 
         good, bad = [], []
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            for entry, (image, problem) in zip(self.entries, pool.map(attempt, self.entries), strict=True):
+            for entry, (image, problem) in zip(self.entries, pool.map(read, self.entries), strict=True):
                 if problem is not None:
                     bad.append(problem)
                     continue
-                if image is not None and image.nbytes <= budget:
-                    self._cache[len(good)] = image
-                    budget -= image.nbytes
+                if image is not None:
+                    if image.nbytes <= room:
+                        self._cache[len(good)] = image
+                    room -= image.nbytes  # below zero, the rest isn't kept
                 good.append(entry)
         if bad:
             named = '\n  '.join(bad[:_NAMED] + ([f'… and {len(bad) - _NAMED} more'] if len(bad) > _NAMED else []))

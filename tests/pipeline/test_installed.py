@@ -50,13 +50,13 @@ def test_quick_start_in_short(run, tmp_path):
     ):
         options, count = re.subn(long, short, options)
         assert count, long
-    (tmp_path / 'quickstart.yml').write_text(options)
+    (tmp_path / 'quickstart.yml').write_text(options)  # the closing words know it by its name
     result = run('-m', 'amsnet_basicsr.train', '-opt', 'quickstart.yml')
     for row in ('noisy input', 'Gaussian blur, best sigma', 'no refinement', 'PartitionAverage', 'R3'):
         assert re.search(rf'\| [^|]*{row}[^|]*\| +-?\d+\.\d\d \| -?\d\.\d{{4}} \|', result.stdout), row
     assert re.search(r'Pictures +experiments/quickstart/report', result.stdout)
     assert 'options/train_amsnet_small.yml' in result.stdout
-    assert (tmp_path / 'experiments' / 'quickstart' / 'report' / 'chelsea.png').is_file()
+    assert (tmp_path / 'experiments' / 'quickstart' / 'report' / 'phone-photos' / 'chelsea.png').is_file()
     table = (tmp_path / 'experiments' / 'quickstart' / 'report' / 'report.md').read_text()
     assert table.strip() in result.stdout
 

@@ -1,0 +1,33 @@
+"""Compare refinements (none, PartitionAverage, R3), the noisy input and plain blur on sets with ground truth.
+
+    python scripts/compare_refinements.py -opt options/test_amsnet_sidd_small.yml
+
+takes options as for testing, with the refinements under `report:`. The table and strips noisy | denoised | clean go to
+results/<name>.
+"""
+
+import os
+import sys
+
+from amsnet_basicsr import plugin  # noqa: F401 (registers)
+from amsnet_basicsr.preflight import check_options
+from amsnet_basicsr.report import compare_refinements
+
+from basicsr.utils.options import parse_options  # isort: skip
+
+
+def main() -> None:
+    """Read the options, check them, compare, and print the table."""
+    opt, arguments = parse_options(os.getcwd(), is_train=False)
+    problems, _ = check_options(opt)
+    if not opt.get('report'):
+        problems.append('report is missing: say e.g. report: {refine: [~, {type: R3}]}')
+    if not opt['path'].get('pretrain_network_g'):
+        problems.append('path.pretrain_network_g is missing: the weights to compare with')
+    if problems:
+        sys.exit('\n  - '.join([f'{arguments.opt}:', *problems]))
+    print(compare_refinements(opt, opt['path']['pretrain_network_g'], opt['path']['results_root']))
+
+
+if __name__ == '__main__':
+    main()
