@@ -10,17 +10,6 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption('--slow', action='store_true', help='run the tests marked slow too')
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption('--slow'):
-        for item in items:
-            if 'slow' in item.keywords:
-                item.add_marker(pytest.mark.skip(reason='slow: run with --slow'))
-
-
 def noisy_picture(height: int, width: int, seed: int) -> np.ndarray:
     """A smooth scene with strong noise, uint8 BGR."""
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from amsnet_basicsr.data.demosaic import bayer_mosaic, demosaic
+from amsnet_basicsr.data.demosaic import BAYER_PATTERNS, bayer_mosaic, demosaic
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,13 @@ class Camera:
     white_balance: tuple[float, float, float] = (2.0, 1.0, 1.7)
     pattern: str = 'RGGB'
     correction: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse cameras that cannot be."""
+        if self.pattern not in BAYER_PATTERNS:
+            raise ValueError(f'camera: pattern must be one of {", ".join(BAYER_PATTERNS)}, got {self.pattern!r}')
+        if self.shot < 0 or self.read < 0 or len(self.white_balance) != 3 or min(self.white_balance) < 1:
+            raise ValueError(f'camera: shot and read must not be negative, and three gains at least 1, got {self}')
 
     def expose(self, scene: np.ndarray, generator: torch.Generator | None) -> np.ndarray:
         """Take a picture of a scene.

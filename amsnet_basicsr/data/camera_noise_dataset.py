@@ -2,7 +2,6 @@
 
 import os.path as osp
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ class CameraNoiseDataset(Dataset):
     Args:
         opt: Options of the dataset:
             dataroot_gt (str): Folder of clean pictures. Default: the photographs that ship with scikit-image.
-            scenes (list[str]): File names, without folder and extension, of the scenes to use. Default: all.
+            scenes (list[str]): Names of the scenes to use: paths in the folder, without extension. Default: all.
             camera (dict): Settings of `Camera`.
             shots (int): Noisy pictures per scene, each with noise of its own. Default: 1.
             seed (int): Seed of the noise. Default: 0.
@@ -60,19 +59,21 @@ class CameraNoiseDataset(Dataset):
         refuse_unknown(camera_opt, Camera.__dataclass_fields__, f'{where}: camera')
         camera = Camera(**camera_opt)
         self.pictures: list[tuple[str, np.ndarray, np.ndarray]] = []
-        for path in _scene_paths(opt, where):
+        for name, path in _scene_paths(opt, where).items():
             with open(path, 'rb') as file:
                 scene = decode_image(file.read(), path)
+            if scene.dtype == np.uint16:
+                scene = (scene >> 8).astype(np.uint8)  # the camera's output has 8 bit whatever the scene has
             if self.train and min(scene.shape[:2]) < opt['crop_size']:
                 raise ValueError(f'{where}: {path} is smaller than crop_size {opt["crop_size"]}')
             clean = camera.expose(scene, None)
-            stem, extension = osp.splitext(osp.basename(path))
             for shot in range(opt.get('shots', 1)):
                 # A seed of its own for every picture: leaving scenes out doesn't change the noise of the others.
-                seed = zlib.crc32(f'{opt.get("seed", 0)}/{stem}/{shot}'.encode())
+                seed = zlib.crc32(f'{opt.get("seed", 0)}/{name}/{shot}'.encode())
                 noisy = camera.expose(scene, torch.Generator().manual_seed(seed))
-                name = stem if opt.get('shots', 1) == 1 else f'{stem}_{shot}'
-                self.pictures.append((osp.join(osp.dirname(path), name + extension), noisy, clean))
+                stem, extension = osp.splitext(path)
+                number = '' if opt.get('shots', 1) == 1 else f'_{shot}'
+                self.pictures.append((f'{stem}{number}{extension}', noisy, clean))
 
     def __len__(self) -> int:
         """Number of noisy pictures."""
@@ -92,19 +93,24 @@ def _to_tensor(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(to_float(image).transpose(2, 0, 1)))
 
 
-def _scene_paths(opt: dict[str, Any], where: str) -> Sequence[str]:
-    if opt.get('dataroot_gt'):
-        paths = sorted(find_images(opt['dataroot_gt']))
+def _scene_paths(opt: dict[str, Any], where: str) -> dict[str, str]:
+    """Paths of the wanted scenes by name: relative to the folder, without extension."""
+    folder = opt.get('dataroot_gt')
+    if folder:
+        folder = osp.expanduser(folder)
+        paths = sorted(find_images(folder))
     else:
         import skimage  # imported here: it is slow, and only the default needs it
 
         folder = osp.join(osp.dirname(skimage.__file__), 'data')
         paths = [path for name in SKIMAGE_SCENES if osp.exists(path := osp.join(folder, name))]
-    by_name = {osp.splitext(osp.basename(path))[0]: path for path in paths}
+    by_name = {osp.splitext(osp.relpath(path, folder))[0]: path for path in paths}
+    if not by_name:
+        raise ValueError(f'{where}: {folder} holds no image')
     wanted = opt.get('scenes') or list(by_name)
     if not isinstance(wanted, (list, tuple)):
         raise ValueError(f'{where}: scenes must be a list of names, got {wanted!r}')
-    missing = [name for name in wanted if name not in by_name]
-    if missing or not wanted:
-        raise ValueError(f'{where}: no scene {", ".join(missing)}; there are: {", ".join(by_name) or "none"}')
-    return [by_name[name] for name in wanted]
+    missing = [str(name) for name in wanted if name not in by_name]
+    if missing:
+        raise ValueError(f'{where}: no scene {", ".join(missing)}; there are: {", ".join(by_name)}')
+    return {name: by_name[name] for name in wanted}

@@ -2,6 +2,7 @@
 
 import os
 import os.path as osp
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ KNOWN_KEYS = LOADER_KEYS | frozenset(
     'dataroot_lq dataroots meta_info_file crop_size use_hflip use_rot cache_mb on_bad_image check_images'.split()
 )
 _NAMED = 10
+_SIZE = re.compile(r' \((\d+), ?(\d+)(?:, ?\d+)?\)(?: \d+)?$')
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class ImageEntry:
     Attributes:
         path: File path, or for LMDB `<root>/<name>`; used as `lq_path`.
         read: Returns the encoded bytes.
+        size: Height and width, if a listing tells.
     """
 
     path: str
     read: Callable[[], bytes]
+    size: tuple[int, int] | None = None
 
 
 @DATASET_REGISTRY.register()
@@ -61,10 +65,10 @@ class NoisyImageDataset(Dataset):
             crop_size (int): Side of the training crops in pixels; a multiple of the train stride. Training only.
             use_hflip (bool): Mirror half of the crops. Default: True.
             use_rot (bool): Turn crops by multiples of 90°. Default: True.
-            cache_mb (float): Keep up to so many megabytes of decoded images in memory, read before data workers are
-                forked, so that they share it. Default: 0.
-            check_images (bool): Read every file once at the start. LMDB entries are checked by meta_info.txt only.
-                Default: True.
+            cache_mb (float): Keep up to so many megabytes of decoded images in memory, read at the start. Forked data
+                workers share them; spawned ones (BasicSR's with --launcher) have a copy each. Default: 0.
+            check_images (bool): Read every file once at the start. Of an LMDB, listing and keys are always checked, the
+                images never. Default: True.
             on_bad_image (str): `error` or `skip` unreadable and too small images. Default: `error`.
             phase (str): 'train', 'val' or 'test'; set by BasicSR.
 
@@ -107,22 +111,31 @@ class NoisyImageDataset(Dataset):
             image = decode_image(entry.read(), entry.path)
         except OSError as error:
             raise ValueError(f'{entry.path} cannot be read: {error}') from error
-        if self.crop_size is not None and min(image.shape[:2]) < self.crop_size:
-            raise ValueError(f'{entry.path} is too small: {image.shape[0]}×{image.shape[1]} pixels')
+        self._check_size(entry.path, image.shape[:2])
         return image
+
+    def _check_size(self, path: str, size: tuple[int, ...]) -> None:
+        if self.crop_size is not None and min(size) < self.crop_size:
+            raise ValueError(f'{path} is too small: {size[0]}×{size[1]} pixels')
 
     def _check(self, where: str) -> None:
         """Read the images once: fill the cache; drop or refuse the bad ones.
 
-        LMDB entries were checked by their listing, so they are read for the cache only, until it is full.
+        Of an LMDB only listing and keys are checked, which is quick however large it is; its images are decoded for the
+        cache alone, until that is full.
         """
         room = float(self.opt.get('cache_mb') or 0) * 1e6
         check = self.opt.get('check_images', True)
+        missing = _missing_keys(self.entries)
 
         def read(entry: ImageEntry) -> tuple[np.ndarray | None, str | None]:
-            if room <= 0 and not (check and isinstance(entry.read, _FileRead)):
-                return None, None
             try:
+                if entry.path in missing:
+                    raise ValueError(f'{entry.path} is listed but missing from the LMDB')
+                if entry.size is not None:
+                    self._check_size(entry.path, entry.size)
+                if room <= 0 and not (check and isinstance(entry.read, _FileRead)):
+                    return None, None
                 image = self._decode(entry)
             except (ValueError, KeyError) as error:
                 return None, str(error)
@@ -166,6 +179,8 @@ def dataset_roots(opt: dict[str, Any], where: str) -> list[str]:
     single, several = opt.get('dataroot_lq'), opt.get('dataroots')
     if bool(single) == bool(several):
         raise ValueError(f'{where}: give either dataroot_lq (one folder or .lmdb) or dataroots (a list of them)')
+    if several and opt.get('meta_info_file'):
+        raise ValueError(f'{where}: meta_info_file selects from one root; give dataroot_lq instead of dataroots')
     roots = [osp.expanduser(root) for root in (several or [single])]
     for root in roots:
         if not osp.isdir(root):
@@ -198,9 +213,9 @@ def _list_images(root: str, opt: dict[str, Any], where: str) -> list[ImageEntry]
         raise ValueError(f"{where}: io_backend is lmdb, but {root} doesn't end in .lmdb")
     listing = opt.get('meta_info_file')
     if is_lmdb:
-        entries = list(_list_lmdb(root, listing or osp.join(root, 'meta_info.txt'), opt, where))
+        entries = list(_list_lmdb(root, listing or osp.join(root, 'meta_info.txt'), where))
     elif listing:
-        entries = [_file_entry(osp.join(root, name)) for name, _ in read_meta_info(listing)]
+        entries = [_file_entry(osp.join(root, name), size) for name, size in read_meta_info(listing)]
     else:
         entries = [_file_entry(path) for path in sorted(find_images(root))]
     if not entries:
@@ -208,26 +223,25 @@ def _list_images(root: str, opt: dict[str, Any], where: str) -> list[ImageEntry]
     return entries
 
 
-def _file_entry(path: str) -> ImageEntry:
-    return ImageEntry(path, _FileRead(path))
+def _file_entry(path: str, size: tuple[int, int] | None = None) -> ImageEntry:
+    return ImageEntry(path, _FileRead(path), size)
 
 
-def _list_lmdb(root: str, listing: str, opt: dict[str, Any], where: str) -> Iterator[ImageEntry]:
+def _list_lmdb(root: str, listing: str, where: str) -> Iterator[ImageEntry]:
     if not osp.isfile(osp.join(root, 'data.mdb')):
         raise FileNotFoundError(f'{where}: {root} holds no data.mdb: it is no finished LMDB')
-    crop = int(opt.get('crop_size') or 0) if opt.get('phase') == 'train' else 0
-    lmdb, small = SharedLmdb(root), []
+    lmdb = SharedLmdb(root)
     for name, size in read_meta_info(listing):
-        if size is not None and min(size) < crop:
-            small.append(f'{name} ({size[0]}×{size[1]})')
-        else:
-            yield ImageEntry(osp.join(root, name), _LmdbRead(lmdb, name.split('.')[0]))
-    if small and opt.get('on_bad_image', 'error') == 'error':
-        more = ' …' if len(small) > _NAMED else ''
-        raise ValueError(
-            f'{where}: {len(small)} images of {root} are smaller than crop_size {crop}: '
-            f'{", ".join(small[:_NAMED])}{more}. Remove them or set on_bad_image: skip.'
-        )
+        yield ImageEntry(osp.join(root, name), _LmdbRead(lmdb, name.split('.')[0]), size)
+
+
+def _missing_keys(entries: list[ImageEntry]) -> set[str]:
+    """Paths of the LMDB entries whose keys are not in their LMDB."""
+    by_lmdb: dict[SharedLmdb, dict[str, str]] = {}
+    for entry in entries:
+        if isinstance(entry.read, _LmdbRead):
+            by_lmdb.setdefault(entry.read.lmdb, {})[entry.read.key] = entry.path
+    return {keys[key] for lmdb, keys in by_lmdb.items() for key in lmdb.missing(keys)}
 
 
 def find_images(root: str) -> Iterator[str]:
@@ -259,22 +273,16 @@ def read_meta_info(path: str) -> list[tuple[str, tuple[int, int] | None]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a size cannot be read; the message names file and line.
     """
     path = osp.expanduser(path)
     if not osp.isfile(path):
         raise FileNotFoundError(f'there is no meta-info file {path}')
     entries: list[tuple[str, tuple[int, int] | None]] = []
     with open(path, encoding='utf-8') as file:
-        for number, line in enumerate(file, 1):
-            name, bracket, rest = line.strip().partition(' (')
-            if not name:
+        for line in map(str.strip, file):
+            if not line:
                 continue
-            try:
-                height, width = (int(value) for value in rest.split(')')[0].split(',')[:2]) if bracket else (0, 0)
-            except ValueError:
-                raise ValueError(
-                    f'{path}, line {number}: expected `name.png (h,w,c) 1`, got {line.strip()!r}'
-                ) from None
-            entries.append((name, (height, width) if bracket else None))
+            found = _SIZE.search(line)
+            name = line[: found.start()] if found else line
+            entries.append((name, (int(found[1]), int(found[2])) if found else None))
     return entries

@@ -7,6 +7,7 @@ images of equal names over each other, and NaN as black.
 """
 
 import inspect
+import json
 import os.path as osp
 from typing import Any
 
@@ -69,7 +70,7 @@ class ValidationLoop:
             if any(metric_opt['type'] == 'calculate_mask_l1' for metric_opt in metrics_opt.values()):
                 available.update(noisy=self.lq, prediction=self.predict_hidden())
             for metric, metric_opt in metrics_opt.items():
-                if _lacks(metric_opt, available):
+                if _required(metric_opt) - set(available):
                     continue
                 results.setdefault(metric, []).append(calculate_metric(available, metric_opt))
                 if clean is not None and set_name not in self._input_reported and 'img2' in _required(metric_opt):
@@ -86,10 +87,10 @@ class ValidationLoop:
         return self.__dict__.setdefault('_input_reported_sets', set())
 
     def _picture_path(self, set_name: str, name: str, current_iter: int | str) -> str:
-        """Where BasicSR puts it."""
+        """Where BasicSR puts it, but under the set's name in training too: sets may share names."""
         folder = self.opt['path']['visualization']
         if self.opt['is_train']:
-            return osp.join(folder, name, f'{name}_{current_iter}.png')
+            return osp.join(folder, set_name, name, f'{name}_{current_iter}.png')
         return osp.join(folder, set_name, f'{name}_{self.opt["val"].get("suffix") or self.opt["name"]}.png')
 
     def _save_strip(
@@ -129,20 +130,32 @@ class ValidationLoop:
             self._save_best(set_name, current_iter)
 
     def _save_best(self, set_name: str, current_iter: int | str) -> None:
+        """Save the networks if the chosen metric is the best so far; the record beside them outlives a restart."""
         choice = self.opt['val'].get('save_best')
         if not choice:
             return
         choice = {'metric': choice} if isinstance(choice, str) else choice
         metric = choice['metric']
-        if metric not in self.metric_results:
-            return
+        record_path = osp.join(self.opt['path']['models'], 'net_g_best.json')
+        record = None
+        if osp.isfile(record_path):
+            with open(record_path, encoding='utf-8') as file:
+                record = json.load(file)
+            if record['metric'] != metric or record['dataset'] != choice.get('dataset', record['dataset']):
+                record = None  # another choice than before
         # Without a named set, the first that has the metric decides.
-        judge = self.__dict__.setdefault('_best_judge', choice.get('dataset') or set_name)
-        best = self.best_metric_results[set_name][metric]
-        if set_name == judge and best['iter'] == current_iter:
-            networks = [self.net_g] + ([self.net_g_ema] if hasattr(self, 'net_g_ema') else [])
-            self.save_network(networks, 'net_g', 'best', ['params', 'params_ema'][: len(networks)])
-            get_root_logger().info(f'Saved net_g_best.pth: {metric} {best["val"]:.4f} on {set_name}')
+        judge = choice.get('dataset') or (record['dataset'] if record else set_name)
+        if metric not in self.metric_results or set_name != judge:
+            return
+        value = self.metric_results[metric]
+        sign = -1 if self.best_metric_results[set_name][metric]['better'] == 'lower' else 1
+        if record is not None and sign * value <= sign * record['value']:
+            return
+        networks = [self.net_g] + ([self.net_g_ema] if hasattr(self, 'net_g_ema') else [])
+        self.save_network(networks, 'net_g', 'best', ['params', 'params_ema'][: len(networks)])
+        with open(record_path, 'w', encoding='utf-8') as file:
+            json.dump({'metric': metric, 'dataset': set_name, 'value': value, 'iteration': current_iter}, file)
+        get_root_logger().info(f'Saved net_g_best.pth: {metric} {value:.4f} on {set_name}')
 
 
 def picture_strip(pictures: list[np.ndarray]) -> np.ndarray:
@@ -171,11 +184,10 @@ def _unique_name(path: str, taken: set[str]) -> str:
 
 
 def _required(metric_opt: dict[str, Any]) -> set[str]:
-    """Names of the data that a metric cannot do without."""
-    parameters = inspect.signature(METRIC_REGISTRY.get(metric_opt['type'])).parameters.values()
-    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    return {p.name for p in parameters if p.default is p.empty and p.kind not in kinds} - set(metric_opt)
-
-
-def _lacks(metric_opt: dict[str, Any], available: dict[str, Any]) -> set[str]:
-    return _required(metric_opt) - set(available)
+    """Names of the data, of those that not every set has, that a metric cannot do without."""
+    parameters = inspect.signature(METRIC_REGISTRY.get(metric_opt['type'])).parameters
+    return {
+        name
+        for name in ('img2', 'noisy', 'prediction')
+        if name in parameters and parameters[name].default is inspect.Parameter.empty
+    }

@@ -1,6 +1,5 @@
 """Noisy image of any size in, denoised image out: the full inference of Eq. 8."""
 
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -30,8 +29,9 @@ class AsymmetricMaskDenoiser(nn.Module):
         mask_per_channel: Draw masks per channel; see `random_partition`.
         seed: Seed of the masks and of the refinement.
         refine: `R3`, `PartitionAverage` or None.
-        tile: `{'size': 512, 'overlap': 64}` runs the network on tiles of its input, which bounds the memory for
-            large images; None runs it on whole sub-images. Both are rounded up to the network's size multiple.
+        tile: `{'size': 512, 'overlap': 64}` runs the network on tiles of its input, which bounds the memory for large
+            images; None runs it on whole sub-images. Both are rounded up to the network's size multiple; the overlap
+            may be left out.
         size_multiple: What both sides of the network's input must be divisible by; None asks `required_multiple`.
         max_pixels: Most input pixels in one pass of the network (but at least one image or tile), which bounds memory.
     """
@@ -62,8 +62,14 @@ class AsymmetricMaskDenoiser(nn.Module):
         self.max_pixels = max_pixels
         self.tile = None
         if tile is not None:
-            round_up = partial(_round_up, multiple=self.size_multiple)
-            self.tile = {'size': round_up(tile['size']), 'overlap': round_up(tile.get('overlap', 64))}
+            size = _round_up(tile['size'], self.size_multiple)
+            overlap = _round_up(tile.get('overlap', min(64, size // 4)), self.size_multiple)
+            if not 0 <= 2 * overlap < size:
+                raise ValueError(
+                    f'tile: an overlap of {overlap} is too much for tiles of {size} pixels: it must be less than half '
+                    f'(both were rounded up to multiples of {self.size_multiple}, which the network needs)'
+                )
+            self.tile = {'size': size, 'overlap': overlap}
 
     @torch.no_grad()
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
@@ -98,8 +104,11 @@ class AsymmetricMaskDenoiser(nn.Module):
             Branch indices, (s², 1 or C, ⌈H/s⌉, ⌈W/s⌉).
         """
         _, c, h, w = shape
-        sub_shape = (stride**2, c, math.ceil(h / stride), math.ceil(w / stride))
-        return random_partition(sub_shape, self.branches, generator, self.mask_per_channel)
+        whole = random_partition((1, c, h, w), self.branches, generator, self.mask_per_channel)
+        # Drawn for the image and padded with it, so that a mirrored pixel is hidden together with its source: else the
+        # padding would show a hidden pixel to its own prediction.
+        padded = pad_to_multiple(whole.float(), stride).to(torch.uint8)
+        return pixel_downsample(padded, stride)
 
     def denoise_once(self, noisy: torch.Tensor, stride: int, index: torch.Tensor) -> torch.Tensor:
         """Run the mask block once: P_s⁻¹( D_M( P_s(I_N) ) ) of Eq. 8, differentiable.

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-#: Multiples tried for networks that don't state theirs, each with a test size that is no multiple of the later ones.
-_PROBE_SIZES = {1: 37, 2: 38, 4: 36, 7: 35, 8: 40, 12: 36, 16: 48, 24: 72, 32: 96, 64: 192, 128: 384}
+#: Multiples tried for networks that don't state theirs.
+_CANDIDATES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 128)
+_PRIMES = (11, 13, 17, 19, 23, 29, 31, 37, 41)
 
 
 def pad_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
@@ -70,22 +71,29 @@ def required_multiple(net: nn.Module, channels: int = 3) -> int:
     device = parameter.device if parameter is not None else None
     training = net.training
     net.eval()
-    seen = []
+    raised, resized = None, None
     try:
-        for multiple, size in _PROBE_SIZES.items():
+        for multiple in _CANDIDATES:
+            # A prime number of multiples across, no factor of any candidate: a network that needs more cannot pass by
+            # chance. Down, just enough of them for networks with windows.
+            across = next(prime for prime in _PRIMES if multiple * prime >= 40)
+            shape = (1, channels, multiple * -(-32 // multiple), multiple * across)
             try:
-                # Two sizes, so that a network that needs square or one exact size is not taken for a flexible one.
-                shapes = [(1, channels, size, size), (1, channels, size, size + multiple)]
-                outputs = [tuple(net(torch.zeros(shape, device=device)).shape) for shape in shapes]
+                output = tuple(net(torch.zeros(shape, device=device)).shape)
             except Exception as error:  # what a foreign network raises on a wrong size is its own affair
-                seen.append(f'{size}×{size}: {type(error).__name__}: {error}'.splitlines()[0])
+                raised = f'{type(error).__name__} at {shape}: {error}'.splitlines()[0]
                 continue
-            if outputs == shapes:
+            if output == shape:
                 return multiple
-            seen.append(f'{shapes} → {outputs}')
+            resized = f'{shape} became {output}'
     finally:
         net.train(training)
+    name = type(net).__name__
+    if resized:
+        raise ValueError(
+            f'{name} does not return images in the size they came in, as a denoiser must: {resized} (upscale: 1?)'
+        )
     raise ValueError(
-        f'{type(net).__name__} does not return images in the size they came in, as a denoiser must (upscale: 1?). '
-        f'Tried {len(seen)} sizes; the last: {seen[-1]}'
+        f'{name} fails on images of every size tried, the last time with {raised}. If it needs sizes divisible by a '
+        f'number other than {", ".join(map(str, _CANDIDATES))}, say so by scheme.size_multiple.'
     )

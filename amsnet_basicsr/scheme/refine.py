@@ -45,8 +45,8 @@ class R3:
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
-        if self.samples < 1 or not 0 < self.prob < 1:
-            raise ValueError(f'R3 needs samples ≥ 1 and 0 < prob < 1, got {self}')
+        if not isinstance(self.samples, int) or self.samples < 1 or not 0 < self.prob < 1:
+            raise ValueError(f'R3 needs a whole number of samples ≥ 1 and 0 < prob < 1, got {self}')
 
     def draw(
         self, shape: tuple[int, ...], partition: DrawPartition, generator: torch.Generator
@@ -112,8 +112,8 @@ class PartitionAverage:
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
-        if self.samples < 1:
-            raise ValueError(f'PartitionAverage needs samples ≥ 1, got {self.samples}')
+        if not isinstance(self.samples, int) or self.samples < 1:
+            raise ValueError(f'PartitionAverage needs a whole number of samples ≥ 1, got {self.samples!r}')
 
     def refine(
         self,

@@ -1,5 +1,6 @@
 """The simulated noise is what it claims: signal-dependent, correlated like a phone's, seeded."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -99,6 +100,25 @@ def test_scenes_shots_and_seed():
         dataset(shot=2)
     with pytest.raises(ValueError, match="did you mean 'read'"):
         dataset(camera={'reed': 0.1})
+
+
+def test_scenes_from_a_folder(tmp_path):
+    for name in ('x/1.png', 'y/1.png'):
+        (tmp_path / name).parent.mkdir()
+        cv2.imwrite(str(tmp_path / name), np.full((48, 48, 3), 30000, np.uint16))
+    both = dataset(dataroot_gt=str(tmp_path))
+    assert len(both) == 2 and not torch.equal(both[0]['lq'], both[1]['lq'])
+    assert abs(both[0]['gt'].mean() - 30000 / 65535) < 0.01
+    assert len(dataset(dataroot_gt=str(tmp_path), scenes=['y/1'])) == 1
+    (tmp_path / 'bare').mkdir()
+    with pytest.raises(ValueError, match='holds no image'):
+        dataset(dataroot_gt=str(tmp_path / 'bare'))
+    with pytest.raises(ValueError, match='must be a list'):
+        dataset(scenes='coffee')
+    with pytest.raises(ValueError, match='pattern must be one of RGGB'):
+        dataset(camera={'pattern': 'RGB'})
+    with pytest.raises(ValueError, match='needs crop_size'):
+        dataset(phase='train')
 
 
 def test_training_sees_no_clean_picture():

@@ -1,5 +1,7 @@
 """The validation loop on datasets made of tensors."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -39,9 +41,12 @@ def validate(model, pictures, current_iter=1, save_img=True):
 
 def test_equal_names_in_different_folders_keep_their_own_pictures(model, tmp_path):
     validate(model, Pictures(['a/x.png', 'b/x.png', 'b/y.png']))
-    assert {path.name for path in tmp_path.iterdir()} >= {'x', 'x_2', 'y'}
-    first, second = (cv2.imread(str(tmp_path / name / f'{name}_1.png')) for name in ('x', 'x_2'))
+    validate(model, Pictures(['c/x.png'], name='other'))
+    assert {path.name for path in (tmp_path / 'set').iterdir()} == {'x', 'x_2', 'y'}
+    paths = ('set/x/x_1.png', 'set/x_2/x_2_1.png', 'other/x/x_1.png')
+    first, second, third = (cv2.imread(str(tmp_path / path)) for path in paths)
     assert not np.array_equal(first, second)
+    assert np.array_equal(first, third)
 
 
 def test_nan_is_an_error_not_black(model):
@@ -77,6 +82,25 @@ def test_best_networks_are_kept_by_the_chosen_metric(model, tmp_path):
     assert not torch.equal(first_weight(), kept)
     validate(model, Pictures(['x.png'], name='another'), 4)  # not the judge
     assert model.best_metric_results['set']['mask_l1'] == {'better': 'lower', 'val': pytest.approx(0), 'iter': 3}
+    record = json.loads((tmp_path / 'net_g_best.json').read_text())
+    assert record == {'metric': 'mask_l1', 'dataset': 'set', 'value': pytest.approx(0), 'iteration': 3}
+
+
+def test_best_networks_outlive_a_restart(model, tmp_path):
+    model.opt['val'].update(metrics={'mask_l1': {'type': 'calculate_mask_l1'}}, save_best='mask_l1')
+    validate(model, Pictures(['x.png']), 1)
+    kept = (tmp_path / 'net_g_best.pth').read_bytes()
+    del model.best_metric_results  # as in a new process
+    for parameter in model.net_g_ema.parameters():
+        parameter.data.mul_(20)  # worse
+    validate(model, Pictures(['x.png']), 2)
+    assert (tmp_path / 'net_g_best.pth').read_bytes() == kept
+
+
+def test_a_metric_without_its_settings_is_an_error_not_left_out(model):
+    model.opt['val']['metrics'] = {'psnr': {'type': 'calculate_psnr'}}
+    with pytest.raises(TypeError, match='crop_border'):
+        validate(model, Pictures(['x.png'], with_gt=True))
 
 
 def test_sets_with_and_without_ground_truth(model):

@@ -43,7 +43,7 @@ def test_train_validate_save_and_test(run, make_folder, tmp_path):
 
     root = tmp_path / 'experiments' / 'everything'
     assert {path.name for path in (root / 'models').iterdir()} == {
-        'net_g_3.pth', 'net_g_6.pth', 'net_g_latest.pth', 'net_g_best.pth'
+        'net_g_3.pth', 'net_g_6.pth', 'net_g_latest.pth', 'net_g_best.pth', 'net_g_best.json'
     }  # fmt: skip
     assert (root / 'training_states' / '6.state').is_file()
     weights = torch.load(root / 'models' / 'net_g_latest.pth', weights_only=True)
@@ -51,7 +51,8 @@ def test_train_validate_save_and_test(run, make_folder, tmp_path):
     running = [name for name in weights['params_ema'] if name.endswith('running_mean')]
     assert running and all(weights['params_ema'][name].abs().max() > 0 for name in running)  # EMA took the statistics
 
-    assert (root / 'visualization' / 'im0' / 'im0_3.png').is_file()
+    for set_name in ('pairs', 'held-out'):
+        assert (root / 'visualization' / set_name / 'im0' / 'im0_3.png').is_file()
     strips = sorted((root / 'visualization' / 'strips' / 'pairs').glob('*_3.png'))
     assert len(strips) == 2
     strip, name = cv2.imread(str(strips[0])), strips[0].name.replace('_3', '')

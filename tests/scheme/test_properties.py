@@ -76,20 +76,37 @@ def test_impossible_numbers_of_branches_are_refused(branches):
         random_partition((1, 3, 4, 4), branches, None)
 
 
-@given(st.integers(2, 4), st.integers(1, 3), st.integers(2, 9), st.integers(2, 9), seeds)
-@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 4), st.integers(1, 5), st.integers(1, 11), st.integers(1, 11), seeds)
+@settings(max_examples=60, deadline=None)
 def test_hidden_value_never_influences_its_own_output(branches, stride, h, w, seed):
     g = generator(seed)
     x = torch.rand((1, 3, h, w), generator=g)
-    denoiser = AsymmetricMaskDenoiser(small_net(), stride=stride, branches=branches, seed=seed % 1000)
+    denoiser = AsymmetricMaskDenoiser(small_net(), stride=stride, branches=branches, seed=seed % 1000, size_multiple=4)
     row, column = int(torch.randint(h, (), generator=g)), int(torch.randint(w, (), generator=g))
     changed = x.clone()
     changed[..., row, column] = torch.rand(3, generator=g) * 5
-    # Padding repeats pixels of odd-sized images: the copy may be visible, so only whole multiples are tested.
-    if h % stride or w % stride:
-        return
     before, after = denoiser(x), denoiser(changed)
     assert torch.equal(before[..., row, column], after[..., row, column])
+
+
+@pytest.mark.parametrize('size', [(5, 5), (9, 7), (6, 11)])
+def test_padding_shows_no_hidden_pixel(size):
+    """A mirrored pixel lies beside its source in the same sub-image: it must be hidden with it."""
+    x = torch.rand(1, 3, *size)
+    denoiser = AsymmetricMaskDenoiser(small_net(), stride=2, mask_per_channel=True)
+    before = denoiser(x)
+    for row in range(size[0]):
+        for column in range(size[1]):
+            for channel in range(3):
+                changed = x.clone()
+                changed[0, channel, row, column] += 1
+                assert denoiser(changed)[0, channel, row, column] == before[0, channel, row, column]
+
+
+def test_tiles_too_small_for_the_network_are_refused():
+    with pytest.raises(ValueError, match='64 is too much for tiles of 128'):
+        AsymmetricMaskDenoiser(small_net(), tile={'size': 100, 'overlap': 40}, size_multiple=32)
+    assert AsymmetricMaskDenoiser(small_net(), tile={'size': 128}, size_multiple=8).tile == {'size': 128, 'overlap': 32}
 
 
 def test_hidden_value_influences_others():
@@ -170,7 +187,7 @@ class NeedsMultiple(nn.Module):
         return x.repeat_interleave(self.scale, -1)
 
 
-@pytest.mark.parametrize('multiple', [1, 2, 4, 7, 8, 16, 32, 64])
+@pytest.mark.parametrize('multiple', [1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 48, 64, 128])
 def test_required_multiple_is_found(multiple):
     net = NeedsMultiple(multiple)
     net.train()
@@ -181,6 +198,11 @@ def test_required_multiple_is_found(multiple):
 def test_networks_that_change_the_size_are_refused():
     with pytest.raises(ValueError, match='upscale'):
         required_multiple(NeedsMultiple(1, scale=2))
+
+
+def test_networks_that_take_no_size_tried_are_refused_by_their_own_words():
+    with pytest.raises(ValueError, match=r'wrong size.*scheme\.size_multiple'):
+        required_multiple(NeedsMultiple(37 * 41))
 
 
 @given(st.integers(20, 70), st.integers(20, 70), st.sampled_from([24, 32]), st.sampled_from([8, 10]))
