@@ -5,5 +5,6 @@ from amsnet_basicsr import compat
 compat.prepare_import()  # a data worker may get here first
 
 from amsnet_basicsr.models.amsnet_model import AMSNetModel  # noqa: E402
+from amsnet_basicsr.models.apbsn_model import APBSNModel  # noqa: E402
 
-__all__ = ['AMSNetModel']
+__all__ = ['AMSNetModel', 'APBSNModel']

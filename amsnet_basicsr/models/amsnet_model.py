@@ -10,7 +10,7 @@ from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
-from amsnet_basicsr.models.scheme_options import SchemeOptions
+from amsnet_basicsr.models.scheme_options import CommonOptions, SchemeOptions
 from amsnet_basicsr.models.validation import ValidationLoop
 from amsnet_basicsr.scheme import (
     hide,
@@ -39,12 +39,17 @@ class AMSNetModel(ValidationLoop, SRModel):
             channels_last: Keep weights and features in channels_last layout, which is faster for convolutions.
     """
 
+    scheme_options: type[CommonOptions] = SchemeOptions
+    """What the `scheme` block is read by."""
+
     def __init__(self, opt: dict[str, Any]) -> None:
         """Read the scheme and build network, losses and optimizer."""
-        self.scheme = SchemeOptions.from_options(opt.get('scheme'))
+        self.scheme = self.scheme_options.from_options(opt.get('scheme'))
         self.generator = torch.Generator().manual_seed((opt.get('manual_seed') or 0) + opt.get('rank', 0))
         super().__init__(opt)
-        self.size_multiple = self.scheme.size_multiple or required_multiple(self.get_bare_model(self.net_g))
+        net = self.get_bare_model(self.net_g)
+        self.size_multiple = self.scheme.size_multiple or required_multiple(net)
+        self.scheme.denoiser(net, self.size_multiple)  # what doesn't fit this network is told now, not after training
 
     def init_training_settings(self) -> None:
         """Build EMA, losses, optimizer and schedulers, by BasicSR where it can."""
@@ -56,11 +61,15 @@ class AMSNetModel(ValidationLoop, SRModel):
             )
         # SRModel demands a pixel loss: the mask loss takes its place.
         train_opt['pixel_opt'] = train_opt['mask_opt']
-        super().init_training_settings()
+        self._init_common_settings()
         self.cri_mask = self.cri_pix
         smooth_opt = train_opt.get('smooth_opt')
         self.cri_smooth = build_loss(smooth_opt).to(self.device) if smooth_opt else None
-        self.grad_clip_norm = train_opt.get('grad_clip_norm')
+
+    def _init_common_settings(self) -> None:
+        """Do what doesn't depend on the scheme's losses; `train.pixel_opt` is set."""
+        super().init_training_settings()
+        self.grad_clip_norm = self.opt['train'].get('grad_clip_norm')
         if hasattr(self, 'net_g_ema'):
             self._set_layout(self.net_g_ema)
 
@@ -114,6 +123,13 @@ class AMSNetModel(ValidationLoop, SRModel):
         self.log_dict = self.reduce_loss_dict(losses)
         if self.ema_decay > 0:
             self.model_ema(decay=self.ema_decay)
+
+    def resume_training(self, resume_state: dict[str, Any]) -> None:
+        """Go on from a training state, with other masks and crops than at the start."""
+        super().resume_training(resume_state)
+        seed = (self.opt.get('manual_seed') or 0) + self.opt.get('rank', 0) + 1_000_003 * resume_state['iter']
+        self.generator.manual_seed(seed)
+        torch.manual_seed(seed)
 
     def model_ema(self, decay: float = 0.999) -> None:
         """Update the averaged network, buffers such as BatchNorm statistics included.

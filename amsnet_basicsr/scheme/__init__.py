@@ -1,5 +1,13 @@
-"""The asymmetric mask scheme in plain PyTorch: it knows nothing of BasicSR, options or files."""
+"""The asymmetric mask scheme, and AP-BSN beside it, in plain PyTorch: nothing of BasicSR, options or files."""
 
+from amsnet_basicsr.scheme.apbsn import (
+    PixelDownsampleDenoiser,
+    average_replacements,
+    bordered_denoise,
+    mosaic_denoise,
+    mosaic_downsample,
+    mosaic_upsample,
+)
 from amsnet_basicsr.scheme.denoiser import AsymmetricMaskDenoiser
 from amsnet_basicsr.scheme.mask import hide, random_partition
 from amsnet_basicsr.scheme.mmdb import multi_branch_denoise
@@ -12,8 +20,14 @@ __all__ = [
     'R3',
     'AsymmetricMaskDenoiser',
     'PartitionAverage',
+    'PixelDownsampleDenoiser',
+    'average_replacements',
+    'bordered_denoise',
     'build_refinement',
     'hide',
+    'mosaic_denoise',
+    'mosaic_downsample',
+    'mosaic_upsample',
     'multi_branch_denoise',
     'pad_to_multiple',
     'pixel_downsample',

@@ -109,16 +109,40 @@ def test_denoising_restores_the_training_mode_and_repeats(tmp_path):
 def test_scheme_options():
     assert SchemeOptions.from_options(None) == SchemeOptions()
     assert SchemeOptions.from_options({'refine': {'type': 'R3'}}).refine == R3(8, 0.16)
+    assert SchemeOptions.from_options({'size_multiple': None, 'tile': {'size': 128}}).tile == {'size': 128}
     for wrong, message in (
         ({'train_strid': 5}, "did you mean 'train_stride'"),
         ({'branches': 1}, 'branches must be a whole number of at least 2'),
         ({'test_stride': 2.5}, 'test_stride must be a whole number'),
         ({'tile': 512}, 'tile must be'),
         ({'tile': {'size': 100, 'overlap': 50}}, 'less than half'),
+        ({'train_stride': None}, 'train_stride must be a whole number'),
+        ({'seed': None}, 'seed must be a whole number'),
+        ({'mask_per_channel': 'no'}, 'mask_per_channel must be true or false'),
+        ({'tile': {'size': '512'}}, 'tile must be'),
+        ({'refine': {'type': 'R3', 'samples': 2.5}}, 'whole number of samples'),
         ({'refine': {'type': 'R4'}}, 'scheme: refine: type must be one of'),
     ):
         with pytest.raises(ValueError, match=message):
             SchemeOptions.from_options(wrong)
+
+
+def test_tiles_that_the_network_cannot_do_are_refused_at_the_start(tmp_path):
+    unet = {'type': 'UNet', 'in_nc': 3, 'out_nc': 3, 'n_feature': 8}
+    with pytest.raises(ValueError, match='64 is too much for tiles of 128'):
+        build(tmp_path, network_g=unet, scheme={'tile': {'size': 100, 'overlap': 40}})
+
+
+def test_resuming_draws_other_masks_than_the_start(tmp_path):
+    model = build(tmp_path)
+    start = model.generator.get_state()
+    state = {'epoch': 0, 'iter': 3, 'optimizers': [model.optimizer_g.state_dict()], 'schedulers': []}
+    state['schedulers'] = [scheduler.state_dict() for scheduler in model.schedulers]
+    model.resume_training(state)
+    first = model.generator.get_state()
+    assert not torch.equal(first, start)
+    model.resume_training(state)
+    assert torch.equal(model.generator.get_state(), first)
 
 
 def test_pixel_losses_are_refused(tmp_path):

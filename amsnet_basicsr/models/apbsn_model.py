@@ -1,0 +1,59 @@
+"""AP-BSN as a BasicSR model, to compare AMSNet with: what differs from `AMSNetModel`, and nothing else."""
+
+from collections import OrderedDict
+
+import torch
+from basicsr.utils.registry import MODEL_REGISTRY
+
+from amsnet_basicsr.models.amsnet_model import AMSNetModel
+from amsnet_basicsr.models.scheme_options import APBSNOptions
+from amsnet_basicsr.scheme import mosaic_denoise
+
+
+@MODEL_REGISTRY.register()
+class APBSNModel(AMSNetModel):
+    """Train a blind-spot network on noisy images alone, by asymmetric pixel-downsampling.
+
+    The whole image is restored from its own mosaic and compared with itself. Nothing but the network's blind spot
+    keeps it from learning the identity; a network without one, such as `DBSNl` with `dilated: false`, does learn it.
+
+    Args:
+        opt: As for `AMSNetModel`, with a `scheme` block of `APBSNOptions` and, instead of mask and smoothness loss:
+            train.pixel_opt: The loss between restored and noisy image, e.g. `{type: L1Loss}`.
+    """
+
+    scheme_options = APBSNOptions
+
+    def init_training_settings(self) -> None:
+        """Build EMA, loss, optimizer and schedulers, by BasicSR where it can."""
+        train_opt = self.opt['train']
+        if not train_opt.get('pixel_opt') or any(
+            train_opt.get(key) for key in ('mask_opt', 'smooth_opt', 'perceptual_opt')
+        ):
+            raise ValueError(
+                'train: APBSNModel learns by pixel_opt alone, e.g. pixel_opt: {type: L1Loss}; it hides no pixels for a '
+                'mask_opt and has no ground truth for a perceptual_opt'
+            )
+        self._init_common_settings()
+
+    def compute_losses(self, noisy: torch.Tensor) -> OrderedDict[str, torch.Tensor]:
+        """Compare the images restored at the train stride with the noisy ones.
+
+        Args:
+            noisy: Noisy crops, (N, C, H, W).
+
+        Returns:
+            The weighted loss `l_pix`.
+        """
+        restored = mosaic_denoise(self._run_net, noisy, self.scheme.train_stride, self.scheme.pad)
+        return OrderedDict(l_pix=self.cri_pix(restored, noisy))
+
+    def predict_hidden(self) -> torch.Tensor:
+        """Restore `self.lq` as in training, for `calculate_mask_l1`.
+
+        The blind spot hides each pixel from its own prediction. Without one, the metric rewards copying.
+
+        Returns:
+            Predictions at the train stride, (N, C, H, W).
+        """
+        return self._in_eval_mode(lambda denoiser: denoiser.denoise_once(self.lq, self.scheme.train_stride))
