@@ -13,12 +13,13 @@ from basicsr.utils.registry import ARCH_REGISTRY  # noqa: E402
 
 from amsnet_basicsr import data, losses, metrics, models  # noqa: E402, F401 (they register themselves on import)
 from amsnet_basicsr.archs import ARCHS  # noqa: E402
+from amsnet_basicsr.archs.spandrel_arch import SpandrelArch  # noqa: E402
 from amsnet_basicsr.version import __version__  # noqa: E402
 
 compat.apply()
 
 # The archs don't register themselves, so that they can be used without BasicSR.
-for _arch in ARCHS.values():
+for _arch in (*ARCHS.values(), SpandrelArch):
     if _arch.__name__ not in ARCH_REGISTRY:
         ARCH_REGISTRY.register(_arch)
 

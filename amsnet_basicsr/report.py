@@ -21,7 +21,7 @@ _METRICS = {
     'PSNR': {'type': 'calculate_psnr', 'crop_border': 0},
     'SSIM': {'type': 'calculate_ssim', 'crop_border': 0},
 }
-_BLUR_SIGMAS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 2.5, 3.0, 3.5, 4.0)
+_BLUR_SIGMAS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
 def report_training(opt: dict[str, Any], opt_file: str) -> None:

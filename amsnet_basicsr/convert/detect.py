@@ -1,0 +1,118 @@
+"""Which of our networks a state dict belongs to. Plain PyTorch: BasicSR isn't needed."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from amsnet_basicsr.archs import ARCHS
+from amsnet_basicsr.convert.errors import WeightsError
+from amsnet_basicsr.convert.readers import READERS
+
+#: How keys of a network begin, relative to it. NAFNet stands for its baseline too.
+_SIGNATURES = {
+    name: re.compile(pattern)
+    for name, pattern in {
+        'Restormer': r'(patch_embed|(encoder_level|decoder_level|reduce_chan_level)\d|latent|refinement|'
+        r'(up|down)\d_\d|output)\.',
+        'NAFNet': r'(intro|ending)\.(weight|bias)$|(encoders|decoders|middle_blks|ups|downs)\.\d+\.',
+        'UNet': r'(enc_conv\d|up\d|dec_conv\d[ab]|nin_[abc])\.',
+        'DnCNN': r'model\.\d+\.\w+$',
+        'DBSNl': r'(head|tail)\.\d+\.(weight|bias)$|branch[12]\.body\.\d+\.',
+    }.items()
+}
+
+NOT_IN_WEIGHTS: dict[str, dict[str, Any]] = {'DBSNl': {'dilated': True}}
+"""Hyper-parameters that change what a network computes but not its weights, with what is assumed."""
+
+
+def find_prefix(keys: Iterable[str]) -> tuple[str, str]:
+    """Find the network that most keys fit, wherever it sits in a larger module.
+
+    Args:
+        keys: Keys of a state dict.
+
+    Returns:
+        Family of the network (NAFNet stands for NAFNetBaseline too) and what precedes the keys: '' or something that
+        ends in a dot. Of equally good ones the first.
+
+    Raises:
+        WeightsError: If no key fits; it names the first.
+    """
+    keys = list(keys)
+    votes: Counter[tuple[str, str]] = Counter()
+    for key in keys:
+        starts = [0, *(match.end() for match in re.finditer(r'\.', key))]
+        for start in starts:
+            for family, signature in _SIGNATURES.items():
+                if signature.match(key, start):
+                    votes[family, key[:start]] += 1
+    if not votes:
+        first = f'unexpected key {keys[0]!r}' if keys else 'there are no weights'
+        raise WeightsError(f'no known network: {first}; known are {", ".join(READERS)}')
+    return votes.most_common(1)[0][0]
+
+
+def detect_architecture(state_dict: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
+    """Tell a network and its hyper-parameters from the names and shapes of its weights.
+
+    Exactly these weights fit the network: names and shapes have been compared. What doesn't show in them is left out
+    of the result; see `NOT_IN_WEIGHTS`. A DnCNN is taken to have ReLUs.
+
+    Args:
+        state_dict: Weights by their names in the network, without prefix.
+
+    Returns:
+        Name in `amsnet_basicsr.archs.ARCHS` and arguments of its constructor.
+
+    Raises:
+        WeightsError: If no network fits; the message names the first missing or unexpected key.
+    """
+    family, prefix = find_prefix(state_dict)
+    signature = _SIGNATURES[family]
+    foreign = [key for key in state_dict if not signature.match(key)]
+    if prefix or 2 * len(foreign) >= len(state_dict):
+        first = next(iter(foreign or state_dict))
+        raise WeightsError(f'no known network: unexpected key {first!r}; known are {", ".join(READERS)}')
+    if family == 'NAFNet' and any('.se.' in key for key in state_dict):
+        family = 'NAFNetBaseline'
+    if family not in ARCHS:
+        raise WeightsError(f'these are weights of {family}, which this version does not have')
+    try:
+        options = READERS[family](state_dict)
+        check_weights(state_dict, family, options)
+    except WeightsError as error:
+        raise WeightsError(f'these look like weights of {family}, but: {error}') from None
+    return family, options
+
+
+def check_weights(state_dict: Mapping[str, Tensor], name: str, options: Mapping[str, Any]) -> None:
+    """Compare weights with those that a network has, without allocating it.
+
+    Args:
+        state_dict: Weights by name.
+        name: Name in `ARCHS`.
+        options: Arguments of its constructor.
+
+    Raises:
+        WeightsError: With the first missing key, else the first unexpected one, else the first of another shape; or
+            with what the constructor has against its arguments.
+    """
+    try:
+        with torch.device('meta'):
+            expected = ARCHS[name](**options).state_dict()
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise WeightsError(str(error)) from None
+    for key in expected:
+        if key not in state_dict:
+            raise WeightsError(f'missing key {key!r}')
+    for key in state_dict:
+        if key not in expected:
+            raise WeightsError(f'unexpected key {key!r}')
+    for key, weight in state_dict.items():
+        if weight.shape != expected[key].shape:
+            shapes = f'{tuple(weight.shape)} instead of {tuple(expected[key].shape)}'
+            raise WeightsError(f'{key!r} has the shape {shapes}')

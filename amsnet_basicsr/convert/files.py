@@ -1,0 +1,91 @@
+"""Reading and writing files of weights: tensors only, and whole or not at all."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from amsnet_basicsr.convert.errors import WeightsError
+
+SUFFIXES = ('.pth', '.safetensors')
+"""Kinds of files that are written."""
+
+
+def read_file(path: Path) -> tuple[Any, dict[str, str]]:
+    """Read a file of weights without running anything in it.
+
+    Args:
+        path: A safetensors file, or anything else for PyTorch's reader, which takes tensors and plain values only.
+
+    Returns:
+        What the file holds, on the CPU, and the metadata of a safetensors file.
+
+    Raises:
+        WeightsError: If it can't be read, or holds more than tensors and plain values.
+    """
+    if not path.is_file():
+        raise WeightsError('there is no such file')
+    try:
+        if path.suffix == '.safetensors':
+            with safe_open(path, framework='pt') as file:
+                return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        return torch.load(path, map_location='cpu', weights_only=True), {}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f'it cannot be read: {_first_line(error)}') from None
+    except Exception as error:  # any bytes may be in it, and PyTorch's reader may stumble over them in any way
+        if match := re.search(r'GLOBAL ([\w.]+)', str(error)):
+            raise WeightsError(
+                f'it holds more than tensors and plain values ({match[1]}), and may run code when opened; not opened'
+            ) from None
+        raise WeightsError('it is damaged, or no file of PyTorch weights') from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def write_file(
+    path: Path, weights: Mapping[str, Tensor], arch: str, options: Mapping[str, Any], overwrite: bool = False
+) -> None:
+    """Write weights for BasicSR (`.pth`, below `params`) or as safetensors, whole or not at all.
+
+    Args:
+        path: File to write. A safetensors file gets `arch` and `hyper_parameters` (JSON) as metadata.
+        weights: Weights by name.
+        arch: Name of the network.
+        options: Its hyper-parameters.
+        overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        WeightsError: If it has another suffix, exists already, or can't be written.
+    """
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f'the name must end in {" or ".join(SUFFIXES)}')
+    if path.exists() and not overwrite:
+        raise WeightsError('it exists already; --overwrite replaces it')
+    # Copies: a view would take its whole storage along, and safetensors refuses shared ones.
+    weights = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in weights.items()}
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        with temporary.open('xb') as file:
+            if path.suffix == '.pth':
+                torch.save({'params': weights}, file)
+            else:
+                metadata = {'format': 'pt', 'arch': arch, 'hyper_parameters': json.dumps(dict(options))}
+                file.write(save(weights, metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise WeightsError(f'it cannot be written: {error.strerror or error}') from None
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()

@@ -1,0 +1,111 @@
+"""Where the weights of the denoiser are in a file, and under what prefix.
+
+| file | nesting | prefix |
+|---|---|---|
+| ours and BasicSR's | `params_ema` or `params` | |
+| official Restormer, NAFNet | `params`, or none | |
+| official AMSNet (Lightning) | `state_dict` | `net.dn.branches.0.` |
+| AP-BSN | `model_weight`, `denoiser` | `bsn.`, `module.bsn.` |
+
+None of this is fixed to one file: any nesting with one way to go and any prefix is followed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from amsnet_basicsr.convert.detect import find_prefix
+from amsnet_basicsr.convert.errors import WeightsError
+
+#: Names that hold the weights when there is more than one way to go, best first.
+_WRAPPERS = ('params_ema', 'params', 'state_dict', 'model_weight')
+
+
+def find_tensors(data: Any, key: str | None = None) -> tuple[dict[str, Tensor], list[str]]:
+    """Follow the nesting of a file down to named tensors.
+
+    Args:
+        data: What the file holds.
+        key: Top-level key to take; None chooses.
+
+    Returns:
+        The tensors by name and the keys that lead to them.
+
+    Raises:
+        WeightsError: If there are none, more than one way to go, or something else between them.
+    """
+    path: list[str] = []
+    while True:
+        if not isinstance(data, Mapping):
+            raise WeightsError(f'it holds a {type(data).__name__}, not named weights')
+        if not path and key is not None:
+            if key not in data:
+                raise WeightsError(f'there is no key {key!r}; there are: {_some(data)}')
+            step = key
+        elif any(isinstance(value, Tensor) for value in data.values()):
+            break
+        else:
+            step = _way(data)
+        data = data[step]
+        path.append(str(step))
+        if len(path) > 8:  # a file may even contain itself
+            raise WeightsError(f'no weights found below {".".join(path)}')
+    for name, value in data.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise WeightsError(f'unexpected key {name!r}: a {type(value).__name__}, not a tensor')
+    return dict(data), path
+
+
+def _way(data: Mapping[Any, Any]) -> Any:
+    for wrapper in _WRAPPERS:
+        if isinstance(data.get(wrapper), Mapping):
+            return wrapper
+    inner = [name for name, value in data.items() if isinstance(value, Mapping)]
+    if len(inner) != 1:
+        raise WeightsError(f'no weights found below its keys: {_some(data)}')
+    return inner[0]
+
+
+def _some(data: Mapping[Any, Any]) -> str:
+    names = [str(name) for name in data]
+    return ', '.join(names[:5]) + (', …' if len(names) > 5 else '') or 'none'
+
+
+def take_denoiser(tensors: Mapping[str, Tensor], prefix: str | None = None) -> tuple[dict[str, Tensor], str]:
+    """Take the weights of the denoiser out of those of a larger module.
+
+    Branches of AMSNet share one denoiser and may each list it (`branches.1.`, …): equal copies are left out.
+
+    Args:
+        tensors: Tensors by name.
+        prefix: What the names of the denoiser's weights begin with; everything else is then left out. None finds it
+            and leaves out copies alone.
+
+    Returns:
+        Tensors by their names in the denoiser, and the prefix.
+
+    Raises:
+        WeightsError: If nothing has the prefix, or there is something beside the denoiser; the first such key is
+            named.
+    """
+    if prefix is not None:
+        weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        if not weights:
+            raise WeightsError(f'no key begins with {prefix!r}; the first is {next(iter(tensors), None)!r}')
+        return weights, prefix
+    _, prefix = find_prefix(tensors)
+    weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    for name, value in tensors.items():
+        if not name.startswith(prefix) and not _is_copy(name, value, weights):
+            hint = f'; --prefix {prefix} takes the denoiser alone' if prefix else ''
+            raise WeightsError(f'unexpected key {name!r} beside the denoiser, {prefix}*{hint}')
+    return weights, prefix
+
+
+def _is_copy(name: str, value: Tensor, weights: Mapping[str, Tensor]) -> bool:
+    parts = name.split('.')
+    ends = ('.'.join(parts[start:]) for start in range(1, len(parts)))
+    originals = (weights[end] for end in ends if end in weights)
+    return any(value.dtype == original.dtype and torch.equal(value, original) for original in originals)

@@ -1,0 +1,100 @@
+"""From an official file to weights of a known network."""
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from amsnet_basicsr.archs import ARCHS
+from amsnet_basicsr.convert.detect import NOT_IN_WEIGHTS, check_weights, detect_architecture
+from amsnet_basicsr.convert.errors import WeightsError
+from amsnet_basicsr.convert.files import read_file
+from amsnet_basicsr.convert.layout import find_tensors, take_denoiser
+from amsnet_basicsr.options import refuse_unknown
+
+
+@dataclass
+class Denoiser:
+    """Weights of a known network.
+
+    Attributes:
+        arch: Name in `amsnet_basicsr.archs.ARCHS`.
+        options: Its hyper-parameters.
+        weights: Weights by name.
+        source: Where in the file they were, e.g. 'state_dict: net.dn.branches.0.*'.
+        assumed: The hyper-parameters that neither weights nor metadata nor the caller told.
+    """
+
+    arch: str
+    options: dict[str, Any]
+    weights: dict[str, Tensor]
+    source: str
+    assumed: dict[str, Any]
+
+    def build(self) -> nn.Module:
+        """Build the network with these weights, in evaluation mode."""
+        net = ARCHS[self.arch](**self.options)
+        net.load_state_dict(self.weights, strict=True)
+        return net.eval()
+
+    def network_g(self) -> str:
+        """Return the `network_g` block of an options file, as YAML."""
+        lines = ['network_g:', f'  type: {self.arch}']
+        # JSON is YAML too, and keeps lists on one line.
+        lines += [f'  {name}: {x if isinstance(x, str) else json.dumps(x)}' for name, x in self.options.items()]
+        return '\n'.join(lines) + '\n'
+
+
+def read_denoiser(
+    path: Path | str,
+    key: str | None = None,
+    prefix: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Denoiser:
+    """Read the weights of a denoiser from an official file, or one of ours.
+
+    Args:
+        path: The file.
+        key: Top-level key to take; None chooses (the average `params_ema` before `params`).
+        prefix: What the names of the denoiser's weights begin with; None finds it.
+        options: Hyper-parameters to use instead of those found.
+
+    Returns:
+        The denoiser, compared with its network key by key.
+
+    Raises:
+        WeightsError: If the file isn't such; the message starts with its name.
+        ValueError: If the network has no such option.
+    """
+    path = Path(path)
+    try:
+        data, metadata = read_file(path)
+        tensors, steps = find_tensors(data, key)
+        weights, prefix = take_denoiser(tensors, prefix)
+        arch, found = detect_architecture(weights)
+    except WeightsError as error:
+        raise WeightsError(f'{path}: {error}') from None
+    told = {**_from_metadata(metadata, arch), **(options or {})}
+    refuse_unknown(told, inspect.signature(ARCHS[arch]).parameters, arch)
+    assumed = {name: value for name, value in NOT_IN_WEIGHTS.get(arch, {}).items() if name not in told}
+    try:
+        check_weights(weights, arch, {**found, **assumed, **told})
+    except (WeightsError, TypeError) as error:
+        raise WeightsError(f'{path}: with {told}, {arch} does not fit: {error}') from None
+    source = ': '.join([*steps, f'{prefix}*'] if prefix else steps) or 'the top level'
+    return Denoiser(arch, {**found, **assumed, **told}, weights, source, assumed)
+
+
+def _from_metadata(metadata: Mapping[str, str], arch: str) -> dict[str, Any]:
+    """Take what doesn't show in the weights from a file that says it; the rest is read from the weights themselves."""
+    if metadata.get('arch') != arch:
+        return {}
+    try:
+        options = json.loads(metadata.get('hyper_parameters', '{}'))
+    except json.JSONDecodeError:
+        return {}
+    return {name: options[name] for name in NOT_IN_WEIGHTS.get(arch, {}) if name in options}
