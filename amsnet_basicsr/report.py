@@ -101,13 +101,14 @@ def _compare_on(
         (f'Gaussian blur, best sigma ({sigma})', blurred[sigma], ''),
     ]
     best, best_psnr = noisy, -np.inf
+    method = model.opt['model_type'].removesuffix('Model')
     for refine in refinements:
         model.scheme = dataclasses.replace(model.scheme, refine=build_refinement(refine))
         start = time.perf_counter()
         denoised = [_denoise(model, pair) for pair in pairs]
         seconds = (time.perf_counter() - start) / megapixels
         settings = ', '.join(f'{key} {value}' for key, value in (refine or {}).items() if key != 'type')
-        name = f'AMSNet, {refine["type"]} ({settings})' if refine else 'AMSNet, no refinement'
+        name = f'{method}, {refine["type"]} ({settings})' if refine else f'{method}, no refinement'
         rows.append((name, denoised, f'{seconds:.1f}'))
         psnr = _mean('PSNR', denoised, clean)
         if psnr > best_psnr:

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
 from amsnet_basicsr.data.camera_noise import Camera
-from amsnet_basicsr.data.image_file import decode_image, to_float
+from amsnet_basicsr.data.image_file import decode_image, to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import LOADER_KEYS, find_images
 from amsnet_basicsr.options import refuse_unknown
 
@@ -85,12 +85,8 @@ class CameraNoiseDataset(Dataset):
         if self.train:
             noisy = random_crop(noisy, self.opt['crop_size'])
             noisy = random_flip_rotate(noisy, self.opt.get('use_hflip', True), self.opt.get('use_rot', True))
-            return {'lq': _to_tensor(noisy), 'lq_path': path}
-        return {'lq': _to_tensor(noisy), 'lq_path': path, 'gt': _to_tensor(clean), 'gt_path': path}
-
-
-def _to_tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(to_float(image).transpose(2, 0, 1)))
+            return {'lq': to_tensor(noisy), 'lq_path': path}
+        return {'lq': to_tensor(noisy), 'lq_path': path, 'gt': to_tensor(clean), 'gt_path': path}
 
 
 def _scene_paths(opt: dict[str, Any], where: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""From encoded bytes to an RGB image."""
+"""From encoded bytes to an RGB image, and on to a tensor."""
 
 import cv2
 import numpy as np
+import torch
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
@@ -30,6 +31,14 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def to_float(image: np.ndarray) -> np.ndarray:
-    """Scale an 8 or 16 bit image to float32 in [0, 1]."""
-    return image.astype(np.float32) / np.iinfo(image.dtype).max
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """Turn an 8 or 16 bit image into what networks take.
+
+    Args:
+        image: Image, (H, W, 3), uint8 or uint16, in any memory layout.
+
+    Returns:
+        The image, (3, H, W), float32 in [0, 1].
+    """
+    scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
+    return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))

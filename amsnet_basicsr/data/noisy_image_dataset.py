@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
-from amsnet_basicsr.data.image_file import decode_image, to_float
+from amsnet_basicsr.data.image_file import decode_image, to_tensor
 from amsnet_basicsr.data.lmdb_env import SharedLmdb
 from amsnet_basicsr.options import refuse_unknown
 
@@ -103,8 +102,7 @@ class NoisyImageDataset(Dataset):
         if self.crop_size is not None:
             image = random_crop(image, self.crop_size)
             image = random_flip_rotate(image, self.opt.get('use_hflip', True), self.opt.get('use_rot', True))
-        noisy = torch.from_numpy(np.ascontiguousarray(to_float(image).transpose(2, 0, 1)))
-        return {'lq': noisy, 'lq_path': self.entries[index].path}
+        return {'lq': to_tensor(image), 'lq_path': self.entries[index].path}
 
     def _decode(self, entry: ImageEntry) -> np.ndarray:
         try:

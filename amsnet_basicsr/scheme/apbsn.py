@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from amsnet_basicsr.scheme.pad import required_multiple, same_size_forward
 from amsnet_basicsr.scheme.pixel_shuffle import pixel_downsample, pixel_upsample
 from amsnet_basicsr.scheme.refine import R3, random_replacement
-from amsnet_basicsr.scheme.tile import tiled_forward
+from amsnet_basicsr.scheme.tile import fit_tile, tiled_forward
 
 #: Maps images (N, C, H, W) to images of the same shape.
 Denoise = Callable[[torch.Tensor], torch.Tensor]
@@ -167,10 +167,7 @@ class PixelDownsampleDenoiser(nn.Module):
         self.refine = refine
         self.size_multiple = required_multiple(net) if size_multiple is None else size_multiple
         self.max_pixels = max_pixels
-        self.tile = None
-        if tile is not None:
-            sides = {'size': tile['size'], 'overlap': tile.get('overlap', min(64, tile['size'] // 4))}
-            self.tile = {name: side + -side % self.size_multiple for name, side in sides.items()}
+        self.tile = fit_tile(tile, self.size_multiple)
 
     @torch.no_grad()
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:

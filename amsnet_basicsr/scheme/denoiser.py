@@ -12,7 +12,7 @@ from amsnet_basicsr.scheme.mmdb import multi_branch_denoise
 from amsnet_basicsr.scheme.pad import pad_to_multiple, required_multiple, same_size_forward
 from amsnet_basicsr.scheme.pixel_shuffle import pixel_downsample, pixel_upsample
 from amsnet_basicsr.scheme.refine import R3, PartitionAverage
-from amsnet_basicsr.scheme.tile import tiled_forward
+from amsnet_basicsr.scheme.tile import fit_tile, tiled_forward
 
 
 class AsymmetricMaskDenoiser(nn.Module):
@@ -60,16 +60,7 @@ class AsymmetricMaskDenoiser(nn.Module):
         self.refine = refine
         self.size_multiple = required_multiple(net) if size_multiple is None else size_multiple
         self.max_pixels = max_pixels
-        self.tile = None
-        if tile is not None:
-            size = _round_up(tile['size'], self.size_multiple)
-            overlap = _round_up(tile.get('overlap', min(64, size // 4)), self.size_multiple)
-            if not 0 <= 2 * overlap < size:
-                raise ValueError(
-                    f'tile: an overlap of {overlap} is too much for tiles of {size} pixels: it must be less than half '
-                    f'(both were rounded up to multiples of {self.size_multiple}, which the network needs)'
-                )
-            self.tile = {'size': size, 'overlap': overlap}
+        self.tile = fit_tile(tile, self.size_multiple)
 
     @torch.no_grad()
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
@@ -129,7 +120,3 @@ class AsymmetricMaskDenoiser(nn.Module):
     def _run_net(self, x: torch.Tensor) -> torch.Tensor:
         net: Any = self.net if self.tile is None else partial(tiled_forward, self.net, **self.tile)
         return same_size_forward(net, x, self.size_multiple)
-
-
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple

@@ -1,6 +1,6 @@
 """Running a network over large images in overlapping tiles."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 
@@ -27,6 +27,33 @@ def _ramp(size: int, overlap: int, at_start: bool, at_end: bool, like: torch.Ten
         if not at_end:
             weight[size - overlap :] = torch.minimum(weight[size - overlap :], ramp.flip(0))
     return weight
+
+
+def fit_tile(tile: Mapping[str, int] | None, multiple: int) -> dict[str, int] | None:
+    """Round the sides of tiles up to what a network needs.
+
+    Args:
+        tile: `{'size': …, 'overlap': …}` in pixels; without an overlap, a quarter of the size, but at most 64. None for
+            no tiles.
+        multiple: The network's size multiple.
+
+    Returns:
+        Size and overlap, both multiples of `multiple`, or None.
+
+    Raises:
+        ValueError: If the overlap takes half of the size or more.
+    """
+    if tile is None:
+        return None
+    size = tile['size'] + -tile['size'] % multiple
+    overlap = tile.get('overlap', min(64, size // 4))
+    overlap += -overlap % multiple
+    if not 0 <= 2 * overlap < size:
+        raise ValueError(
+            f'tile: an overlap of {overlap} is too much for tiles of {size} pixels: it must be less than half '
+            f'(both were rounded up to multiples of {multiple}, which the network needs)'
+        )
+    return {'size': size, 'overlap': overlap}
 
 
 def tiled_forward(
