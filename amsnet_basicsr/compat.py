@@ -83,7 +83,6 @@ def resume_on_any_device() -> None:
             return None
         # Optimizers and schedulers move what they load to the device of their parameters.
         state = torch.load(path, map_location='cpu', weights_only=True)
-        opt['path'].setdefault('pretrain_network_g', None)
         check_resume(opt, state['iter'])
         return state
 
