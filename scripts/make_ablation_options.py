@@ -185,6 +185,7 @@ EXPERIMENTS = {
         {'dim': 12, 'num_blocks': [1, 1, 1, 2], 'num_refinement_blocks': 1, 'heads': [1, 2, 2, 4]},
         batch=2,
     ),
+    'table4_deamnet': _table4('DeamNet', '37.80', {'type': 'DeamNet'}, {}),
     'table4_nafnet': _table4(
         'NAFNet (its GELU and SE baseline)',
         '37.10',
@@ -247,7 +248,7 @@ def render(name: str, small: bool) -> str:
     else:
         settings.update(
             size_note=f'Paper size, for a GPU; data as in options/train_amsnet_restormer.yml, small: {name}_small.yml.',
-            top_level='',
+            top_level='find_unused_parameters: true  # for several GPUs\n' if network['type'] == 'DeamNet' else '',
             datasets=PAPER_DATASETS.substitute(batch=experiment.batch),
             iterations=125000,
             every=25000,

@@ -20,8 +20,7 @@ class DnCNN(nn.Module):
         nc: Channels in between.
         nb: Number of convolutions, at least 2.
         act_mode: What follows a convolution: 'R' is ReLU, 'BR' is batch normalisation and ReLU. The first and the
-            last convolution have no batch normalisation. Not readable from the weights' values: 'R' nets have no
-            normalisation weights, but official files may have merged them.
+            last convolution have no batch normalisation.
     """
 
     size_multiple = 1

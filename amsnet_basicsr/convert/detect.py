@@ -21,6 +21,7 @@ _SIGNATURES = {
         'NAFNet': r'(intro|ending)\.(weight|bias)$|(encoders|decoders|middle_blks|ups|downs)\.\d+\.',
         'UNet': r'(enc_conv\d|up\d|dec_conv\d[ab]|nin_[abc])\.',
         'DnCNN': r'model\.\d+\.\w+$',
+        'DeamNet': r'((inverse_)?transform_function|line\d\d|net2)\.',
         'DBSNl': r'(head|tail)\.\d+\.(weight|bias)$|branch[12]\.body\.\d+\.',
     }.items()
 }

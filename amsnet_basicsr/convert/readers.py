@@ -97,12 +97,18 @@ def read_dbsnl(weights: StateDict) -> dict[str, Any]:
     }
 
 
+def read_deamnet(weights: StateDict) -> dict[str, Any]:
+    """Read a DeamNet, which comes in one size."""
+    return {'in_channels': _shape(weights, 'transform_function.ext.conv2d.weight', 4)[1]}
+
+
 READERS: dict[str, Callable[[StateDict], dict[str, Any]]] = {
     'Restormer': read_restormer,
     'NAFNet': read_nafnet,
     'NAFNetBaseline': read_nafnet_baseline,
     'UNet': read_unet,
     'DnCNN': read_dncnn,
+    'DeamNet': read_deamnet,
     'DBSNl': read_dbsnl,
 }
 """The readers by architecture."""

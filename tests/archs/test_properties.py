@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from amsnet_basicsr.archs import ARCHS, DBSNl, DnCNN, NAFNet, Restormer
+from amsnet_basicsr.archs import ARCHS, DBSNl, DeamNet, DnCNN, NAFNet, Restormer
 from tests.archs.weights_from_names import fill_by_name
 
 TINY = {
     'DBSNl': {'base_ch': 8, 'num_module': 1},
+    'DeamNet': {},
     'DnCNN': {'nc': 4, 'nb': 3},
     'NAFNet': {'width': 4, 'middle_blk_num': 1, 'enc_blk_nums': (1, 1), 'dec_blk_nums': (1, 1)},
     'NAFNetBaseline': {'width': 4, 'middle_blk_num': 1, 'enc_blk_nums': (1, 1), 'dec_blk_nums': (1, 1)},
@@ -76,6 +77,7 @@ def test_forward_does_not_change_the_input(net: nn.Module):
 def test_networks_serve_other_numbers_of_channels(net: nn.Module, channels: int):
     names = {
         'DBSNl': ('in_ch', 'out_ch'),
+        'DeamNet': ('in_channels',),
         'DnCNN': ('in_nc', 'out_nc'),
         'NAFNet': ('img_channel',),
         'NAFNetBaseline': ('img_channel',),
@@ -104,6 +106,15 @@ def test_dbsn_weights_serve_with_and_without_dilation():
     dilated, standard = DBSNl(base_ch=8, num_module=2), DBSNl(base_ch=8, num_module=2, dilated=False)
     standard.load_state_dict(dilated.state_dict())
     assert (standard.branch1.body[0].mask == 0).sum() == 8 * 8
+
+
+def test_deamnet_freezes_exactly_the_layers_that_its_output_does_not_depend_on():
+    net = DeamNet()
+    net(torch.rand(1, 3, 16, 16)).sum().backward()
+    for name, parameter in net.named_parameters():
+        unused = name.startswith(('net2.conv_dila', 'net2.cat1.'))
+        assert parameter.requires_grad != unused, name
+        assert (parameter.grad is None) == unused, name
 
 
 def test_nafnet_pads_any_size_and_crops_it_back():

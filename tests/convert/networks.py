@@ -28,6 +28,7 @@ ALL_TINY: list[tuple[str, dict[str, Any]]] = [
     ('UNet', {'in_nc': 3, 'out_nc': 3, 'n_feature': 4}),
     ('DnCNN', {'in_nc': 3, 'out_nc': 3, 'nc': 8, 'nb': 5, 'act_mode': 'BR'}),
     ('DnCNN', {'in_nc': 3, 'out_nc': 3, 'nc': 8, 'nb': 6, 'act_mode': 'R'}),
+    ('DeamNet', {'in_channels': 3}),
     ('DBSNl', {'in_ch': 3, 'out_ch': 3, 'base_ch': 8, 'num_module': 2}),
 ]  # fmt: skip
 

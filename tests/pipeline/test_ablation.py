@@ -19,7 +19,7 @@ from tests.pipeline.test_archs import DRIVER
 FOLDER = REPOSITORY / 'options' / 'ablation'
 FILES = sorted(FOLDER.glob('*.yml'))
 PARAMETERS = {
-    'DBSNl': 3656131, 'DnCNN': 559363, 'NAFNetBaseline': 29056227, 'Restormer': 26111668,
+    'DBSNl': 3656131, 'DeamNet': 2228131, 'DnCNN': 559363, 'NAFNetBaseline': 29056227, 'Restormer': 26111668,
     'UNet': 7935555,
 }  # fmt: skip
 
@@ -46,7 +46,7 @@ def test_both_tables_are_complete():
     rows = {(options['model_type'], options['network_g']['type'], options['network_g'].get('dilated'), path.stem[:6],
              path.stem.endswith('_small')) for path in FILES for options in [load(path)]}  # fmt: skip
     table3 = {(model, 'DBSNl', dilated) for model in ('APBSNModel', 'AMSNetModel') for dilated in (True, False)}
-    table4 = {('AMSNetModel', name, None) for name in ('Restormer', 'NAFNetBaseline', 'UNet', 'DnCNN')}
+    table4 = {('AMSNetModel', name, None) for name in ('Restormer', 'DeamNet', 'NAFNetBaseline', 'UNet', 'DnCNN')}
     sizes = (True, False)
     expected = {(*row, 'table3', small) for row in table3 for small in sizes}
     expected |= {(*row, 'table4', small) for row in table4 for small in sizes}

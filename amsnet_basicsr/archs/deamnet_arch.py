@@ -1,0 +1,228 @@
+"""DeamNet, an unrolled iteration between the noisy features and a U-shaped denoiser, with element-wise attention."""
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+CHANNELS = 64
+"""Feature channels everywhere in the network."""
+
+
+def _conv(inputs: int, outputs: int, kernel_size: int = 3) -> nn.Sequential:
+    """Make a convolution that keeps the size; the level `conv2d` only keeps the official state-dict names."""
+    conv = nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2)
+    return nn.Sequential(OrderedDict(conv2d=conv))
+
+
+def _block(stride: int = 1) -> nn.Sequential:
+    """Make a 3×3 convolution and ReLU; the level `block` only keeps the official state-dict names."""
+    conv = nn.Conv2d(CHANNELS, CHANNELS, 3, stride=stride, padding=1)
+    return nn.Sequential(OrderedDict(block=nn.Sequential(conv, nn.ReLU(inplace=True))))
+
+
+def _gate() -> nn.Sequential:
+    """Make the layers that turn features into one weight in (0, 1) for each channel and pixel."""
+    hidden = CHANNELS // 16
+    return nn.Sequential(_conv(CHANNELS, hidden), nn.ReLU(inplace=True), _conv(hidden, CHANNELS), nn.Sigmoid())
+
+
+def _residual_branch() -> nn.Sequential:
+    """Make the two convolutions of a residual branch."""
+    return nn.Sequential(_conv(CHANNELS, CHANNELS), nn.ReLU(inplace=True), _conv(CHANNELS, CHANNELS))
+
+
+class ToFeatures(nn.Module):
+    """From images to the feature domain, in which the iteration runs.
+
+    Args:
+        in_channels: Channels of the images.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.ext = _conv(in_channels, CHANNELS)
+        self.pre = _residual_branch()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn images (N, C, H, W) into features (N, 64, H, W)."""
+        x = self.ext(x)
+        return x + self.pre(x)
+
+
+class FromFeatures(nn.Module):
+    """From the feature domain back to images.
+
+    Args:
+        out_channels: Channels of the images.
+    """
+
+    def __init__(self, out_channels: int) -> None:
+        super().__init__()
+        self.ext = _conv(CHANNELS, out_channels)
+        self.pre = _residual_branch()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn features (N, 64, H, W) into images (N, C, H, W)."""
+        return self.ext(x + self.pre(x))
+
+
+class ConsistencyStep(nn.Module):
+    """Draw the denoised features back to the noisy ones, by a learned weight for each element."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cat = _conv(2 * CHANNELS, CHANNELS, 1)
+        self.C = _conv(CHANNELS, CHANNELS)
+        self.weight = nn.Sequential(OrderedDict(conv_du=_gate()))
+
+    def forward(self, noisy: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
+        """Blend features (N, 64, H, W) and (N, 64, H, W); same shape out."""
+        weight = self.weight(self.cat(torch.cat((self.C(noisy), denoised), dim=1)))
+        return torch.lerp(denoised, noisy, weight)
+
+
+class DualAttention(nn.Module):
+    """Blend a scale's features with upsampled coarser ones, by a weight for each element (DEAM in the paper)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_du = _gate()
+        self.cat = _conv(2 * CHANNELS, CHANNELS, 1)
+        self.C = _conv(CHANNELS, CHANNELS)
+        # Not a transposed convolution, whatever the official name says: it follows a nearest-neighbour upsampling.
+        self.ConvTranspose = nn.Sequential(OrderedDict(conv2d=_block()))
+
+    def forward(self, fine: torch.Tensor, enlarged: torch.Tensor) -> torch.Tensor:
+        """Blend features (N, 64, H, W) and coarser ones enlarged to that size; same shape out."""
+        coarse = self.ConvTranspose(enlarged)
+        weight = self.conv_du(self.cat(torch.cat((self.C(fine), coarse), dim=1)))
+        return torch.lerp(coarse, fine, weight)
+
+
+class EncoderStage(nn.Module):
+    """Two blocks, and a third that halves height and width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(_block(), _block(), _block(stride=2))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take features (N, 64, H, W); return those of this scale and those of the next, (N, 64, H/2, W/2)."""
+        skip = self.body[1](self.body[0](x))
+        return skip, self.body[2](skip)
+
+
+class Join(nn.Module):
+    """Join skip features and enlarged coarser ones by a 1×1 convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = _block()
+        self.ConvTranspose = nn.Sequential(OrderedDict(conv2d=_block()))  # as in DualAttention
+        self.cat = _conv(2 * CHANNELS, CHANNELS, 1)
+
+    def forward(self, skip: torch.Tensor, enlarged: torch.Tensor) -> torch.Tensor:
+        """Join features (N, 64, H, W) and (N, 64, H, W); same shape out."""
+        return self.cat(torch.cat((self.conv1(skip), self.ConvTranspose(enlarged)), dim=1))
+
+
+class DecoderStage(nn.Module):
+    """Joined features through two blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.upsample = Join()
+        self.body = nn.Sequential(_block(), _block())
+
+    def forward(self, skip: torch.Tensor, enlarged: torch.Tensor) -> torch.Tensor:
+        """Take features (N, 64, H, W) and (N, 64, H, W); same shape out."""
+        return self.body(self.upsample(skip, enlarged))
+
+
+class FeatureDenoiser(nn.Module):
+    """U-shaped network of five scales that predicts a correction to features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Official files hold these four layers, but the official forward pass never reaches them. Frozen, they
+        # trouble neither an optimizer nor gradient synchronisation between processes.
+        self.conv_dila1 = _conv(CHANNELS, CHANNELS, 3).requires_grad_(False)
+        self.conv_dila2 = _conv(CHANNELS, CHANNELS, 5).requires_grad_(False)
+        self.conv_dila3 = _conv(CHANNELS, CHANNELS, 7).requires_grad_(False)
+        self.cat1 = nn.Conv2d(3 * CHANNELS, CHANNELS, 1).requires_grad_(False)
+
+        # Scale 0 is the finest; the official order in the state dict is coarse to fine.
+        self.e3 = EncoderStage()
+        self.e2 = EncoderStage()
+        self.e1 = EncoderStage()
+        self.e0 = EncoderStage()
+        self.attention3 = DualAttention()
+        self.attention2 = DualAttention()
+        self.attention1 = DualAttention()
+        self.attention0 = DualAttention()
+        self.mid = nn.Sequential(_block(), _block())
+        self.de3 = DecoderStage()
+        self.de2 = DecoderStage()
+        self.de1 = DecoderStage()
+        self.de0 = DecoderStage()
+        self.final = _conv(CHANNELS, CHANNELS)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Predict the correction to features (N, 64, H, W), H and W divisible by 16; same shape out."""
+        skips = []
+        for encoder in (self.e0, self.e1, self.e2, self.e3):
+            skip, x = encoder(x)
+            skips.append(skip)
+        x = self.mid(x)
+        for attention, decoder in (
+            (self.attention3, self.de3),
+            (self.attention2, self.de2),
+            (self.attention1, self.de1),
+            (self.attention0, self.de0),
+        ):
+            enlarged = F.interpolate(x, scale_factor=2, mode='nearest')
+            x = decoder(attention(skips.pop(), enlarged), enlarged)
+        return self.final(x)
+
+
+class DeamNet(nn.Module):
+    """DeamNet: four turns of one shared denoiser, each followed by a learned blend with the noisy features.
+
+    Paper: Ren et al., "Adaptive Consistency Prior based Deep Network for Image Denoising", CVPR 2021. Behaviour and
+    state-dict names are those of `Deam` in the AMSNet repository (lll143653/amsnet), which follows chaoren88/DeamNet
+    (2.2 M parameters, some of which no output depends on). Its switch between grey and colour images is
+    `in_channels` here.
+
+    Args:
+        in_channels: Channels of input and output.
+    """
+
+    size_multiple = 16
+    """Height and width must be multiples of this: four halvings."""
+
+    def __init__(self, in_channels: int = 3) -> None:
+        super().__init__()
+        self.transform_function = ToFeatures(in_channels)
+        self.inverse_transform_function = FromFeatures(in_channels)
+        self.line11 = ConsistencyStep()
+        self.line22 = ConsistencyStep()
+        self.line33 = ConsistencyStep()
+        self.line44 = ConsistencyStep()
+        self.net2 = FeatureDenoiser()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Denoise images.
+
+        Args:
+            x: Images, (N, C, H, W), in [0, 1], H and W divisible by 16.
+
+        Returns:
+            Denoised images, (N, C, H, W), not clipped.
+        """
+        noisy = self.transform_function(x)
+        features = noisy
+        for consistency in (self.line11, self.line22, self.line33, self.line44):
+            features = consistency(noisy, features + self.net2(features))
+        return self.inverse_transform_function(features)
