@@ -248,7 +248,7 @@ def render(name: str, small: bool) -> str:
     else:
         settings.update(
             size_note=f'Paper size, for a GPU; data as in options/train_amsnet_restormer.yml, small: {name}_small.yml.',
-            top_level='find_unused_parameters: true  # for several GPUs\n' if network['type'] == 'DeamNet' else '',
+            top_level='',
             datasets=PAPER_DATASETS.substitute(batch=experiment.batch),
             iterations=125000,
             every=25000,

@@ -66,7 +66,7 @@ def test_options_pass_the_check_once_their_data_is_there(path, monkeypatch):
 def compared(path: Path) -> dict[str, Any]:
     """Options without what a table compares."""
     options = load(path)
-    for key in ('name', 'model_type', 'network_g', 'find_unused_parameters'):
+    for key in ('name', 'model_type', 'network_g'):
         options.pop(key, None)
     for section, keys in (('scheme', ('branches', 'pad')), ('train', ('mask_opt', 'pixel_opt'))):
         for key in keys:
