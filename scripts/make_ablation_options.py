@@ -229,7 +229,7 @@ def render(name: str, small: bool) -> str:
         'title': experiment.title,
         'name': f'{name}_small' if small else name,
         'model': experiment.model,
-        'network': '\n'.join(f'  {key}: {_scalar(value)}' for key, value in network.items()),
+        'network': network_block(network),
         **MODELS[experiment.model],
     }
     if small:
@@ -267,6 +267,11 @@ def render_all() -> dict[str, str]:
         The contents by file name.
     """
     return {f'{name}{"_small" * small}.yml': render(name, small) for name in EXPERIMENTS for small in (False, True)}
+
+
+def network_block(network: dict[str, Any]) -> str:
+    """Write what stands below `network_g:`."""
+    return '\n'.join(f'  {key}: {_scalar(value)}' for key, value in network.items())
 
 
 def _scalar(value: Any) -> str:

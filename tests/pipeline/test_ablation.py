@@ -1,7 +1,7 @@
 """The files in options/ablation: what the script writes, differing only in what they compare, and running."""
 
 import copy
-import importlib.util
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,9 @@ def parameters(small: bool) -> list:
     return [pytest.param(path, id=path.stem) for path in FILES if path.stem.endswith('_small') == small]
 
 
-def test_files_are_what_the_script_writes():
-    spec = importlib.util.spec_from_file_location('script', REPOSITORY / 'scripts' / 'make_ablation_options.py')
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+def test_files_are_what_the_script_writes(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / 'scripts')
+    script = importlib.import_module('make_ablation_options')
     assert {path.name: path.read_text() for path in FILES} == script.render_all()
 
 
