@@ -260,7 +260,7 @@ def _validation(opt: Mapping[str, Any]) -> Iterator[str]:
         yield f'val.save_best: no val set is called {judge!r}; there are: {", ".join(map(str, sets))}'
         return
     judges = [sets[judge]] if judge is not None else list(sets.values())
-    needs_clean = metrics[metric].get('type') in ('calculate_psnr', 'calculate_ssim')
+    needs_clean = metrics[metric].get('type') in ('calculate_psnr', 'calculate_ssim', 'calculate_ssim_uniform')
     if needs_clean and all(judged.get('type') in ('NoisyImageDataset', 'SingleImageDataset') for judged in judges):
         yield f'val.save_best: {metric} needs clean pictures, which no val set has; calculate_mask_l1 needs none'
 
@@ -354,6 +354,8 @@ def _count_images(dataset_opt: Mapping[str, Any]) -> int:
     if dataset_opt['type'] == 'NoisyImageDataset':
         # Which images would be skipped must be known, to count the rest.
         dataset_opt.update(check_images=dataset_opt.get('on_bad_image') == 'skip', cache_mb=0)
+    elif dataset_opt['type'] == 'CameraNoiseDataset':
+        dataset_opt['cache_mb'] = 0  # counting needs no noise
     logger, known = logging.getLogger('basicsr'), set(initialized_logger)
     handlers = list(logger.handlers)
     try:

@@ -1,16 +1,18 @@
 """Photographs as a smartphone would have taken them, with the noise-free picture to compare with."""
 
+import os
 import os.path as osp
-import zlib
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
+from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
-from amsnet_basicsr.data.camera_noise import Camera
+from amsnet_basicsr.data.camera_simulation import SIMULATION_KEYS, Simulation
 from amsnet_basicsr.data.image_file import decode_image, to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import LOADER_KEYS, find_images
 from amsnet_basicsr.options import refuse_unknown
@@ -18,75 +20,179 @@ from amsnet_basicsr.options import refuse_unknown
 #: The colour photographs inside every scikit-image wheel: no download.
 SKIMAGE_SCENES = ('astronaut.png', 'chelsea.png', 'coffee.png', 'motorcycle_left.png', 'rocket.jpg')
 
-KNOWN_KEYS = LOADER_KEYS | frozenset(
-    ['dataroot_gt', 'scenes', 'camera', 'shots', 'seed', 'crop_size', 'use_hflip', 'use_rot', 'batch_size_per_gpu']
+KNOWN_KEYS = (
+    LOADER_KEYS
+    | SIMULATION_KEYS
+    | frozenset(['dataroot_gt', 'scenes', 'shots', 'crop_size', 'use_hflip', 'use_rot', 'cache_mb'])
 )
+SMALLEST_SIDE = 3
+
+
+class _Entry(NamedTuple):
+    """One picture: its scene's name and file, the number of the shot, and what to call it."""
+
+    name: str
+    scene_path: str
+    shot: int
+    path: str
+
+
+class _Picture(NamedTuple):
+    """What the camera made; training needs no clean picture."""
+
+    noisy: np.ndarray
+    clean: np.ndarray | None
 
 
 @DATASET_REGISTRY.register()
 class CameraNoiseDataset(Dataset):
-    """Noisy pictures made from clean ones by `Camera`, seeded.
+    """Noisy pictures made from clean ones by a simulated camera, seeded.
 
     Training gets noisy crops alone, as from a real camera; validation and testing get whole noisy pictures and the
-    clean ones of the same camera. Scenes and shots are taken once, at the start, and kept in memory.
+    clean ones of the same camera. A picture's noise depends on the seed, the scene's name and the shot's number alone:
+    it is the same in every epoch and worker, and whether the picture was kept in memory or is taken again.
 
     Args:
         opt: Options of the dataset:
             dataroot_gt (str): Folder of clean pictures. Default: the photographs that ship with scikit-image.
             scenes (list[str]): Names of the scenes to use: paths in the folder, without extension. Default: all.
-            camera (dict): Settings of `Camera`.
+            camera (str | dict): Name of a profile in `camera_profiles.PROFILES`, or values: see
+                `Simulation.from_options`. Default: `Camera()`.
+            iso (float | list[float]): ISO number of a profile, or lowest and highest, drawn for each picture. Default:
+                3200.
+            jpeg (int | list[int]): Quality of JPEG compression of the noisy pictures, or lowest and highest. Default:
+                none.
             shots (int): Noisy pictures per scene, each with noise of its own. Default: 1.
-            seed (int): Seed of the noise. Default: 0.
+            seed (int): Seed of the simulation. Default: 0.
             crop_size (int): Side of the training crops. Training only.
             use_hflip (bool): Mirror half of the crops. Default: True.
             use_rot (bool): Turn crops by multiples of 90°. Default: True.
+            cache_mb (float): Take pictures at the start and keep them in memory, up to so many megabytes; the rest are
+                taken again whenever they are read. Default: 2000.
             phase (str): 'train', 'val' or 'test'; set by BasicSR.
 
     Raises:
-        ValueError: For unknown options, and if a scene doesn't exist or is smaller than the crops.
+        ValueError: For unknown options and impossible values, and if a scene doesn't exist, cannot be read, or is
+            smaller than the crops.
+        FileNotFoundError: If the folder doesn't exist.
     """
 
     def __init__(self, opt: dict[str, Any]) -> None:
-        """Take the pictures."""
+        """List the pictures, look at every scene, and take what fits into memory."""
         super().__init__()
         where = f'dataset {opt.get("name", "?")!r} (CameraNoiseDataset)'
         refuse_unknown(opt, KNOWN_KEYS, where)
         self.opt = opt
+        self.where = where
         self.train = opt.get('phase') == 'train'
         if self.train and not opt.get('crop_size'):
             raise ValueError(f'{where}: training needs crop_size, the side of its crops in pixels (paper: 160)')
-        camera_opt = dict(opt.get('camera') or {})
-        refuse_unknown(camera_opt, Camera.__dataclass_fields__, f'{where}: camera')
-        camera = Camera(**camera_opt)
-        self.pictures: list[tuple[str, np.ndarray, np.ndarray]] = []
-        for name, path in _scene_paths(opt, where).items():
-            with open(path, 'rb') as file:
-                scene = decode_image(file.read(), path)
-            if scene.dtype == np.uint16:
-                scene = (scene >> 8).astype(np.uint8)  # the camera's output has 8 bit whatever the scene has
-            if self.train and min(scene.shape[:2]) < opt['crop_size']:
-                raise ValueError(f'{where}: {path} is smaller than crop_size {opt["crop_size"]}')
-            clean = camera.expose(scene, None)
-            for shot in range(opt.get('shots', 1)):
-                # A seed of its own for every picture: leaving scenes out doesn't change the noise of the others.
-                seed = zlib.crc32(f'{opt.get("seed", 0)}/{name}/{shot}'.encode())
-                noisy = camera.expose(scene, torch.Generator().manual_seed(seed))
-                stem, extension = osp.splitext(path)
-                number = '' if opt.get('shots', 1) == 1 else f'_{shot}'
-                self.pictures.append((f'{stem}{number}{extension}', noisy, clean))
+        self.crop_size = _whole_number(opt, 'crop_size', 1, where) if self.train else None
+        shots = _whole_number(opt, 'shots', 1, where) if 'shots' in opt else 1
+        self.simulation = Simulation.from_options(opt, where)
+        self.entries = [
+            _Entry(name, path, shot, path if shots == 1 else f'_{shot}'.join(osp.splitext(path)))
+            for name, path in _scene_paths(opt, where).items()
+            for shot in range(shots)
+        ]
+        self._kept: dict[int, _Picture] = {}
+        self._fill(_megabytes(opt, where) * 1e6)
 
     def __len__(self) -> int:
         """Number of noisy pictures."""
-        return len(self.pictures)
+        return len(self.entries)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return `lq` and `lq_path`, and but for training `gt` and `gt_path`; images (3, H, W) float32 in [0, 1]."""
-        path, noisy, clean = self.pictures[index]
-        if self.train:
-            noisy = random_crop(noisy, self.opt['crop_size'])
+        path = self.entries[index].path
+        noisy, clean = self._kept[index] if index in self._kept else self._take(index)
+        if self.crop_size is not None:
+            noisy = random_crop(noisy, self.crop_size)
             noisy = random_flip_rotate(noisy, self.opt.get('use_hflip', True), self.opt.get('use_rot', True))
-            return {'lq': to_tensor(noisy), 'lq_path': path}
-        return {'lq': to_tensor(noisy), 'lq_path': path, 'gt': to_tensor(clean), 'gt_path': path}
+        item = {'lq': to_tensor(noisy), 'lq_path': path}
+        return item if clean is None else {**item, 'gt': to_tensor(clean), 'gt_path': path}
+
+    def _take(self, index: int, scene: np.ndarray | None = None) -> _Picture:
+        entry = self.entries[index]
+        scene = self._read_scene(entry.scene_path) if scene is None else scene
+        exposure = self.simulation.exposure(entry.name, entry.shot)
+        return _Picture(exposure.noisy(scene), None if self.train else exposure.clean(scene))
+
+    def _read_scene(self, path: str) -> np.ndarray:
+        try:
+            scene = read_scene(path)
+        except ValueError as error:
+            raise ValueError(f'{self.where}: {error}') from error
+        if self.crop_size is not None and min(scene.shape[:2]) < self.crop_size:
+            raise ValueError(f'{self.where}: {path} is smaller than crop_size {self.crop_size}')
+        return scene
+
+    def _fill(self, room: float) -> None:
+        """Read every scene once, and keep the pictures of the first that fit into `room` bytes."""
+        copies = 1 if self.train else 2
+
+        def read(index: int) -> tuple[int, _Picture | None]:
+            scene = self._read_scene(self.entries[index].scene_path)
+            # Pictures are as large as their scene. A thread may see some room that another is about to fill: harmless.
+            return scene.nbytes, self._take(index, scene) if room >= copies * scene.nbytes else None
+
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+            for index, (size, picture) in enumerate(pool.map(read, range(len(self.entries)))):
+                room -= copies * size
+                if picture is not None and room >= 0:
+                    self._kept[index] = picture
+        if len(self._kept) < len(self.entries):
+            get_root_logger().info(
+                f'{self.where}: {len(self._kept)} of {len(self.entries)} pictures fit into cache_mb; the others are '
+                f'taken again whenever they are read. scripts/simulate_noise.py writes them to files once.'
+            )
+
+
+def read_scene(path: str) -> np.ndarray:
+    """Read a clean picture.
+
+    Args:
+        path: Image file.
+
+    Returns:
+        sRGB picture, (H, W, 3), uint8; of 16 bits the upper 8, which is all that the camera's output has.
+
+    Raises:
+        ValueError: If it cannot be read, or has less than 3 pixels on a side; the message names the file.
+    """
+    try:
+        with open(path, 'rb') as file:
+            scene = decode_image(file.read(), path)
+    except OSError as error:
+        raise ValueError(f'{path} cannot be read: {error.strerror}') from error
+    if min(scene.shape[:2]) < SMALLEST_SIDE:
+        raise ValueError(f'{path} is too small: {scene.shape[0]}×{scene.shape[1]} pixels')
+    return (scene >> 8).astype(np.uint8) if scene.dtype == np.uint16 else scene
+
+
+def find_scenes(folder: str) -> dict[str, str]:
+    """List the pictures of a folder by name.
+
+    Args:
+        folder: The folder; subfolders count.
+
+    Returns:
+        Path by name, sorted by path; the name is the path in the folder without extension.
+
+    Raises:
+        ValueError: If two pictures have the same name.
+    """
+    return dict(_named(sorted(find_images(folder)), folder))
+
+
+def _named(paths: list[str], folder: str) -> Iterator[tuple[str, str]]:
+    seen: dict[str, str] = {}
+    for path in paths:
+        name = osp.splitext(osp.relpath(path, folder))[0]
+        if name in seen:
+            raise ValueError(f'{path} and {seen[name]} have the same name; rename or remove one')
+        seen[name] = path
+        yield name, path
 
 
 def _scene_paths(opt: dict[str, Any], where: str) -> dict[str, str]:
@@ -94,13 +200,17 @@ def _scene_paths(opt: dict[str, Any], where: str) -> dict[str, str]:
     folder = opt.get('dataroot_gt')
     if folder:
         folder = osp.expanduser(folder)
-        paths = sorted(find_images(folder))
+        if not osp.isdir(folder):
+            raise FileNotFoundError(f'{where}: there is no folder {folder}')
+        try:
+            by_name = find_scenes(folder)
+        except ValueError as error:
+            raise ValueError(f'{where}: {error}') from error
     else:
         import skimage  # imported here: it is slow, and only the default needs it
 
         folder = osp.join(osp.dirname(skimage.__file__), 'data')
-        paths = [path for name in SKIMAGE_SCENES if osp.exists(path := osp.join(folder, name))]
-    by_name = {osp.splitext(osp.relpath(path, folder))[0]: path for path in paths}
+        by_name = dict(_named([path for name in SKIMAGE_SCENES if osp.exists(path := osp.join(folder, name))], folder))
     if not by_name:
         raise ValueError(f'{where}: {folder} holds no image')
     wanted = opt.get('scenes') or list(by_name)
@@ -110,3 +220,17 @@ def _scene_paths(opt: dict[str, Any], where: str) -> dict[str, str]:
     if missing:
         raise ValueError(f'{where}: no scene {", ".join(missing)}; there are: {", ".join(by_name)}')
     return {name: by_name[name] for name in wanted}
+
+
+def _whole_number(opt: dict[str, Any], key: str, lowest: int, where: str) -> int:
+    value = opt[key]
+    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        raise ValueError(f'{where}: {key} must be a whole number of at least {lowest}, got {value!r}')
+    return value
+
+
+def _megabytes(opt: dict[str, Any], where: str) -> float:
+    value = opt.get('cache_mb', 2000)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
+        raise ValueError(f'{where}: cache_mb must be a number of megabytes, 0 for none; got {value!r}')
+    return float(value)
