@@ -1,0 +1,134 @@
+"""The blocks of SIDD's validation and benchmark sets, in MATLAB files of either format."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.io
+
+from amsnet_basicsr.prepare.errors import PrepareError
+
+#: Images and blocks of each, in both sets.
+GRID = (40, 32)
+#: Shape of a block.
+BLOCK = (256, 256, 3)
+
+
+def block_name(image: int, block: int) -> str:
+    """Name a block: both numbers count from 1, as MATLAB does.
+
+    Args:
+        image: Index of the image, from 0.
+        block: Index of the block in it, from 0.
+
+    Returns:
+        `II_JJ`, e.g. `01_01` to `40_32`.
+    """
+    return f'{image + 1:02d}_{block + 1:02d}'
+
+
+class MatBlocks:
+    """An array of blocks, (images, blocks, H, W, 3) uint8 RGB; an image's blocks are read when they are asked for.
+
+    Args:
+        array: The array, or an HDF5 data set, whose axes are reversed.
+        path: Where it comes from, for errors.
+    """
+
+    def __init__(self, array: np.ndarray | h5py.Dataset, path: Path) -> None:
+        self._array = array
+        self._path = path
+        self._reversed = isinstance(array, h5py.Dataset)
+        self.shape: tuple[int, ...] = array.shape[::-1] if self._reversed else array.shape
+
+    def image(self, index: int) -> np.ndarray:
+        """Read the blocks of one image.
+
+        Args:
+            index: Index of the image, from 0.
+
+        Returns:
+            The blocks, (blocks, H, W, 3).
+
+        Raises:
+            PrepareError: If they are damaged.
+        """
+        if not self._reversed:
+            return self._array[index]
+        with _told_of(self._path):
+            return self._array[..., index].transpose()
+
+
+def variables(path: Path) -> list[str]:
+    """List the variables of a MATLAB file.
+
+    Args:
+        path: The file, version 5 or 7.3.
+
+    Returns:
+        Their names.
+
+    Raises:
+        PrepareError: If it is missing, damaged or no MATLAB file.
+    """
+    if not path.is_file():
+        raise PrepareError(f'there is no file {path}')
+    with _told_of(path):
+        if h5py.is_hdf5(path):
+            with h5py.File(path) as file:
+                return [name for name in file if not name.startswith('#')]
+        return [name for name, _, _ in scipy.io.whosmat(path)]
+
+
+@contextmanager
+def open_blocks(path: Path, names: Sequence[str]) -> Iterator[MatBlocks]:
+    """Open the blocks that a MATLAB file holds.
+
+    Args:
+        path: The file. One of version 7.3 (HDF5) is read image by image, an older one at once (252 MB).
+        names: Names that the variable may have.
+
+    Yields:
+        The blocks.
+
+    Raises:
+        PrepareError: If the file is missing or damaged, holds no such variable, or it isn't of that kind.
+    """
+    found = variables(path)
+    name = next((name for name in names if name in found), None)
+    if name is None:
+        raise PrepareError(f'{path} holds {", ".join(found) or "nothing"}, but no {" or ".join(names)}')
+    if h5py.is_hdf5(path):
+        with _told_of(path):
+            file = h5py.File(path)
+        with file:
+            yield _checked(file[name], path)
+    else:
+        with _told_of(path):
+            array = scipy.io.loadmat(path, variable_names=[name])[name]
+        yield _checked(array, path)
+
+
+def _checked(array: Any, path: Path) -> MatBlocks:
+    blocks = MatBlocks(array, path) if getattr(array, 'ndim', 0) == 5 and array.dtype == np.uint8 else None
+    if blocks is None or blocks.shape[-1] != 3:
+        raise PrepareError(
+            f'{path} holds an array {getattr(array, "shape", "")} of {getattr(array, "dtype", "structs")}, where '
+            '40×32×256×256×3 of uint8 is expected: take the file of the sRGB blocks'
+        )
+    return blocks
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Any bytes may be in a damaged file, and the readers may stumble over them in any way."""
+    try:
+        yield
+    except Exception as error:
+        what = error.strerror if isinstance(error, OSError) else None
+        raise PrepareError(
+            f'{path} {f"cannot be read: {what}" if what else "is damaged, or no MATLAB file"}'
+        ) from error

@@ -1,0 +1,202 @@
+"""Results on the SIDD benchmark in the formats of its servers.
+
+- `SubmitSrgb.mat`, for the benchmark's own server: cell array `DenoisedBlocksSrgb` (40×32) of uint8 blocks, seconds per
+  megapixel `TimeMPSrgb`, and `OptionalData` with MethodName, Authors, PaperTitle and Venue, as in its own code.
+- `SubmitSrgb.csv`, for Kaggle: `ID,BLOCK`, the block's bytes (rows, columns, RGB) in base64, 32 rows for each image.
+"""
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import scipy.io
+from tqdm import tqdm
+
+from amsnet_basicsr.prepare.errors import PrepareError
+from amsnet_basicsr.prepare.mat_blocks import GRID, block_name, open_blocks
+from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK
+from amsnet_basicsr.prepare.whole_output import whole_file
+
+#: Reads a block, RGB (H, W, 3) uint8, by the indices of image and block, from 0.
+ReadBlock = Callable[[int, int], np.ndarray]
+_BLOCK_FILE = re.compile(r'(\d{2}_\d{2})(_.*)?\.png', re.IGNORECASE)
+
+
+@contextmanager
+def open_noisy(source: Path) -> Iterator[ReadBlock]:
+    """Open the noisy blocks of the benchmark.
+
+    Args:
+        source: `BenchmarkNoisyBlocksSrgb.mat`, or the LMDB or folder that `prepare_sidd.py benchmark` makes of it.
+
+    Yields:
+        The reader of a block.
+
+    Raises:
+        PrepareError: If it isn't there, isn't of that kind, or lacks a block.
+    """
+    if source.suffix == '.lmdb':
+        yield _lmdb_reader(source)
+    elif source.is_dir():
+        yield _folder_reader(source)
+    else:
+        with open_blocks(source, list(BENCHMARK.values())) as blocks:
+            if blocks.shape[:2] != GRID:
+                raise PrepareError(
+                    f'{source} holds {blocks.shape[0]}×{blocks.shape[1]} blocks; the benchmark has 40×32'
+                )
+            image = lru_cache(maxsize=1)(blocks.image)
+            yield lambda i, j: image(i)[j]
+
+
+def _lmdb_reader(source: Path) -> ReadBlock:
+    from amsnet_basicsr.data.lmdb_env import SharedLmdb
+
+    if not (source / 'data.mdb').is_file():
+        raise PrepareError(f'{source} is no LMDB')
+    reader = SharedLmdb(str(source))
+    missing = reader.missing(block_name(i, j) for i, j in np.ndindex(GRID))
+    if missing:
+        raise PrepareError(f'{source} lacks {_some(missing)}')
+    return lambda i, j: _decode(reader.get(block_name(i, j)), f'{source}: {block_name(i, j)}')
+
+
+def _folder_reader(source: Path) -> ReadBlock:
+    files = find_block_files(source)
+    return lambda i, j: _decode(files[block_name(i, j)].read_bytes(), str(files[block_name(i, j)]))
+
+
+def find_block_files(folder: Path) -> dict[str, Path]:
+    """Find the image of each block.
+
+    Args:
+        folder: Holds `II_JJ.png`, or `II_JJ_<suffix>.png` as `basicsr/test.py` writes them.
+
+    Returns:
+        Paths by name `II_JJ`.
+
+    Raises:
+        PrepareError: If there is no such folder, one of the 1280 is missing or there twice.
+    """
+    if not folder.is_dir():
+        raise PrepareError(f'there is no folder {folder}')
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if match := _BLOCK_FILE.fullmatch(path.name):
+            if match[1] in files:
+                raise PrepareError(f'{folder} holds {match[1]} twice: {files[match[1]].name} and {path.name}')
+            files[match[1]] = path
+    missing = [block_name(i, j) for i, j in np.ndindex(GRID) if block_name(i, j) not in files]
+    if missing:
+        raise PrepareError(f'{folder} lacks {_some([f"{name}.png" for name in missing])}')
+    return files
+
+
+def _some(names: list[str]) -> str:
+    return f'{len(names)} of {GRID[0] * GRID[1]} blocks: {", ".join(names[:3])}{", …" if len(names) > 3 else ""}'
+
+
+def _decode(content: bytes, name: str) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if image is None:
+        raise PrepareError(f'{name} is damaged')
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def denoise_blocks(read: ReadBlock, denoise: Callable[[np.ndarray], np.ndarray], folder: Path) -> tuple[int, float]:
+    """Denoise all blocks and keep them as PNGs, so that a run that is stopped can go on.
+
+    Args:
+        read: Reads a noisy block.
+        denoise: Denoises an image, RGB (H, W, 3) float32 in [0, 1].
+        folder: Where `II_JJ.png` go; those that are there are taken as they are. `timing.json` is written there too.
+
+    Returns:
+        How many were there, and the seconds per megapixel of all of them.
+    """
+    names = {block_name(i, j): (i, j) for i, j in np.ndindex(GRID)}
+    left = {name: place for name, place in names.items() if not (folder / f'{name}.png').is_file()}
+    record = folder / 'timing.json'
+    seconds, megapixels = json.loads(record.read_bytes()) if record.is_file() else (0.0, 0.0)
+    with tqdm(total=len(names), initial=len(names) - len(left), unit='block', disable=None) as bar:
+        for name, place in left.items():
+            noisy = read(*place)
+            start = time.perf_counter()
+            try:
+                denoised = denoise(noisy.astype(np.float32) / 255)
+            except PrepareError as error:
+                raise PrepareError(f'{name}: {error}') from error
+            seconds += time.perf_counter() - start
+            megapixels += noisy.shape[0] * noisy.shape[1] / 1e6
+            # Rounded once, here, as test.py does before it computes the metrics.
+            rounded = (denoised * 255).round().astype(np.uint8)
+            with whole_file(record) as file:
+                file.write(json.dumps([seconds, megapixels]).encode())
+            with whole_file(folder / f'{name}.png') as file:
+                file.write(cv2.imencode('.png', rounded[..., ::-1])[1])
+            bar.update()
+    return len(names) - len(left), seconds / megapixels if megapixels else 0.0
+
+
+def read_denoised(folder: Path) -> np.ndarray:
+    """Read all denoised blocks.
+
+    Args:
+        folder: See `find_block_files`.
+
+    Returns:
+        The blocks, (40, 32, H, W, 3) uint8 RGB.
+
+    Raises:
+        PrepareError: If one is missing, damaged or of another size.
+    """
+    read = _folder_reader(folder)
+    shape = read(0, 0).shape
+    blocks = np.empty((*GRID, *shape), np.uint8)
+    for i, j in np.ndindex(GRID):
+        block = read(i, j)
+        if block.shape != shape:
+            raise PrepareError(f'{folder}: {block_name(i, j)} is {block.shape}, but {block_name(0, 0)} is {shape}')
+        blocks[i, j] = block
+    return blocks
+
+
+def write_mat(path: Path, blocks: np.ndarray, seconds_per_megapixel: float, about: Mapping[str, str]) -> None:
+    """Write `SubmitSrgb.mat`.
+
+    Args:
+        path: The file.
+        blocks: Denoised blocks, (40, 32, H, W, 3) uint8 RGB.
+        seconds_per_megapixel: Time of denoising.
+        about: MethodName, Authors, PaperTitle and Venue.
+    """
+    cells = np.empty(blocks.shape[:2], object)
+    for place in np.ndindex(cells.shape):
+        cells[place] = blocks[place]
+    content = {
+        'DenoisedBlocksSrgb': cells,
+        'TimeMPSrgb': float(seconds_per_megapixel),
+        'OptionalData': {name: about.get(name, '') for name in ('MethodName', 'Authors', 'PaperTitle', 'Venue')},
+    }
+    with whole_file(path) as file:
+        scipy.io.savemat(file, content, do_compression=True)
+
+
+def write_csv(path: Path, blocks: np.ndarray) -> None:
+    """Write `SubmitSrgb.csv`.
+
+    Args:
+        path: The file.
+        blocks: Denoised blocks, (40, 32, H, W, 3) uint8 RGB.
+    """
+    with whole_file(path) as file:
+        file.write(b'ID,BLOCK\n')
+        for number, place in enumerate(np.ndindex(blocks.shape[:2])):
+            file.write(b'%d,%s\n' % (number, base64.b64encode(blocks[place].tobytes())))

@@ -1,0 +1,97 @@
+"""Denoising single images by a trained model, just as `basicsr/test.py` does with the same options."""
+
+import copy
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from amsnet_basicsr.options import read_options
+from amsnet_basicsr.prepare.errors import PrepareError
+
+
+class TrainedModel:
+    """The model that test options describe: network, weights and scheme with its refinement; data sets are ignored.
+
+    Args:
+        options: Path of the options file.
+
+    Raises:
+        PrepareError: If something is wrong with the options or the weights.
+    """
+
+    def __init__(self, options: Path) -> None:
+        from amsnet_basicsr import plugin  # noqa: F401 (registers)
+
+        from basicsr.models import build_model  # isort: skip
+
+        opt = _read(options)
+        weights = Path(opt['path']['pretrain_network_g'])
+        #: What the output depends on, plain values.
+        self.settings: dict[str, Any] = {
+            **{key: opt.get(key) for key in ('model_type', 'network_g', 'scheme')},
+            'param_key_g': opt['path'].get('param_key_g'),
+            'weights': f'{weights} (sha256 {_sha256(weights)})',
+        }
+        self.settings = copy.deepcopy(self.settings)  # building the network takes its type out
+        #: The name of the experiment.
+        self.name: str = opt['name']
+        try:
+            self._model = build_model(opt)
+        except Exception as error:  # what a network, or PyTorch reading the weights, finds wrong
+            reason = ' '.join(str(error).split())[:300]
+            raise PrepareError(f'{options}: network_g with the weights {weights} cannot be built: {reason}') from error
+
+    def denoise(self, noisy: np.ndarray) -> np.ndarray:
+        """Denoise one image.
+
+        Args:
+            noisy: The image, RGB, (H, W, 3), float in [0, 1].
+
+        Returns:
+            The denoised image, (H, W, 3), float32, clipped to [0, 1].
+
+        Raises:
+            PrepareError: If the network returns NaN or infinite values.
+        """
+        chw = np.ascontiguousarray(noisy.transpose(2, 0, 1), dtype=np.float32)
+        self._model.feed_data({'lq': torch.from_numpy(chw)[None]})
+        self._model.test()
+        output = self._model.output[0].detach().float().cpu()
+        if not torch.isfinite(output).all():
+            raise PrepareError('the network returns NaN or infinite values')
+        return output.clamp(0, 1).permute(1, 2, 0).numpy()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read and check the options as for testing, but for the data sets."""
+    from amsnet_basicsr.preflight import check_options, check_raw
+
+    try:
+        opt = read_options(str(path))
+    except ValueError as error:
+        raise PrepareError(str(error)) from error
+    problems = check_raw(opt, is_train=False)
+    if not problems:
+        gpus = torch.cuda.device_count()
+        opt.update(is_train=False, dist=False, rank=0, world_size=1, datasets={})
+        opt['num_gpu'] = gpus if opt['num_gpu'] == 'auto' else opt['num_gpu']
+        weights = opt['path'].get('pretrain_network_g')
+        if not weights:
+            problems.append('path.pretrain_network_g is missing: the trained weights')
+        else:
+            opt['path']['pretrain_network_g'] = str(Path(weights).expanduser())
+        problems += check_options(opt)[0]
+    if problems:
+        raise PrepareError(f'{path}: ' + '; '.join(problems))
+    return opt
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,132 @@
+"""SIDD from the downloads to what the options expect: medium, validation, benchmark; see docs/datasets.md."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from amsnet_basicsr.prepare.build_lmdb import Choices
+from amsnet_basicsr.prepare.errors import PrepareError
+from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK, VALIDATION, find_mat_files, write_blocks
+from amsnet_basicsr.prepare.sidd_medium import make_medium_lmdb
+from amsnet_basicsr.prepare.whole_output import human_bytes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prepare one of the sets.
+
+    Args:
+        argv: Arguments; default: those of the command line.
+
+    Returns:
+        Exit status.
+    """
+    args = build_parser().parse_args(argv)
+    start = time.perf_counter()
+    try:
+        made = args.run(args)
+    except PrepareError as error:
+        print(f'prepare_sidd.py: {error}', file=sys.stderr)
+        return 1
+    except OSError as error:  # a full disk, a folder without permission
+        print(f'prepare_sidd.py: {error.filename or args.output}: {error.strerror or error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('prepare_sidd.py: stopped; the same command goes on', file=sys.stderr)
+        return 130
+    print(f'{made}, {time.perf_counter() - start:.0f} s\nNext: {next_command(args)}')
+    return 0
+
+
+def medium(args: argparse.Namespace) -> str:
+    """Cut SIDD-Medium into patches."""
+    args.output = args.output or Path(f'datasets/SIDD_Medium/noisy_{args.size}.lmdb')
+    report = make_medium_lmdb(args.input, args.output, args.size, args.step, choices(args))
+    for line in report.damaged:
+        print(f'Left out: {line}', file=sys.stderr)
+    images = f'{report.groups} noisy images' + (f' ({report.resumed} by earlier runs)' if report.resumed else '')
+    return f'{args.output}: {report.images} patches from {images}, {human_bytes(report.stored)}'
+
+
+def blocks(args: argparse.Namespace) -> str:
+    """Write the blocks of the validation or the benchmark set."""
+    wanted = VALIDATION if args.command == 'validation' else BENCHMARK
+    reports = write_blocks(find_mat_files(args.input, wanted), wanted, args.output, args.to, choices(args))
+    suffix = '.lmdb' if args.to == 'lmdb' else ''
+    return '; '.join(
+        f'{args.output / (role + suffix)}: {report.images} blocks, {human_bytes(report.stored)}'
+        for role, report in reports.items()
+    )
+
+
+def choices(args: argparse.Namespace) -> Choices:
+    """Take what all commands have in common."""
+    return Choices(args.workers, args.overwrite, args.restart, getattr(args, 'skip_damaged', False), args.ignore_space)
+
+
+def next_command(args: argparse.Namespace) -> str:
+    """Say what to type next, with the options to change where the output isn't where they expect it."""
+    if args.command == 'medium':
+        usual = args.output == Path('datasets/SIDD_Medium/noisy_512.lmdb')
+        note = '' if usual else f' (with dataroot_lq: {args.output})'
+        return f'python basicsr/train.py -opt options/train_amsnet_restormer.yml{note}'
+    if args.command == 'validation':
+        suffix = '.lmdb' if args.to == 'lmdb' else ''
+        note = f'dataroot_lq: {args.output}/noisy{suffix}, dataroot_gt: {args.output}/clean{suffix}'
+        note += ', io_backend: {type: lmdb}' if suffix else ''
+        usual = args.output == Path('datasets/SIDD_validation') and not suffix
+        return 'python basicsr/test.py -opt options/test_amsnet_restormer.yml' + ('' if usual else f' (with {note})')
+    noisy = args.output / ('noisy.lmdb' if args.to == 'lmdb' else 'noisy')
+    return (
+        'python scripts/make_submission.py sidd -opt options/test_amsnet_restormer.yml '
+        f'--noisy {noisy} -o submissions/sidd'
+    )
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{text} is less than 1')
+    return number
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest='command', required=True)
+
+    train = commands.add_parser('medium', help='SIDD_Medium_Srgb: noisy patches in an LMDB')
+    train.add_argument('input', type=Path, nargs='+', help='the extracted folder, or one or several zip files')
+    train.add_argument('-o', '--output', type=Path, help='default: datasets/SIDD_Medium/noisy_<size>.lmdb')
+    train.add_argument('--size', type=int, default=512, help='side of a patch in pixels; default: 512')
+    train.add_argument('--step', type=int, default=256, help='distance between patches in pixels; default: 256')
+    train.add_argument('--skip-damaged', action='store_true', help='leave damaged images out')
+    train.set_defaults(run=medium)
+
+    for name, default, to, text in (
+        (
+            'validation',
+            'datasets/SIDD_validation',
+            'folder',
+            f'{VALIDATION["noisy"]}.mat and {VALIDATION["clean"]}.mat',
+        ),
+        ('benchmark', 'datasets/SIDD_benchmark', 'lmdb', f'{BENCHMARK["noisy"]}.mat'),
+    ):
+        command = commands.add_parser(name, help=f'{text}: blocks II_JJ.png')
+        command.add_argument('input', type=Path, nargs='+', help='the .mat files, or a folder that holds them')
+        command.add_argument('-o', '--output', type=Path, default=Path(default), help=f'default: {default}')
+        command.add_argument('--to', choices=('folder', 'lmdb'), default=to, help=f'kind of output; default: {to}')
+        command.set_defaults(run=blocks)
+
+    for command in commands.choices.values():
+        command.add_argument('--workers', type=positive, help='threads; default: one per core')
+        command.add_argument('--overwrite', action='store_true', help='replace an existing output, at the end')
+        command.add_argument('--restart', action='store_true', help='throw away what an unfinished run left')
+        command.add_argument('--ignore-space', action='store_true', help='skip the check of the free disk')
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())
