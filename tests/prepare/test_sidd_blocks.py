@@ -119,6 +119,18 @@ def test_benchmark_blocks(prepare, tmp_path):
     assert (noisy / 'meta_info.txt').read_text().startswith('01_01.png (12,10,3) 1\n')
 
 
+def contents_of_folder(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+def contents_of_lmdbs(folder: Path) -> dict[str, bytes]:
+    contents = {}
+    for role in ('noisy', 'clean'):
+        with lmdb.open(str(folder / f'{role}.lmdb'), readonly=True, lock=False) as env, env.begin() as txn:
+            contents |= {f'{role}/{key.decode()}': value for key, value in txn.cursor()}
+    return contents
+
+
 @pytest.mark.parametrize('to', ['folder', 'lmdb'])
 def test_a_killed_run_goes_on_and_ends_the_same(prepare, tmp_path, to):
     for name, seed in ((NOISY, 0), (CLEAN, 1)):
@@ -143,17 +155,10 @@ def test_a_killed_run_goes_on_and_ends_the_same(prepare, tmp_path, to):
     assert left and all(name.endswith('.partial') for name in left)
     result = prepare(*command, '-o', 'killed')
     assert result.returncode == 0, result.stderr
-    if to == 'folder':
-        assert prepare(*command, '-o', 'whole').returncode == 0
-        killed, whole = (
-            {
-                path.relative_to(tmp_path / name): path.read_bytes()
-                for path in (tmp_path / name).rglob('*')
-                if path.is_file()
-            }
-            for name in ('killed', 'whole')
-        )
-        assert killed == whole and len(killed) == 2 * 1280
+    assert prepare(*command, '-o', 'whole').returncode == 0
+    contents = contents_of_folder if to == 'folder' else contents_of_lmdbs
+    killed, whole = (contents(tmp_path / name) for name in ('killed', 'whole'))
+    assert killed == whole and len(killed) == 2 * 1280
     assert sorted(path.name for path in (tmp_path / 'killed').iterdir()) == sorted(
         f'{role}{".lmdb" * (to == "lmdb")}' for role in ('clean', 'noisy')
     )
