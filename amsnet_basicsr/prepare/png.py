@@ -91,7 +91,7 @@ def encode_noise(image: np.ndarray) -> bytes:
     """Encode a noisy image as PNG.
 
     Args:
-        image: The image as OpenCV has it: BGR, (H, W, 3), uint8.
+        image: The image as OpenCV has it: BGR, (H, W, 3), uint8 or uint16.
 
     Returns:
         The file.

@@ -1,0 +1,93 @@
+"""Noisy photographs with clean ones to compare with: PolyU, CC15 and folders of pairs, for validation and tests."""
+
+import os.path as osp
+from typing import Any
+
+from basicsr.utils.registry import DATASET_REGISTRY
+from torch.utils.data import Dataset
+
+from amsnet_basicsr.data.image_file import decode_image, to_tensor
+from amsnet_basicsr.data.noisy_image_dataset import IMAGE_EXTENSIONS, LOADER_KEYS, find_images
+from amsnet_basicsr.data.photo_pairs import check_sizes, pair_folders, pair_in_folder
+from amsnet_basicsr.options import refuse_unknown
+
+KNOWN_KEYS = LOADER_KEYS | frozenset(['dataroot', 'noisy', 'clean', 'dataroot_lq', 'dataroot_gt'])
+NOISY = '*_Real.*'
+CLEAN = '*_mean.*'
+
+
+@DATASET_REGISTRY.register()
+class PairedPhotosDataset(Dataset):
+    """Pairs of a noisy and a clean photograph, whole, read as all of this package's pictures: upright, 8 or 16 bit.
+
+    Differs from BasicSR's PairedImageDataset in that pairs may lie in one folder, that their order is sorted, and in
+    that whatever doesn't match is told before any work.
+
+    Args:
+        opt: Options of the dataset:
+            dataroot (str): Folder, searched with its subfolders, in which noisy and clean pictures lie side by side.
+            noisy (str): Pattern of the noisy ones' names; the first `*` stands for what a pair has in common. Letters
+                match in either case. Default: `*_Real.*`, as PolyU and CC15 have it.
+            clean (str): Pattern of the clean ones' names. Default: `*_mean.*`.
+            dataroot_lq (str): Instead of `dataroot`: folder of noisy pictures.
+            dataroot_gt (str): Folder of clean ones with the same names; the suffixes may differ.
+            phase (str): 'val' or 'test'; set by BasicSR.
+
+    Raises:
+        ValueError: For unknown or contradicting options, training, no pictures, pictures without partner, and pairs of
+            different sizes.
+        FileNotFoundError: If a folder doesn't exist.
+    """
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        """Find the pairs and compare their sizes."""
+        super().__init__()
+        where = f'dataset {opt.get("name", "?")!r} (PairedPhotosDataset)'
+        refuse_unknown(opt, KNOWN_KEYS, where)
+        if opt.get('phase') == 'train':
+            raise ValueError(f'{where} is for validation and tests; train on noisy pictures with NoisyImageDataset')
+        self.opt = opt
+        one, two = bool(opt.get('dataroot')), bool(opt.get('dataroot_lq')) + bool(opt.get('dataroot_gt'))
+        if (one, two) not in ((True, 0), (False, 2)):
+            raise ValueError(f'{where}: give either dataroot (one folder) or both dataroot_lq and dataroot_gt')
+        if two and (opt.get('noisy') or opt.get('clean')):
+            raise ValueError(f'{where}: noisy and clean are patterns for the names in dataroot; two folders need none')
+        try:
+            self.pairs = self._find_pairs()
+            check_sizes(self.pairs)
+        except ValueError as error:
+            raise ValueError(f'{where}: {error}') from None
+
+    def _find_pairs(self) -> list[tuple[str, str]]:
+        if self.opt.get('dataroot'):
+            noisy_root = clean_root = osp.expanduser(self.opt['dataroot'])
+            noisy, clean = self.opt.get('noisy') or NOISY, self.opt.get('clean') or CLEAN
+            pairs = pair_in_folder(noisy_root, _list(noisy_root), noisy, clean)
+        else:
+            noisy_root, clean_root = (osp.expanduser(self.opt[key]) for key in ('dataroot_lq', 'dataroot_gt'))
+            pairs = pair_folders(noisy_root, _list(noisy_root), clean_root, _list(clean_root))
+        return [(osp.join(noisy_root, noisy), osp.join(clean_root, clean)) for noisy, clean in pairs]
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return `lq`, `gt`, (3, H, W) float32 RGB in [0, 1], and `lq_path`, `gt_path`."""
+        item: dict[str, Any] = {}
+        for key, path in zip(('lq', 'gt'), self.pairs[index], strict=True):
+            with open(path, 'rb') as file:
+                item[key] = to_tensor(decode_image(file.read(), path))
+            item[f'{key}_path'] = path
+        if item['lq'].shape != item['gt'].shape:  # headers may lie
+            raise ValueError(f'{item["lq_path"]} and {item["gt_path"]} have different sizes')
+        return item
+
+
+def _list(root: str) -> list[str]:
+    if not osp.isdir(root):
+        raise FileNotFoundError(f'there is no folder {root}')
+    files = sorted(osp.relpath(path, root) for path in find_images(root))
+    if not files:
+        raise ValueError(f'{root} holds no picture ({", ".join(IMAGE_EXTENSIONS)})')
+    return files

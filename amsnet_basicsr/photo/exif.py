@@ -1,0 +1,104 @@
+"""EXIF blocks of photographs, and TIFF files, which are EXIF with pixels in it."""
+
+import struct
+import warnings
+from typing import BinaryIO
+
+from PIL import Image
+from PIL.ExifTags import IFD, Base
+
+EXIF_MARK = b'Exif\0\0'
+"""What an EXIF block begins with in a JPEG file."""
+SUB_DIRECTORIES = (IFD.Exif, IFD.GPSInfo)
+"""Tags that lead to further directories."""
+PICTURE_TAGS = frozenset(
+    {
+        Base.ImageDescription,
+        Base.Make,
+        Base.Model,
+        Base.Software,
+        Base.DateTime,
+        Base.Artist,
+        Base.HostComputer,
+        Base.Copyright,
+        *SUB_DIRECTORIES,
+    }
+)
+"""Tags of a TIFF file's first directory that tell of the camera and the picture, not of how its pixels are stored."""
+
+
+def upright(exif: bytes | None) -> bytes | None:
+    """Set the orientation of an EXIF block to 1, as pixels that were turned upright need it.
+
+    Nothing else is written anew: maker notes hold places within the block, and would break if it moved. The small
+    preview in it is cut off where it lies on its side.
+
+    Args:
+        exif: The block, with or without its mark; None if there is none.
+
+    Returns:
+        The block with its mark, or None if there is none or it can't be read.
+    """
+    if not exif:
+        return None
+    block = bytearray(exif.removeprefix(EXIF_MARK))
+    try:
+        order = {b'II*\0': '<', b'MM\0*': '>'}[bytes(block[:4])]
+        place = struct.unpack_from(f'{order}I', block, 4)[0]
+        count = struct.unpack_from(f'{order}H', block, place)[0]
+        # An entry is a tag, a type, a count and a value or its place in the block: 12 bytes. After the entries comes
+        # the place of the next directory, that of the preview.
+        after = place + 2 + 12 * count
+        for entry in range(place + 2, after, 12):
+            tag, _, _, value = struct.unpack_from(f'{order}HHIH', block, entry)
+            if tag == Base.Orientation and value != 1:
+                struct.pack_into(f'{order}HIHH', block, entry + 2, 3, 1, 1, 0)
+                struct.pack_into(f'{order}I', block, after, 0)
+    except (KeyError, struct.error):  # damaged metadata must not keep a picture from being denoised
+        return None
+    return EXIF_MARK + bytes(block)
+
+
+def read_tiff_exif(file: BinaryIO) -> bytes | None:
+    """Take the picture's EXIF out of a TIFF file.
+
+    Args:
+        file: The file, at its start.
+
+    Returns:
+        An EXIF block without what belongs to the storage of the pixels, or None if nothing is left or readable.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # Pillow's, on what is damaged
+            exif = Image.Exif()
+            exif.load_from_fp(file)
+            kept = Image.Exif()
+            kept.update(picture_tags(exif))
+            return kept.tobytes() if len(kept) else None
+    except Exception:  # damaged metadata of any kind must not keep a picture from being denoised
+        return None
+
+
+def picture_tags(exif: Image.Exif) -> dict[int, object]:
+    """List what an EXIF block says of the camera and the picture.
+
+    Args:
+        exif: The block; open, if it was read from a file.
+
+    Returns:
+        Values by tag, sub-directories as dictionaries. Names and notes are bytes, as programs write UTF-8 into them
+        where EXIF says ASCII.
+    """
+    tags: dict[int, object] = {tag: _plain(value) for tag, value in exif.items() if tag in PICTURE_TAGS}
+    for tag in SUB_DIRECTORIES:
+        directory = exif.get_ifd(tag)
+        if directory:
+            tags[tag] = dict(directory)
+        else:
+            tags.pop(tag, None)
+    return tags
+
+
+def _plain(value: object) -> object:
+    return value.encode('latin-1', 'replace') if isinstance(value, str) else value
