@@ -26,6 +26,8 @@ TOP_LEVEL = frozenset(
 TRAIN = frozenset('ema_decay optim_g scheduler total_iter warmup_iter grad_clip_norm'.split())
 #: The losses that our models read in `train`.
 LOSSES = {'AMSNetModel': frozenset({'mask_opt', 'smooth_opt'}), 'APBSNModel': frozenset({'pixel_opt'})}
+#: Those of BasicSR's model that trains students.
+SR_LOSSES = {'SRModel': frozenset({'pixel_opt', 'perceptual_opt'})}
 VAL = frozenset('val_freq save_img suffix pbar metrics strip save_best'.split())
 LOGGER = frozenset('print_freq save_checkpoint_freq use_tb_logger wandb'.split())
 PATH = frozenset('pretrain_network_g param_key_g strict_load_g resume_state ignore_resume_networks'.split())
@@ -155,9 +157,10 @@ def _unregistered(opt: Mapping[str, Any]) -> Iterator[str]:
 
 def _unknown(opt: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Find keys that nothing reads: problems in what is ours, notes in what is BasicSR's."""
-    losses = LOSSES.get(opt.get('model_type'))
+    model = opt.get('model_type')
+    losses = (LOSSES | SR_LOSSES).get(model, frozenset())
     found = unknown_keys({key: 0 for key in opt if key not in BASICSR_SETS}, TOP_LEVEL, 'the options file')
-    for section, known in (('train', TRAIN | (losses or set())), ('val', VAL), ('logger', LOGGER), ('path', PATH)):
+    for section, known in (('train', TRAIN | losses), ('val', VAL), ('logger', LOGGER), ('path', PATH)):
         if isinstance(opt.get(section), Mapping):
             keys = {key: 0 for key in opt[section] if section != 'path' or key not in BASICSR_SETS_PATHS}
             found += unknown_keys(keys, known, section)
@@ -166,7 +169,7 @@ def _unknown(opt: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         if dataset.get('type') in ('PairedImageDataset', 'SingleImageDataset'):
             notes += unknown_keys(dataset, BASICSR_DATASET, f'datasets.{phase}')
     # Another model may well read what neither BasicSR's nor ours does.
-    return (found, notes) if losses else ([], found + notes)
+    return (found, notes) if model in LOSSES else ([], found + notes)
 
 
 def _text_numbers(value: Any, where: str = '') -> list[str]:

@@ -1,0 +1,62 @@
+"""Denoise noisy training pictures as well as a teacher can: the targets that a student learns from.
+
+    python scripts/denoise_training_set.py datasets/sidd/noisy -o datasets/sidd/teacher \
+        --list datasets/sidd/train.txt --opt options/test_amsnet_sidd_small.yml \
+        --model experiments/finetune_amsnet_sidd_small/models/net_g_latest.pth
+
+Each picture is denoised in several symmetries of the square, each with masks of its own, and with every model given; the
+mean is written as an 8 bit PNG of the same name. A run that was ended goes on where it was.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from amsnet_basicsr import Denoiser
+from amsnet_basicsr.denoise.models import ModelError
+from amsnet_basicsr.denoise.self_ensemble import self_ensemble
+from amsnet_basicsr.photo import Photo, PhotoError, read_photo, write_photo
+
+
+def main() -> None:
+    """Denoise what isn't denoised yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('noisy', type=Path, help='folder of PNG pictures')
+    parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
+    parser.add_argument('--list', type=Path, help='text file with the names to take, one a line; default: all *.png')
+    parser.add_argument('--model', type=Path, nargs='+', required=True, help='weights; of several the mean is taken')
+    parser.add_argument('--opt', type=Path, help='options file that tells network and scheme')
+    parser.add_argument('--symmetries', type=int, default=8, choices=range(1, 9), help='1 to 8; default 8')
+    parser.add_argument('--device', help='cpu, cuda, …; default: a GPU where there is one')
+    args = parser.parse_args()
+    try:
+        if args.list is not None:
+            names = [line.split()[0] for line in args.list.read_text(encoding='utf-8').splitlines() if line.strip()]
+        else:
+            names = sorted(path.name for path in args.noisy.glob('*.png'))
+        missing = [name for name in names if not (args.noisy / name).is_file()]
+        if missing or not names:
+            sys.exit(f'{args.noisy}: {f"there is no {missing[0]}" if missing else "no PNG pictures there"}')
+        denoisers = [
+            Denoiser.from_pretrained(model, opt=args.opt, refine=False, seed=seed, device=args.device)
+            for model in args.model
+            for seed in range(args.symmetries)
+        ]
+        args.output.mkdir(parents=True, exist_ok=True)
+        todo = [name for name in names if not (args.output / name).exists()]
+        print(f'{len(names)} pictures, {len(names) - len(todo)} of them done before')
+        for name in tqdm(todo, unit='picture'):
+            photo = read_photo(args.noisy / name)
+            noisy = photo.pixels.astype(np.float32) / np.iinfo(photo.pixels.dtype).max
+            groups = [denoisers[i : i + args.symmetries] for i in range(0, len(denoisers), args.symmetries)]
+            mean = np.mean([self_ensemble(group, noisy) for group in groups], axis=0)
+            write_photo(args.output / name, Photo((255 * mean).round().astype(np.uint8)))
+    except (ModelError, PhotoError, OSError, ValueError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == '__main__':
+    main()
