@@ -1,7 +1,8 @@
 """AMSNet for BasicSR: self-supervised denoising of real photographs.
 
-Importing this package is quick and has no side effects. Two things hang on it:
+Importing this package is quick and has no side effects. Three things hang on it:
 
+- `from amsnet_basicsr import Denoiser` cleans pictures, without BasicSR.
 - `amsnet_basicsr.plugin` registers the archs, datasets, losses, metrics and models with BasicSR.
 - Reading `amsnet_basicsr.__version__` imports that plugin first. An options file with the line
   `plugin: !!python/name:amsnet_basicsr.__version__` thus registers everything in an unmodified BasicSR, whose options
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from amsnet_basicsr import plugin
 
         return plugin.__version__
+    if name == 'Denoiser':
+        from amsnet_basicsr.denoise.denoiser import Denoiser
+
+        return Denoiser
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -3,11 +3,11 @@
 from amsnet_basicsr.convert.detect import NOT_IN_WEIGHTS, check_weights, detect_architecture
 from amsnet_basicsr.convert.errors import WeightsError
 from amsnet_basicsr.convert.files import read_file, write_file
-from amsnet_basicsr.convert.official import Denoiser, read_denoiser
+from amsnet_basicsr.convert.official import DenoiserWeights, read_denoiser
 
 __all__ = [
     'NOT_IN_WEIGHTS',
-    'Denoiser',
+    'DenoiserWeights',
     'WeightsError',
     'check_weights',
     'detect_architecture',

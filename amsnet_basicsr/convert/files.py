@@ -34,12 +34,17 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
     if not path.is_file():
         raise WeightsError('there is no such file')
     try:
+        with path.open('rb') as file:
+            file.read(1)
+    except OSError as error:
+        raise WeightsError(f'it cannot be read: {error.strerror or error}') from None
+    try:
         if path.suffix == '.safetensors':
             with safe_open(path, framework='pt') as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
         return torch.load(path, map_location='cpu', weights_only=True), {}
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f'it cannot be read: {_first_line(error)}') from None
+    except SafetensorError as error:
+        raise WeightsError(f'it is damaged: {_first_line(error)}') from None
     except Exception as error:  # any bytes may be in it, and PyTorch's reader may stumble over them in any way
         if match := re.search(r'GLOBAL ([\w.]+)', str(error)):
             raise WeightsError(
@@ -53,7 +58,12 @@ def _first_line(error: Exception) -> str:
 
 
 def write_file(
-    path: Path, weights: Mapping[str, Tensor], arch: str, options: Mapping[str, Any], overwrite: bool = False
+    path: Path,
+    weights: Mapping[str, Tensor],
+    arch: str,
+    options: Mapping[str, Any],
+    overwrite: bool = False,
+    scheme: Mapping[str, Any] | None = None,
 ) -> None:
     """Write weights for BasicSR (`.pth`, below `params`) or as safetensors, whole or not at all.
 
@@ -63,6 +73,8 @@ def write_file(
         arch: Name of the network.
         options: Its hyper-parameters.
         overwrite: Whether an existing file may be replaced.
+        scheme: How the network is run, as `{'type': 'plain'}` or `{'type': 'amsnet', 'stride': 2}`; more metadata of a
+            safetensors file.
 
     Raises:
         WeightsError: If it has another suffix, exists already, or can't be written.
@@ -80,6 +92,8 @@ def write_file(
                 torch.save({'params': weights}, file)
             else:
                 metadata = {'format': 'pt', 'arch': arch, 'hyper_parameters': json.dumps(dict(options))}
+                if scheme is not None:
+                    metadata['scheme'] = json.dumps(dict(scheme))
                 file.write(save(weights, metadata))
             file.flush()
             os.fsync(file.fileno())

@@ -18,7 +18,7 @@ from amsnet_basicsr.options import refuse_unknown
 
 
 @dataclass
-class Denoiser:
+class DenoiserWeights:
     """Weights of a known network.
 
     Attributes:
@@ -54,7 +54,7 @@ def read_denoiser(
     key: str | None = None,
     prefix: str | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Denoiser:
+) -> DenoiserWeights:
     """Read the weights of a denoiser from an official file, or one of ours.
 
     Args:
@@ -86,7 +86,7 @@ def read_denoiser(
     except (WeightsError, TypeError) as error:
         raise WeightsError(f'{path}: with {told}, {arch} does not fit: {error}') from None
     source = ': '.join([*steps, f'{prefix}*'] if prefix else steps) or 'the top level'
-    return Denoiser(arch, {**found, **assumed, **told}, weights, source, assumed)
+    return DenoiserWeights(arch, {**found, **assumed, **told}, weights, source, assumed)
 
 
 def _from_metadata(metadata: Mapping[str, str], arch: str) -> dict[str, Any]:

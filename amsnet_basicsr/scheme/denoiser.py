@@ -95,11 +95,24 @@ class AsymmetricMaskDenoiser(nn.Module):
             Branch indices, (s², 1 or C, ⌈H/s⌉, ⌈W/s⌉).
         """
         _, c, h, w = shape
-        whole = random_partition((1, c, h, w), self.branches, generator, self.mask_per_channel)
+        return self.fit(random_partition((1, c, h, w), self.branches, generator, self.mask_per_channel), stride)
+
+    @staticmethod
+    def fit(whole: torch.Tensor, stride: int) -> torch.Tensor:
+        """Split the partition of an image as its sub-images are.
+
+        Args:
+            whole: Branch index of each pixel of the image, (1, 1 or C, H, W).
+            stride: Pixel-downsampling stride s.
+
+        Returns:
+            Branch indices, (s², 1 or C, ⌈H/s⌉, ⌈W/s⌉).
+        """
         # Drawn for the image and padded with it, so that a mirrored pixel is hidden together with its source: else the
         # padding would show a hidden pixel to its own prediction.
-        padded = pad_to_multiple(whole.float(), stride).to(torch.uint8)
-        return pixel_downsample(padded, stride)
+        if whole.shape[-2] % stride or whole.shape[-1] % stride:
+            whole = pad_to_multiple(whole.float(), stride).to(torch.uint8)
+        return pixel_downsample(whole, stride)
 
     def denoise_once(self, noisy: torch.Tensor, stride: int, index: torch.Tensor) -> torch.Tensor:
         """Run the mask block once: P_s⁻¹( D_M( P_s(I_N) ) ) of Eq. 8, differentiable.

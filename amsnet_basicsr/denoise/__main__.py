@@ -1,0 +1,8 @@
+"""`python -m amsnet_basicsr.denoise`."""
+
+import sys
+
+from amsnet_basicsr.denoise.cli import main
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The command line of `amsnet-denoise`. PyTorch isn't needed to read it."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from amsnet_basicsr.version import __version__
+
+_DESCRIPTION = """\
+Remove the noise from photographs: JPEG, PNG, TIFF, WebP and BMP, 8 and 16 bit, colour and grey. Bit depth, alpha,
+EXIF, XMP and ICC profile are kept; the originals are never written over.
+
+  amsnet-denoise photo.jpg -o clean.jpg
+  amsnet-denoise photos -o clean                  a folder with all below it
+  amsnet-denoise 'photos/**/*.png' -o clean       a pattern
+  amsnet-denoise fit --help                       train a model on your own photographs
+  amsnet-denoise export --help                    the model as a file for other programs
+"""
+
+
+class UsageError(ValueError):
+    """The command can't be done as it was given; the message says why, in one line."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'{self.prog}: error: {message} ({self.prog} --help lists the options)\n')
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line.
+
+    Args:
+        arguments: What follows the command's name; None takes it from the process.
+
+    Returns:
+        The settings, each checked by itself.
+
+    Raises:
+        SystemExit: With status 0 after help or version, with 2 and one line on stderr if something is wrong.
+    """
+    parser = _parser()
+    settings = parser.parse_intermixed_args(sys.argv[1:] if arguments is None else list(arguments))
+    if settings.json not in (None, '-') and not settings.json.lower().endswith('.json'):
+        parser.error(f'argument --json: the name must end in .json, got {settings.json!r}; --json=- prints it')
+    if settings.gallery is not None and not settings.gallery.lower().endswith(('.html', '.htm')):
+        parser.error(f'argument --gallery: the name must end in .html, got {settings.gallery!r}')
+    if '' in (settings.output, *settings.inputs):
+        parser.error('the name of a file or folder is empty')
+    return settings
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog='amsnet-denoise',
+        usage='amsnet-denoise INPUT... -o OUT [options]',
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+        epilog='Exit status: 0 all done, 1 some pictures failed, 2 wrong usage or model, 130 interrupted.',
+    )
+    group = parser.add_argument_group('pictures')
+    group.add_argument('inputs', nargs='+', metavar='INPUT', help='pictures, folders, or patterns in quotes')
+    group.add_argument(
+        '-o', '--output', required=True, metavar='OUT', help='folder to write to; a file name if there is one picture'
+    )
+    group.add_argument('--suffix', type=_suffix, default='', help='what to add to the names, such as _clean')
+    group.add_argument(
+        '--ext', choices=('auto', 'png', 'jpg', 'tif'), default='auto', help='format; auto keeps that of the input'
+    )
+    group.add_argument(
+        '--quality', type=_quality, default=95, metavar='1..100', help='quality of JPEG and WebP (default 95)'
+    )
+    group.add_argument('--compare', action='store_true', help='also write noisy | denoised as NAME_compare.png')
+    group.add_argument('--gallery', metavar='HTML', help='also write a page with a before/after slider per picture')
+    group.add_argument('--overwrite', action='store_true', help='replace existing outputs instead of skipping them')
+    group = parser.add_argument_group('model')
+    group.add_argument(
+        '--model',
+        metavar='FILE',
+        help='weights, .pth or .safetensors, or the folder of a fit; default: the shipped ones',
+    )
+    group.add_argument(
+        '--opt', metavar='YML', help='options file that tells network and scheme; default: from the weights'
+    )
+    group.add_argument(
+        '--scheme', choices=('auto', 'amsnet', 'plain'), default='auto', help='masks over sub-images, or one plain pass'
+    )
+    group.add_argument(
+        '--refine',
+        action=argparse.BooleanOptionalAction,
+        help='R3 refinement: better, and many times slower (masks only)',
+    )
+    group.add_argument('--strength', type=_strength, default=1.0, metavar='0..1', help='blend with the noisy picture')
+    group.add_argument('--seed', type=_seed, default=0, metavar='N', help='seed of the masks (default 0)')
+    group = parser.add_argument_group('computing')
+    group.add_argument(
+        '--tile',
+        type=_tile,
+        default='auto',
+        metavar='SIZE',
+        help='side in pixels; auto: by free memory; 0: whole pictures',
+    )
+    group.add_argument('--device', type=_device, help='cpu, cuda, cuda:1 or mps; default: a GPU where there is one')
+    group.add_argument('--precision', choices=('float32', 'bfloat16', 'float16'), default='float32')
+    group = parser.add_argument_group('report')
+    group.add_argument(
+        '--json', nargs='?', const='-', metavar='PATH', help='summary as JSON; without a path to stdout, text to stderr'
+    )
+    group.add_argument('-q', '--quiet', action='store_true', help='say nothing but errors')
+    group.add_argument('--version', action='version', version=f'amsnet-denoise {__version__}')
+    group.add_argument('-h', '--help', action='help', help='show this and stop')
+    return parser
+
+
+def _suffix(text: str) -> str:
+    if '/' in text or '\\' in text:
+        raise argparse.ArgumentTypeError(f'a part of a name, without slashes, got {text!r}')
+    return text
+
+
+def _quality(text: str) -> int:
+    return int(_between(text, 1, 100, whole=True))
+
+
+def _strength(text: str) -> float:
+    return _between(text, 0, 1)
+
+
+def _seed(text: str) -> int:
+    return int(_between(text, 0, 2**63 - 1, whole=True))
+
+
+def _tile(text: str) -> int | str:
+    if text == 'auto':
+        return text
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f'must be a number of pixels, 0 or auto, got {text!r}')
+    return int(text)
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r'[a-z]+(:\d+)?', text):
+        raise argparse.ArgumentTypeError(f'must be cpu, cuda, cuda:1 or mps, got {text!r}')
+    return text
+
+
+def _between(text: str, lowest: int, highest: int, whole: bool = False) -> float:
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        value = float('nan')
+    if not lowest <= value <= highest:
+        kind = 'whole number' if whole else 'number'
+        raise argparse.ArgumentTypeError(f'must be a {kind} from {lowest} to {highest}, got {text!r}')
+    return value

@@ -1,0 +1,120 @@
+"""What the command says, and where: results to stdout, errors and progress to stderr."""
+
+import os
+import sys
+import time
+from typing import TextIO
+
+from tqdm import tqdm
+
+_BAR = '{percentage:3.0f}%|{bar:30}| {n:.1f}/{total} images, {elapsed} so far, {remaining} left{postfix}'
+
+
+def printable(text: str) -> str:
+    """Escape what would break a line, as names of files may hold line ends and bytes that are no text.
+
+    Args:
+        text: One line for the user.
+    """
+    return ''.join(sign if sign.isprintable() else sign.encode('unicode_escape').decode() for sign in text)
+
+
+class Console:
+    """Says things while pictures are denoised: a bar on a terminal, else a line per picture.
+
+    Args:
+        program: What errors begin with.
+        quiet: Whether only errors are said.
+        to_stderr: Whether stdout is kept for something else.
+    """
+
+    def __init__(self, program: str, quiet: bool = False, to_stderr: bool = False) -> None:
+        self.program = program
+        self.quiet = quiet
+        self._bar: tqdm | None = None
+        self._megapixels = 0.0
+        self._total = 0
+        self._number = 0
+        self._start = time.monotonic()
+        self._out = sys.stderr if to_stderr else sys.stdout
+
+    def error(self, text: str) -> None:
+        """Say in one line what went wrong."""
+        self._say(f'{self.program}: {text}', sys.stderr)
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing, unless the user wants quiet."""
+        if not self.quiet:
+            self._say(f'Note: {text}', sys.stderr)
+
+    def result(self, text: str) -> None:
+        """Say what was done, unless the user wants quiet."""
+        if not self.quiet:
+            self._say(text, self._out)
+
+    def begin(self, total: int) -> None:
+        """Begin with a number of pictures."""
+        self._total, self._number, self._megapixels = total, 0, 0.0
+        self._start = time.monotonic()
+        if not self.quiet and sys.stderr.isatty():
+            self._bar = tqdm(total=total, bar_format=_BAR, file=sys.stderr, dynamic_ncols=True, leave=False)
+
+    def progress(self, share: float, megapixels: float) -> None:
+        """Show how much of the present picture is done.
+
+        Args:
+            share: From 0 to 1.
+            megapixels: Size of the picture.
+        """
+        if self._bar is None:
+            return
+        speed = (self._megapixels + share * megapixels) / max(time.monotonic() - self._start, 1e-9)
+        self._bar.set_postfix_str(f'{speed:.2f} MP/s', refresh=False)
+        self._bar.update(self._number + min(share, 1.0) - self._bar.n)
+
+    def finished(self, line: str | None = None, megapixels: float = 0.0) -> None:
+        """End a picture.
+
+        Args:
+            line: What was done, for where there is no bar.
+            megapixels: Size of the picture.
+        """
+        self._number += 1
+        self._megapixels += megapixels
+        if self._bar is not None:
+            self._bar.update(self._number - self._bar.n)
+        elif line is not None:
+            self.result(f'[{self._number}/{self._total}] {line}')
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def raw(self, text: str) -> bool:
+        """Print to stdout as it is.
+
+        Returns:
+            Whether anyone still reads there.
+        """
+        return _print(text, sys.stdout)
+
+    def _say(self, text: str, stream: TextIO) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        _print(printable(text), stream)
+        if self._bar is not None:
+            self._bar.refresh()
+
+
+def _print(text: str, stream: TextIO) -> bool:
+    encoding = getattr(stream, 'encoding', None) or 'utf-8'
+    try:
+        print(text.encode(encoding, 'backslashreplace').decode(encoding), file=stream, flush=True)
+    except BrokenPipeError:
+        # Whoever read has gone (`| head`); the pictures are still wanted. Without this, Python complains at its end.
+        with open(os.devnull, 'w') as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        return False
+    return True

@@ -1,0 +1,353 @@
+"""One call from a noisy picture to a denoised one: any size, NumPy or PyTorch, without BasicSR or options."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from amsnet_basicsr.denoise.masked_regions import MaskedRegions
+from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
+from amsnet_basicsr.denoise.models import Model, ModelError, Scheme, load_model
+from amsnet_basicsr.denoise.region import run_in_regions
+from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage, required_multiple, same_size_forward
+
+__all__ = ['DenoiseError', 'Denoiser', 'ModelError']
+
+Image = TypeVar('Image', np.ndarray, torch.Tensor)
+PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+SMALLEST_TILE = 128
+#: On a CPU larger tiles bring no speed, only memory.
+LARGEST_TILE, LARGEST_TILE_ON_CPU = 2048, 1024
+#: Of it 60 pixels are context alone: what DnCNN sees at stride 2 and again in R3, to a few. More costs time.
+LARGEST_OVERLAP = 160
+_OUT_OF_MEMORY = ('alloc', 'out of memory')
+
+
+class DenoiseError(RuntimeError):
+    """A picture can't be denoised; the message says why, in one line."""
+
+
+class Denoiser:
+    """Denoise pictures with one network.
+
+    The same picture and seed give the same result, whatever the batch it is in; tiles and devices change it by rounding
+    only (networks that look at the whole image: by what they see of it).
+
+    Args:
+        net: Network that maps (N, 3, H, W) to (N, 3, H, W), values in [0, 1].
+        scheme: How to run it.
+        seed: Seed of the masks and of the refinement.
+        tile: Side in pixels of the square regions that a large picture is run in: 'auto' goes by the memory that is
+            there, 0 takes pictures whole.
+        device: Where to run: 'cpu', 'cuda', …; None takes a GPU where there is one.
+        precision: 'float32', 'bfloat16' or 'float16', of what the network computes.
+        on_notice: Told in a sentence when memory ran out and smaller tiles are tried.
+
+    Attributes:
+        arch: Name of the network.
+        options: Its hyper-parameters, as far as known.
+        source: Where the weights come from.
+        notes: What was assumed, a sentence each.
+
+    Raises:
+        ModelError: If the network isn't such.
+        ValueError: If a setting is unknown or out of range.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        scheme: Scheme | None = None,
+        seed: int = 0,
+        tile: int | str = 'auto',
+        device: str | torch.device | None = None,
+        precision: str = 'float32',
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
+        if tile != 'auto' and (not isinstance(tile, int) or isinstance(tile, bool) or tile < 0):
+            raise ValueError(f'tile must be a number of pixels, 0 for none, or auto, got {tile!r}')
+        if precision not in PRECISIONS:
+            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
+        self.device = _device(device)
+        self.precision = precision
+        self.scheme_settings = scheme or Scheme()
+        self.seed = seed
+        self.tile = tile
+        self.on_notice = on_notice
+        try:
+            self.multiple = required_multiple(net)
+        except ValueError as error:
+            raise ModelError(str(error)) from None
+        self.net = net.eval().to(self.device, memory_format=torch.channels_last)
+        self.arch = type(net).__name__
+        self.options: dict[str, Any] = {}
+        self.source = ''
+        self.notes: list[str] = []
+        self._auto_tile: int | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path | None = None,
+        *,
+        opt: str | Path | None = None,
+        scheme: str = 'auto',
+        refine: bool | R3 | PartitionAverage | None = None,
+        stride: int | None = None,
+        branches: int | None = None,
+        seed: int = 0,
+        tile: int | str = 'auto',
+        device: str | torch.device | None = None,
+        precision: str = 'float32',
+        on_notice: Callable[[str], None] | None = None,
+    ) -> 'Denoiser':
+        """Load a network and what is known of how to run it.
+
+        Args:
+            model: File of weights (.pth or .safetensors), or a folder with `model.safetensors`; None takes what the
+                package ships, or what the options file names.
+            opt: Options file of BasicSR that tells network and scheme; without it they are recovered from the file.
+            scheme: 'amsnet' (masks over sub-images), 'plain' (one pass), or 'auto': what the file says, else amsnet.
+            refine: True for `R3()`, False for none, a refinement, or None for what the file says.
+            stride: Pixel-downsampling stride of the mask scheme; None for what the file says, else 2.
+            branches: Number of branches k; None for what the file says, else 2.
+            seed: See the class, as for the rest.
+            tile: See the class.
+            device: See the class.
+            precision: See the class.
+            on_notice: See the class.
+
+        Returns:
+            The denoiser.
+
+        Raises:
+            ModelError: If the weights can't be used; the message names the file.
+            ValueError: If a setting is unknown, out of range, or means nothing for a plain network.
+        """
+        if scheme not in ('auto', 'amsnet', 'plain'):
+            raise ValueError(f'scheme must be auto, amsnet or plain, got {scheme!r}')
+        device = _device(device)
+        loaded = load_model(model, opt)
+        settings = _override(loaded, scheme, refine, stride, branches)
+        denoiser = cls(loaded.net, settings, seed, tile, device, precision, on_notice)
+        denoiser.arch, denoiser.options, denoiser.source = loaded.arch, loaded.options, loaded.source
+        denoiser.notes = loaded.notes if scheme == 'auto' else [x for x in loaded.notes if '--scheme' not in x]
+        return denoiser
+
+    @property
+    def scheme(self) -> str:
+        """'amsnet' or 'plain'."""
+        return self.scheme_settings.type
+
+    def __call__(
+        self, image: Image, strength: float = 1.0, progress: Callable[[int, int], None] | None = None
+    ) -> Image:
+        """Denoise a picture or a batch.
+
+        Args:
+            image: NumPy: uint8, uint16 or floating point in [0, 1], (H, W), (H, W, 1), (H, W, 3), or a batch
+                (N, H, W, 1 or 3). PyTorch: floating point in [0, 1] or uint8, (1 or 3, H, W) or (N, 1 or 3, H, W), on
+                any device. RGB. Grey runs as three equal channels, whose mean is returned.
+            strength: 1 returns the denoised picture, 0 the noisy one, a value between a blend.
+            progress: Called with the pixels done and all pixels after each region.
+
+        Returns:
+            The denoised picture, of the same kind, type, shape and device. Integers are rounded once; floating point
+            is clamped to [0, 1].
+
+        Raises:
+            ValueError: If the image is of another shape or type, or `strength` out of range.
+            DenoiseError: If the result holds NaN, or memory runs out with the smallest tiles.
+        """
+        if not 0 <= strength <= 1:
+            raise ValueError(f'strength must be from 0 to 1, got {strength}')
+        pictures, rebuild = _as_pictures(image)
+        result = torch.empty_like(pictures)
+        if not result.numel():
+            raise ValueError(f'the image has no pixels: {tuple(image.shape)}')
+        every = pictures.shape[0] * pictures.shape[2] * pictures.shape[3]
+        for number in range(pictures.shape[0]):
+            before = number * every // pictures.shape[0]
+            for done in self._one(pictures[number : number + 1], result[number : number + 1], strength):
+                if progress is not None:
+                    progress(before + done, every)
+        return rebuild(result)
+
+    @torch.inference_mode()
+    def _one(self, noisy: torch.Tensor, result: torch.Tensor, strength: float) -> Iterator[int]:
+        """Denoise one picture (1, C, H, W) of any type into `result`, region by region."""
+        h, w = noisy.shape[-2:]
+        runner = self._runner((1, 3, h, w))
+        align = self.multiple * (self.scheme_settings.stride if self.scheme == 'amsnet' else 1)
+        size = self._tile_size()
+
+        def read(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
+            region = _to_float(noisy[..., top:bottom, left:right].to(self.device))
+            return region.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+
+        def write(rows: torch.Tensor, top: int) -> None:
+            if not rows.isfinite().all():
+                raise DenoiseError(
+                    'the network gives NaN or infinite values'
+                    + ('; try precision float32' if self.precision != 'float32' else '')
+                )
+            target = result[..., top : top + rows.shape[2], :]
+            if target.shape[1] == 1:
+                rows = rows.mean(dim=1, keepdim=True)
+            if strength < 1:
+                own = _to_float(noisy[..., top : top + rows.shape[2], :].to(rows.device))
+                rows = own + strength * (rows - own)
+            target.copy_(_from_float(rows.clamp(0, 1), result.dtype))
+
+        while True:
+            try:
+                overlap = min(size // 4, LARGEST_OVERLAP)
+                yield from run_in_regions(runner, read, write, h, w, size, overlap, align)
+                return
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+            used = min(size or max(h, w), max(h, w))
+            if used <= SMALLEST_TILE:
+                raise DenoiseError(f'out of memory, even with tiles of {used} pixels')
+            size = self._auto_tile = max(SMALLEST_TILE, used // 2)
+            if self.device.type == 'cuda':
+                torch.cuda.empty_cache()
+            if self.on_notice is not None:
+                self.on_notice(f'out of memory: going on with tiles of {size} pixels')
+
+    def _runner(self, shape: tuple[int, int, int, int]) -> Callable[[torch.Tensor, int, int], torch.Tensor]:
+        scheme = self.scheme_settings
+        if scheme.type == 'plain':
+            return lambda x, top, left: same_size_forward(self._forward, x, self.multiple)
+        denoiser = AsymmetricMaskDenoiser(
+            _Function(self._forward),
+            stride=scheme.stride,
+            branches=scheme.branches,
+            mask_per_channel=scheme.mask_per_channel,
+            seed=self.seed,
+            refine=scheme.refine,
+            size_multiple=self.multiple,
+        )
+        return MaskedRegions(denoiser, shape)
+
+    def _forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.precision == 'float32':
+            return self.net(x)
+        with torch.autocast(self.device.type, PRECISIONS[self.precision]):
+            return self.net(x).float()
+
+    def _tile_size(self) -> int:
+        if self._auto_tile is not None:  # memory ran out before
+            return self._auto_tile
+        if self.tile != 'auto':
+            return int(self.tile)
+        affordable = memory_budget(self.device) / bytes_per_pixel(self.net, self.multiple)
+        largest = LARGEST_TILE_ON_CPU if self.device.type == 'cpu' else LARGEST_TILE
+        size = int(min(max(affordable**0.5, SMALLEST_TILE), largest))
+        return size // 64 * 64
+
+
+class _Function(nn.Module):
+    """A function where a module is wanted."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
+
+
+def _override(
+    loaded: Model,
+    scheme: str,
+    refine: bool | R3 | PartitionAverage | None,
+    stride: int | None,
+    branches: int | None,
+) -> Scheme:
+    settings = loaded.scheme
+    if scheme != 'auto':
+        settings = dataclasses.replace(settings, type=scheme)
+    if settings.type == 'plain':
+        given = {'refine': refine or None, 'stride': stride, 'branches': branches}
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise ValueError(f'{wrong[0]} needs the mask scheme, and {loaded.source} is run in one pass (plain)')
+        return dataclasses.replace(settings, refine=None)
+    if stride is not None and stride < 1:
+        raise ValueError(f'stride must be at least 1, got {stride}')
+    if branches is not None and branches < 2:
+        raise ValueError(f'branches must be at least 2, got {branches}')
+    if refine is not None:
+        settings = dataclasses.replace(settings, refine=R3() if refine is True else refine or None)
+    return dataclasses.replace(settings, stride=stride or settings.stride, branches=branches or settings.branches)
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        if torch.cuda.is_available():
+            return torch.device('cuda')
+        return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f'device {device} cannot be used: {reason}') from None
+    return chosen
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return not isinstance(error, DenoiseError) and any(word in str(error).lower() for word in _OUT_OF_MEMORY)
+
+
+def _as_pictures(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+    """View an image as (N, C, H, W), and say how to turn a result of that shape back."""
+    shape = tuple(getattr(image, 'shape', ()))
+    if isinstance(image, torch.Tensor):
+        batch = image if image.ndim == 4 else image[None] if image.ndim == 3 else None
+        if batch is None or batch.shape[1] not in (1, 3):
+            raise ValueError(f'a tensor must be (C, H, W) or (N, C, H, W) with 1 or 3 channels, got {shape}')
+        if not image.is_floating_point() and image.dtype != torch.uint8:
+            raise ValueError(f'a tensor must be floating point in [0, 1] or uint8, got {image.dtype}')
+        return batch, lambda result: result.reshape(shape)
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f'the image must be a NumPy array or a tensor, got {type(image).__name__}')
+    if image.ndim == 2:
+        array = image[None, ..., None]
+    elif image.ndim == 3:
+        array = image[None]
+    else:
+        array = image
+    if array.ndim != 4 or array.shape[3] not in (1, 3):
+        raise ValueError(f'an array must be (H, W), (H, W, C) or (N, H, W, C) with 1 or 3 channels, got {shape}')
+    if image.dtype not in (np.uint8, np.uint16) and not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f'an array must be uint8, uint16 or floating point in [0, 1], got {image.dtype}')
+    array = np.ascontiguousarray(array)
+    if array.dtype.type in (np.float16, np.longdouble):
+        array = array.astype(np.float32)
+    dtype = image.dtype
+    pictures = torch.from_numpy(array).permute(0, 3, 1, 2)
+    return (
+        pictures,
+        lambda result: result.permute(0, 2, 3, 1).contiguous().numpy().reshape(shape).astype(dtype, copy=False),
+    )
+
+
+def _to_float(x: torch.Tensor) -> torch.Tensor:
+    if x.is_floating_point():
+        return x.float()
+    return x.float() / torch.iinfo(x.dtype).max
+
+
+def _from_float(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    if dtype.is_floating_point:
+        return x.to(dtype)
+    # By way of int32: not every type of integer can be converted to on every device.
+    return (x * torch.iinfo(dtype).max).round().to(torch.int32).to(dtype)

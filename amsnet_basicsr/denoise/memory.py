@@ -1,0 +1,92 @@
+"""How much memory a pass of a network takes, and how much there is."""
+
+import weakref
+from pathlib import Path
+
+import psutil
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+#: Share of the free memory that denoising may take.
+_SHARE = 0.5
+#: Most memory for activations on a CPU, where larger tiles bring no speed.
+_CPU_MOST = 512 * 2**20
+_CGROUP = Path('/sys/fs/cgroup')
+
+
+class _PeakMemory(TorchDispatchMode):
+    """Adds up the storages that live at once, by watching what every operation returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive: dict[int, list[int]] = {}  # address → [bytes, number of tensors that use it]
+        self.now = self.peak = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, torch.Tensor):
+                self._watch(tensor)
+        return out
+
+    def _watch(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key = storage.data_ptr()
+        if key not in self.alive:
+            self.alive[key] = [storage.nbytes(), 0]
+            self.now += storage.nbytes()
+            self.peak = max(self.peak, self.now)
+        self.alive[key][1] += 1
+        weakref.finalize(tensor, self._drop, key)
+
+    def _drop(self, key: int) -> None:
+        entry = self.alive.get(key)
+        if entry is not None:
+            entry[1] -= 1
+            if not entry[1]:
+                self.now -= entry[0]
+                del self.alive[key]
+
+
+@torch.no_grad()
+def bytes_per_pixel(net: nn.Module, multiple: int = 1, size: int = 64) -> float:
+    """Measure what a pass of a network holds at once, per pixel of its input.
+
+    Args:
+        net: The network, in evaluation mode, maps (N, 3, H, W) to (N, 3, H, W).
+        multiple: The network's size multiple.
+        size: Side of the image tried, rounded up to the multiple.
+
+    Returns:
+        Peak bytes of activations by the number of pixels; without what an operation uses inside.
+    """
+    parameter = next(net.parameters(), None)
+    device = parameter.device if parameter is not None else None
+    side = size + -size % multiple
+    x = torch.zeros(1, 3, side, side, device=device)
+    with _PeakMemory() as memory:
+        net(x)
+    return max(memory.peak, x.untyped_storage().nbytes()) / side**2
+
+
+def memory_budget(device: torch.device) -> int:
+    """Say how many bytes denoising may take.
+
+    Args:
+        device: Where it runs.
+
+    Returns:
+        Half of what is free; on a CPU also no more than 512 MiB, and limits of a container count.
+    """
+    if device.type == 'cuda':
+        return int(_SHARE * torch.cuda.mem_get_info(device)[0])
+    free = psutil.virtual_memory().available
+    try:  # in a container less may be left than the machine has
+        limit = (_CGROUP / 'memory.max').read_text().strip()
+        if limit != 'max':
+            free = min(free, max(int(limit) - int((_CGROUP / 'memory.current').read_text()), 0))
+    except (OSError, ValueError):
+        pass
+    return int(min(_SHARE * free, _CPU_MOST))

@@ -1,0 +1,122 @@
+"""A large image region by region: overlapping tiles, blended as they come, in bounded memory."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+#: Runs on a region (1, C, h, w) that lies at a row and a column of the image.
+RunRegion = Callable[[torch.Tensor, int, int], torch.Tensor]
+#: Gives rows `top` to `bottom`, columns `left` to `right` of the image, (1, C, h, w).
+ReadRegion = Callable[[int, int, int, int], torch.Tensor]
+#: Takes finished rows, (1, C, h, W), from row `top` on.
+WriteRows = Callable[[torch.Tensor, int], None]
+#: Most rows written at once, as writing makes copies of them.
+_ROWS = 128
+
+
+def region_starts(length: int, size: int, overlap: int, align: int) -> list[int]:
+    """Say where regions start along one side.
+
+    Args:
+        length: Length of the side in pixels.
+        size: Length of a region, a multiple of `align`.
+        overlap: Pixels that neighbours share at least, a multiple of `align`.
+        align: What every start is a multiple of.
+
+    Returns:
+        The starts; the last region ends with the image and may be shorter.
+    """
+    last = max(-(-(length - size) // align), 0) * align
+    return [*range(0, last, size - overlap), last]
+
+
+def blend_weight(start: int, stop: int, length: int, overlap: int, like: torch.Tensor) -> torch.Tensor:
+    """Weights of a region along one side: zero at cut edges, then a rise, one inside and at the image's border.
+
+    Args:
+        start: First pixel of the region.
+        stop: End of the region.
+        length: Length of the image's side.
+        overlap: Pixels shared with each neighbour. The outer three eighths, which lack context, get no weight; the two
+            eighths after them blend.
+        like: Gives type and device.
+
+    Returns:
+        Weights, (stop − start).
+    """
+    position = torch.arange(stop - start, dtype=like.dtype, device=like.device) + 0.5
+    weight = torch.ones_like(position)
+    dropped, rise = overlap * 3 / 8, max(overlap / 4, 1)
+    if start > 0:
+        weight = torch.minimum(weight, (position - dropped) / rise)
+    if stop < length:
+        weight = torch.minimum(weight, (stop - start - position - dropped) / rise)
+    return weight.clamp(0, 1)
+
+
+def run_in_regions(
+    run: RunRegion,
+    read: ReadRegion,
+    write: WriteRows,
+    height: int,
+    width: int,
+    size: int,
+    overlap: int,
+    align: int = 1,
+) -> Iterator[int]:
+    """Run over an image region by region; rows are written as soon as no further region touches them.
+
+    Args:
+        run: Maps a region to its result of the same shape.
+        read: Reads a region.
+        write: Takes finished rows, in order and each once.
+        height: Height of the image.
+        width: Width of the image.
+        size: Side of a region; 0 takes the whole image at once.
+        overlap: Pixels that neighbouring regions share, less than `size`.
+        align: What starts of regions are multiples of. `size` and `overlap` are rounded up to it. With the network's
+            own grid in it, a pixel lies in a region as it lies in the whole image.
+
+    Yields:
+        The number of finished regions' pixels, counting each pixel of the image once, after each region.
+    """
+    if not size or (height <= size and width <= size):
+        whole = run(read(0, height, 0, width), 0, 0)
+        for top in range(0, height, _ROWS):
+            write(whole[:, :, top : top + _ROWS], top)
+        yield height * width
+        return
+    size, overlap = size + -size % align, overlap + -overlap % align
+    if not 0 <= overlap < size:
+        raise ValueError(f'an overlap of {overlap} needs regions larger than {size}')
+    rows, columns = region_starts(height, size, overlap, align), region_starts(width, size, overlap, align)
+    carried: tuple[torch.Tensor, torch.Tensor] | None = None
+    for number, top in enumerate(rows):
+        bottom = min(top + size, height)
+        finished = rows[number + 1] if number + 1 < len(rows) else height
+        total = weights = None
+        for index, left in enumerate(columns):
+            right = min(left + size, width)
+            result = run(read(top, bottom, left, right), top, left)
+            if total is None:
+                total = result.new_zeros((1, result.shape[1], bottom - top, width))
+                weights = result.new_zeros((1, 1, bottom - top, width))
+                if carried is not None:
+                    kept = carried[0].shape[2]
+                    total[:, :, :kept], weights[:, :, :kept] = carried
+            weight = (
+                blend_weight(top, bottom, height, overlap, result)[:, None]
+                * blend_weight(left, right, width, overlap, result)[None]
+            )
+            total[..., left:right] += result * weight
+            weights[..., left:right] += weight
+            del result, weight
+            done_right = columns[index + 1] if index + 1 < len(columns) else width
+            yield top * width + (finished - top) * done_right
+        split = finished - top
+        for row in range(0, split, _ROWS):
+            part = slice(row, min(row + _ROWS, split))
+            write(total[:, :, part] / weights[:, :, part], top + row)
+        # Copies, as views would keep all rows in memory.
+        carried = total[:, :, split:].clone(), weights[:, :, split:].clone()
+        del total, weights

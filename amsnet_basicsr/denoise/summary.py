@@ -1,0 +1,133 @@
+"""What a run has come to, in words and as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amsnet_basicsr.version import __version__
+
+PROGRAM = 'amsnet-denoise'
+
+
+@dataclass
+class Outcome:
+    """What became of an input.
+
+    Attributes:
+        input: The picture, or the name that led to none.
+        status: 'denoised', 'skipped' or 'failed'.
+        output: The file written, or found where it was skipped.
+        compare: The picture to compare, if one was written.
+        error: Why it failed.
+        notes: What the output could not keep.
+        width: In pixels, upright.
+        height: In pixels.
+        channels: 1 or 3, alpha not counted.
+        bits: Bits a channel of the input.
+        seconds: For reading, denoising and writing.
+    """
+
+    input: str
+    status: str
+    output: str | None = None
+    compare: str | None = None
+    error: str | None = None
+    notes: list[str] = field(default_factory=list)
+    width: int | None = None
+    height: int | None = None
+    channels: int | None = None
+    bits: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def megapixels(self) -> float:
+        """Size of the picture; 0 where it wasn't read."""
+        return (self.width or 0) * (self.height or 0) / 1e6
+
+
+@dataclass
+class Summary:
+    """What a run has come to.
+
+    Attributes:
+        outcomes: Each input's.
+        waiting: Number of pictures that an interruption left undone.
+        interrupted: Whether the user stopped it.
+        seconds: From start to end, the loading of the model included.
+        gallery_failed: Whether a gallery was wanted and could not be written.
+    """
+
+    outcomes: Sequence[Outcome]
+    waiting: int = 0
+    interrupted: bool = False
+    seconds: float = 0.0
+    gallery_failed: bool = False
+
+    def count(self, status: str) -> int:
+        """Count the inputs of one status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def exit_status(self) -> int:
+        """0 if all succeeded, 1 if something failed, 130 after an interruption."""
+        return 130 if self.interrupted else int(self.count('failed') > 0 or self.gallery_failed)
+
+    def text(self) -> str:
+        """Put it into one line."""
+        done = [outcome for outcome in self.outcomes if outcome.status == 'denoised']
+        megapixels, seconds = sum(one.megapixels for one in done), sum(one.seconds for one in done)
+        parts = [f'{len(done)} denoised']
+        if done:
+            parts[0] += f' ({megapixels:.2f} MP in {seconds:.1f} s, {megapixels / max(seconds, 1e-9):.2f} MP/s)'
+        if skipped := self.count('skipped'):
+            parts.append(f'{skipped} skipped, as the output exists (--overwrite replaces it)')
+        if failed := self.count('failed'):
+            parts.append(f'{failed} failed')
+        if self.waiting:
+            parts.append(f'{self.waiting} not begun')
+        return ('Interrupted: ' if self.interrupted else '') + ', '.join(parts)
+
+    def json(self, model: dict[str, Any] | None, settings: dict[str, Any]) -> str:
+        """Put it into JSON.
+
+        Args:
+            model: What is known of the model; None if none was needed.
+            settings: The command's settings.
+
+        Returns:
+            An object, in several lines.
+        """
+        done = [outcome for outcome in self.outcomes if outcome.status == 'denoised']
+        counts = {status: self.count(status) for status in ('denoised', 'skipped', 'failed')}
+        content = {
+            'program': PROGRAM,
+            'version': __version__,
+            'exit_status': self.exit_status,
+            'interrupted': self.interrupted,
+            'counts': {'inputs': len(self.outcomes) + self.waiting, **counts, 'not_begun': self.waiting},
+            'seconds': round(self.seconds, 3),
+            'megapixels': round(sum(one.megapixels for one in done), 6),
+            'model': model,
+            'settings': settings,
+            'files': [_rounded(outcome) for outcome in self.outcomes],
+        }
+        return json.dumps(content, indent=2, default=str)
+
+
+def is_summary(path: Path) -> bool:
+    """Tell whether a file is the JSON of an earlier run, which may be replaced.
+
+    Args:
+        path: An existing file.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get('program') == PROGRAM
+
+
+def _rounded(outcome: Outcome) -> dict[str, Any]:
+    return {**vars(outcome), 'seconds': round(outcome.seconds, 3)}

@@ -1,0 +1,240 @@
+"""`Denoiser`: any kind of image in, the same kind out; the same result as the scheme itself, tiled or not."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from torch import nn
+
+from amsnet_basicsr import Denoiser
+from amsnet_basicsr.archs import DnCNN, NAFNet
+from amsnet_basicsr.denoise.denoiser import DenoiseError
+from amsnet_basicsr.denoise.models import ModelError, Scheme
+from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
+
+
+@pytest.fixture(scope='module')
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return DnCNN(nc=8, nb=4, act_mode='R').eval()
+
+
+class Brighten(nn.Module):
+    """Adds a tenth: results can be computed by hand."""
+
+    size_multiple = 1
+
+    def forward(self, x):
+        return x + 0.1
+
+
+PLAIN = Scheme('plain')
+
+
+def plain(net: nn.Module = None, **settings) -> Denoiser:
+    return Denoiser(net or Brighten(), PLAIN, **settings)
+
+
+REFINEMENTS = [None, R3(3), PartitionAverage(3)]
+
+
+@pytest.mark.parametrize('branches', [2, 3])
+@pytest.mark.parametrize('refine', REFINEMENTS, ids=str)
+def test_masks_are_those_of_the_scheme_and_of_the_whole_image_in_tiles(net, refine, branches):
+    x = torch.rand(1, 3, 205, 150)
+    expected = AsymmetricMaskDenoiser(net, branches=branches, refine=refine, seed=3)(x).clamp(0, 1)
+    scheme = Scheme(branches=branches, refine=refine)
+    assert Denoiser(net, scheme, seed=3, tile=0)(x).equal(expected)
+    torch.testing.assert_close(Denoiser(net, scheme, seed=3, tile=96)(x), expected, atol=1e-4, rtol=0)
+    assert not Denoiser(net, scheme, seed=4, tile=0)(x).equal(expected)
+
+
+def test_masks_per_channel_in_tiles(net):
+    x = torch.rand(1, 3, 130, 90)
+    expected = AsymmetricMaskDenoiser(net, mask_per_channel=True)(x).clamp(0, 1)
+    tiled = Denoiser(net, Scheme(mask_per_channel=True), tile=96)(x)
+    torch.testing.assert_close(tiled, expected, atol=1e-4, rtol=0)
+
+
+def test_global_attention_leaves_no_seam():
+    torch.manual_seed(1)
+    net = NAFNet(width=8, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1]).eval()
+    for parameter in net.parameters():  # its blocks start as the identity
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2))
+    image = torch.from_numpy(data.astronaut()).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        whole = net(image)
+    tiled = Denoiser(net, PLAIN, tile=192)(image)
+    assert not torch.allclose(tiled, whole.clamp(0, 1), atol=1e-3)  # it does look at the whole image
+    inside = 64 * torch.arange(1, 8)
+    change = (tiled - image)[..., 1:] - (tiled - image)[..., :-1]
+    jumps = change.abs().mean(dim=(0, 1, 2))
+    # Regions start every 144 pixels and overlap by 48: their edges and blended strips lie in these columns.
+    edges = torch.cat([start + torch.arange(48) for start in (144, 288)])
+    assert jumps[edges].mean() < 1.25 * jumps.mean() and jumps[edges].max() < 2 * jumps[inside].max()
+
+
+KINDS = {
+    'uint8': lambda x: (x * 255).astype(np.uint8),
+    'uint16': lambda x: (x * 65535).astype(np.uint16),
+    'float16': lambda x: x.astype(np.float16),
+    'float32': lambda x: x.astype(np.float32),
+    'float64': lambda x: x,
+}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('shape', [(9, 7), (9, 7, 1), (9, 7, 3), (2, 9, 7, 3), (2, 9, 7, 1)])
+def test_numpy_images_keep_shape_and_type(kind, shape):
+    image = KINDS[kind](np.random.default_rng(0).random(shape))
+    before = image.copy()
+    out = plain()(image)
+    most = np.iinfo(image.dtype).max if image.dtype.kind == 'u' else 1
+    assert out.shape == shape and out.dtype == image.dtype and (image == before).all()
+    expected = np.minimum(image.astype(np.float64) + 0.1 * most, most)
+    assert np.abs(out.astype(np.float64) - expected).max() <= (0.51 if most > 1 else 1e-3)
+
+
+def test_16_bit_has_no_step_of_8_bit_inside():
+    ramp = np.arange(2**16, dtype=np.uint16).reshape(256, 256, 1)
+    assert (plain(nn.Identity())(ramp) == ramp).all()
+
+
+@pytest.mark.parametrize('shape', [(3, 9, 7), (1, 9, 7), (2, 3, 9, 7), (2, 1, 9, 7)])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.float16, torch.uint8])
+def test_tensors_keep_shape_and_type(shape, dtype):
+    image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    image = (255 * image).to(dtype) if dtype == torch.uint8 else image.to(dtype)
+    out = plain()(image)
+    assert out.shape == shape and out.dtype == dtype
+    step = 25.5 if dtype == torch.uint8 else 0.1
+    limit = 255 if dtype == torch.uint8 else 1
+    assert ((image.double() + step).clamp(max=limit) - out.double()).abs().max() <= (0.51 if step > 1 else 1e-3)
+
+
+def test_a_batch_gives_what_its_images_give_alone(net):
+    images = np.random.default_rng(0).random((3, 40, 31, 3), np.float32)
+    together = Denoiser(net)(images)
+    assert all((Denoiser(net)(image) == out).all() for image, out in zip(images, together, strict=True))
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 500), (2, 3), (33, 1)])
+@pytest.mark.parametrize('scheme', [PLAIN, Scheme(refine=R3(2))], ids=['plain', 'amsnet'])
+def test_tiny_and_thin_images(size, scheme):
+    net = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1]).eval()
+    image = np.full((*size, 3), 128, np.uint8)
+    assert Denoiser(net, scheme, tile=64)(image).shape == image.shape
+
+
+def test_strength_blends():
+    image = np.full((4, 4, 3), 100, np.uint8)
+    assert (plain()(image, strength=0) == image).all()
+    assert (plain()(image, strength=0.5) == 113).all() and (plain()(image) == 126).all()  # 100 + 12.75, 100 + 25.5
+    with pytest.raises(ValueError, match=r'strength must be from 0 to 1, got 1\.5'):
+        plain()(image, strength=1.5)
+
+
+def test_progress_ends_with_all_pixels(net):
+    seen = []
+    Denoiser(net, PLAIN, tile=64)(np.zeros((2, 150, 100, 3), np.uint8), progress=lambda *x: seen.append(x))
+    assert seen == sorted(seen) and seen[-1] == (30000, 30000) and len(seen) > 4
+
+
+@pytest.mark.parametrize(
+    ('image', 'message'),
+    [
+        (np.zeros((4, 4, 2), np.uint8), 'an array must be'),
+        (np.zeros((4, 4, 3), np.int32), 'uint8, uint16 or floating point'),
+        (np.zeros((0, 4, 3), np.uint8), 'no pixels'),
+        (torch.zeros(4, 4), 'a tensor must be'),
+        (torch.zeros(3, 4, 4, dtype=torch.int64), 'floating point in'),
+        ([[1]], 'NumPy array or a tensor, got list'),
+    ],
+)
+def test_other_images_are_refused(image, message):
+    with pytest.raises(ValueError, match=message):
+        plain()(image)
+
+
+def test_nan_never_becomes_black():
+    class Broken(Brighten):
+        def forward(self, x):
+            return x / 0 * 0
+
+    with pytest.raises(DenoiseError, match='NaN'):
+        plain(Broken())(np.ones((4, 4, 3), np.uint8))
+
+
+class Hungry(Brighten):
+    """Runs out of memory, for real, on images above a size."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most, self.sizes = most, []
+
+    def forward(self, x):
+        self.sizes.append(x.shape[-2] * x.shape[-1])
+        if self.sizes[-1] > self.most:
+            torch.empty(2**50, dtype=torch.uint8)
+        return super().forward(x)
+
+
+def test_out_of_memory_halves_the_tile_and_says_so():
+    notices, hungry = [], Hungry(160**2)
+    denoiser = plain(hungry, tile=600, on_notice=notices.append)
+    image = np.full((700, 640, 3), 50, np.uint8)
+    assert (np.abs(denoiser(image) - 75.5) == 0.5).all()
+    assert notices == [f'out of memory: going on with tiles of {size} pixels' for size in (300, 150)]
+    assert max(hungry.sizes[2:]) <= 160**2
+    denoiser(image)
+    assert len(notices) == 2  # the size is kept for the next picture
+
+
+def test_out_of_memory_with_the_smallest_tile_is_an_error():
+    with pytest.raises(DenoiseError, match='out of memory, even with tiles of 128 pixels'):
+        plain(Hungry(100), tile=256)(np.zeros((300, 300, 3), np.uint8))
+
+
+def test_other_errors_of_a_network_are_not_taken_for_memory():
+    with pytest.raises(RuntimeError, match='size of tensor'):
+        plain(type('Wrong', (Brighten,), {'forward': lambda self, x: x + torch.zeros(7)})())(np.zeros((4, 4), np.uint8))
+
+
+@pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
+def test_half_precision_comes_near(net, precision):
+    x = torch.rand(1, 3, 40, 40)
+    out = Denoiser(net, PLAIN, precision=precision)(x)
+    assert out.dtype == torch.float32
+    assert 0 < (out - Denoiser(net, PLAIN)(x)).abs().max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'tile': -1}, 'tile must be'),
+        ({'tile': 'big'}, 'tile must be'),
+        ({'precision': 'int8'}, 'precision must be one of'),
+        ({'device': 'cuda:9'}, 'device cuda:9 cannot be used'),
+        ({'device': 'abacus'}, 'device abacus cannot be used'),
+    ],
+)
+def test_wrong_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        plain(**settings)
+
+
+def test_a_network_that_changes_the_size_is_refused():
+    with pytest.raises(ModelError, match='does not return images in the size they came in'):
+        Denoiser(nn.Upsample(scale_factor=2))
+
+
+def test_importing_it_leaves_basicsr_alone():
+    code = (
+        'import sys; from amsnet_basicsr import Denoiser; import amsnet_basicsr.denoise.cli; '
+        "print([name for name in ('basicsr', 'torchvision', 'cv2', 'scipy', 'skimage') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == '[]'
