@@ -58,7 +58,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         for line in export(
-            args.output, args.model, args.opt, args.scheme, args.net_only, args.opset, args.check, args.overwrite
+            args.output,
+            args.model,
+            args.opt,
+            args.scheme,
+            args.net_only,
+            args.opset,
+            args.check,
+            args.overwrite,
+            args.half,
+            dict(args.metadata),
         ):
             print(line)
     except (ExportError, ModelError, OnnxError, PhotoError) as error:
@@ -76,6 +85,8 @@ def export(
     opset: int | None = None,
     check: bool = True,
     overwrite: bool = False,
+    half: bool = False,
+    metadata: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Write a network as ONNX or as weights, whole or not at all.
 
@@ -88,6 +99,8 @@ def export(
         opset: Version of the ONNX operators; None is 17.
         check: Whether to compare the file with the network before it gets its name.
         overwrite: Whether an existing file may be replaced.
+        half: Whether weights are rounded to float16, which halves the file; computing stays in float32.
+        metadata: What else to put into the file, a licence for one; not into .pth, which has no place for it.
 
     Returns:
         What was done and what to know about it, a sentence each.
@@ -101,6 +114,10 @@ def export(
     output = Path(output)
     suffix = output.suffix.lower()
     _refuse_output(output, suffix, opset, overwrite)
+    if half and suffix == '.onnx':
+        raise ExportError(f'--half is for files of weights, not for {output}')
+    if metadata and suffix == '.pth':
+        raise ExportError(f'--metadata: {output} has no place for it; use .safetensors or .onnx')
     if suffix == '.onnx':
         _need_packages(['onnx', 'onnxruntime'] if check else ['onnx'])
     try:
@@ -117,8 +134,10 @@ def export(
             '--net-only exports the bare network all the same'
         )
     net = loaded.net.float().eval().requires_grad_(False)
+    if half:
+        net = net.half().float()  # what a reader of the file gets, and so what it is compared with
     multiple = _multiple(net, loaded.source)
-    metadata = _metadata(loaded, kind)
+    metadata = {**_metadata(loaded, kind), **(metadata or {})}
     notes = [note for note in loaded.notes if '--scheme' not in note]
     if suffix == '.onnx':
         opset = 17 if opset is None else opset
@@ -128,7 +147,7 @@ def export(
             difference = check_onnx(content, net, multiple)
             facts.append(f'within {difference:.0e} of PyTorch in onnxruntime at {len(CHECKED_SHAPES)} sizes')
     else:
-        content = _weights_file(suffix, net, metadata)
+        content = _weights_file(suffix, net, metadata, half)
         facts, found = _check_weights_file(suffix, content, loaded.arch, net, multiple) if check else ([], [])
         notes += found
     if kind == 'amsnet':
@@ -169,8 +188,19 @@ def _parser() -> argparse.ArgumentParser:
         default=True,
         help='compare the file with the network before it gets its name (default: yes)',
     )
+    parser.add_argument('--half', action='store_true', help='store weights in float16: half the size (not for .onnx)')
+    parser.add_argument(
+        '--metadata', type=_pair, action='append', default=[], metavar='KEY=VALUE', help='put this into the file too'
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing output')
     return parser
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition('=')
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f'must be KEY=VALUE, got {text!r}')
+    return key, value
 
 
 def _refuse_output(output: Path, suffix: str, opset: int | None, overwrite: bool) -> None:
@@ -232,9 +262,11 @@ def _metadata(loaded: Model, kind: str) -> dict[str, str]:
     }
 
 
-def _weights_file(suffix: str, net: nn.Module, metadata: Mapping[str, str]) -> bytes:
+def _weights_file(suffix: str, net: nn.Module, metadata: Mapping[str, str], half: bool) -> bytes:
     # Copies: a view would take its whole storage along, and safetensors refuses shared ones.
     weights = {key: x.detach().clone(memory_format=torch.contiguous_format) for key, x in net.state_dict().items()}
+    if half:
+        weights = {key: x.half() if x.is_floating_point() else x for key, x in weights.items()}
     if suffix == '.safetensors':
         return save_safetensors(weights, {'format': 'pt', **metadata})
     buffer = io.BytesIO()

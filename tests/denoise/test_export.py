@@ -267,6 +267,23 @@ def test_mistakes_are_explained_in_one_line(tmp_path, weights, capsys):
     assert printed.count('\n') == 1 and 'argument --opset: invalid choice: 99' in printed
 
 
+def test_half_stores_16_bit_and_metadata_goes_along(tmp_path, weights, capsys):
+    path = tmp_path / 'half.safetensors'
+    arguments = ['-o', str(path), '--model', str(weights), '--half', '--metadata', 'license=MIT', '--metadata', 'a=b=c']
+    assert main(arguments) == 0
+    content, metadata = read_file(path)
+    assert {value.dtype for value in content.values()} == {torch.float16}
+    assert metadata['license'] == 'MIT' and metadata['a'] == 'b=c' and metadata['scheme'] == '{"type": "plain"}'
+    x = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
+    rounded, exact = read_denoiser(path).build(), small()
+    assert {parameter.dtype for parameter in rounded.parameters()} == {torch.float32}
+    with torch.no_grad():
+        assert 0 < (rounded(x) - exact(x)).abs().max() < 0.01
+    assert '--half is for files of weights' in refused(capsys, '-o', tmp_path / 'a.onnx', '--model', weights, '--half')
+    no_place = refused(capsys, '-o', tmp_path / 'a.pth', '--model', weights, '--metadata', 'license=MIT')
+    assert '--metadata' in no_place and '.safetensors' in no_place
+
+
 def test_overwrite_replaces(tmp_path, weights):
     output = tmp_path / 'a.pth'
     output.write_bytes(b'old')
