@@ -270,7 +270,7 @@ def test_mistakes_are_explained_in_one_line(tmp_path, weights, capsys):
 def test_half_stores_16_bit_and_metadata_goes_along(tmp_path, weights, capsys):
     path = tmp_path / 'half.safetensors'
     arguments = ['-o', str(path), '--model', str(weights), '--half', '--metadata', 'license=MIT', '--metadata', 'a=b=c']
-    assert main(arguments) == 0
+    assert main(arguments) == 0 and capsys.readouterr().err == ''
     content, metadata = read_file(path)
     assert {value.dtype for value in content.values()} == {torch.float16}
     assert metadata['license'] == 'MIT' and metadata['a'] == 'b=c' and metadata['scheme'] == '{"type": "plain"}'
