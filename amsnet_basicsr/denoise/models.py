@@ -17,6 +17,8 @@ from amsnet_basicsr.scheme import R3, PartitionAverage, build_refinement
 
 SHIPPED = Path(__file__).resolve().parent.parent / 'weights'
 """Folder of the weights that come with the package."""
+STUDENT, TEACHER = 'sidd_student.safetensors', 'sidd_teacher.safetensors'
+"""The weights there: what denoises unless something else is given, and the AMSNet that it has learned from."""
 IN_A_FOLDER = 'model.safetensors'
 """The file that is meant where a folder is given as model."""
 
@@ -65,19 +67,22 @@ class Model:
     notes: list[str] = field(default_factory=list)
 
 
-def shipped_weights() -> Path:
-    """Find the weights that come with the package.
+def shipped_weights(name: str = STUDENT) -> Path:
+    """Find weights that come with the package.
+
+    Args:
+        name: `STUDENT` or `TEACHER`.
 
     Returns:
         The file.
 
     Raises:
-        ModelError: If this version ships none.
+        ModelError: If they aren't there.
     """
-    files = sorted(SHIPPED.glob('*.safetensors'))
-    if not files:
-        raise ModelError('no model was given and this version ships none: give weights by --model')
-    return files[0]
+    path = SHIPPED / name
+    if not path.is_file():
+        raise ModelError(f'no model was given and this installation has no {name}: give weights by --model')
+    return path
 
 
 def load_model(model: str | Path | None = None, opt: str | Path | None = None) -> Model:
