@@ -4,8 +4,8 @@
         --list datasets/sidd/train.txt --opt options/test_amsnet_sidd_small.yml \
         --model experiments/finetune_amsnet_sidd_small/models/net_g_latest.pth
 
-Each picture is denoised in several symmetries of the square, each with masks of its own, and with every model given; the
-mean is written as an 8 bit PNG of the same name. A run that was ended goes on where it was.
+Each picture is denoised in several symmetries of the square, each with masks of its own, and with every model given;
+the mean is written as an 8 bit PNG of the same name. A run that was ended goes on where it was.
 """
 
 import argparse

@@ -17,7 +17,7 @@ _RESULTS = ('model.safetensors', 'teacher.safetensors', 'report.md', 'progress')
 """What --restart keeps of a finished fit."""
 _WORK = (
     'patches', 'pairs', 'experiments', 'teacher.yml', 'student.yml', 'teacher.log', 'student.log', 'init.pth',
-    'student.safetensors',
+    'student_init.pth', 'student.safetensors',
 )  # fmt: skip
 
 

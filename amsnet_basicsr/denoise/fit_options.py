@@ -174,17 +174,18 @@ def teacher_options(training: Training, strides: tuple[int, int], reason: str) -
     return (_HEAD + _TEACHER + _TAIL + _TEACHER_LOSS + _LOGGER).format(**values)
 
 
-def student_options(training: Training, passes: int) -> str:
+def student_options(training: Training, passes: int, lr: float) -> str:
     """Write the student's options file.
 
     Args:
         training: What it is made from.
         passes: Passes of the network by which the teacher denoises.
+        lr: Learning rate.
 
     Returns:
         The file's text.
     """
-    values = _values(training, 'student', 'SRModel', lr=2e-3)
+    values = _values(training, 'student', 'SRModel', lr=lr)
     return (_HEAD + _STUDENT + _TAIL + _STUDENT_LOSS + _LOGGER).format(**values, passes=passes)
 
 

@@ -146,7 +146,7 @@ def report(record: Record) -> str:
         f'- Strides: {prepare["train_stride"]} to train, {prepare["test_stride"]} to denoise; {prepare["reason"]}',
         f'- Teacher: NAFNet of width {settings.width}, {plan["teacher"]} steps of {plan["batch"]} crops of '
         f'{plan["crop"]}×{plan["crop"]}' + (f', from {settings.init}' if settings.init not in (None, 'none') else ''),
-        f'- Student: the same network, {plan["student"]} steps on {plan["patches"]} patches denoised by the teacher',
+        f'- Student: NAFNet, {plan["student"]} steps on {plan["patches"]} patches denoised by the teacher',
         f'- Seed {settings.seed}. `--iterations {plan["teacher"]}` does the same again, without regard to time; on a '
         'CPU with as many threads and no interruption, to the last bit',
         '',

@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.denoise import fit
 from amsnet_basicsr.denoise.fit_options import Training, student_options, teacher_options
 from amsnet_basicsr.denoise.fit_pairs import choose_patches
@@ -25,7 +26,7 @@ from amsnet_basicsr.denoise.fit_photos import (
 from amsnet_basicsr.denoise.fit_plan import Costs, crop_size, make_plan, network_options
 from amsnet_basicsr.denoise.fit_record import FitError, Record, Settings
 from amsnet_basicsr.denoise.fit_report import neighbour_loss
-from amsnet_basicsr.denoise.fit_stages import read_init
+from amsnet_basicsr.denoise.fit_stages import read_init, student_start
 from amsnet_basicsr.denoise.models import SHIPPED, TEACHER
 from amsnet_basicsr.options import OptionsLoader
 from amsnet_basicsr.photo import Photo
@@ -173,7 +174,7 @@ def test_options_read_as_meant():
     assert teacher['network_g'] == {'type': 'NAFNet', **network_options(16)}
     assert teacher['path']['pretrain_network_g'] is None and teacher['manual_seed'] == 7
     assert teacher['train']['scheduler']['periods'] == [1800] and teacher['train']['optim_g']['lr'] == 2e-3
-    student = yaml.load(student_options(training, 16), Loader=OptionsLoader)
+    student = yaml.load(student_options(training, 16, 2e-3), Loader=OptionsLoader)
     assert student['model_type'] == 'SRModel' and student['datasets']['train']['io_backend'] == {'type': 'disk'}
     assert teacher['logger']['save_checkpoint_freq'] == 360  # every 90 seconds
 
@@ -225,5 +226,11 @@ def test_the_shipped_teacher_is_where_a_fit_starts_unless_told_otherwise(tmp_pat
         assert record.settings.init == expected
         weights = read_init(record.settings)
         assert (weights is None) == (expected in (None, 'none'))
+    network, pretrained = student_start(record)
+    assert (network, pretrained) == (network_options(8), 'experiments/teacher/models/net_g_best.pth')
+    record = fit._begin(tmp_path / 'shipped', Settings(), photos)
+    network, pretrained = student_start(record)
+    net = NAFNet(**network)
+    net.load_state_dict(torch.load(record.folder / pretrained)['params'])  # what BasicSR will do
     weights = read_init(Settings(init=str(SHIPPED / TEACHER)))
     assert {value.dtype for value in weights.values()} == {torch.float32}
