@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser
-from amsnet_basicsr.denoise.models import ModelError
+from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.self_ensemble import self_ensemble
 from amsnet_basicsr.photo import Photo, PhotoError, read_photo, write_photo
 
@@ -40,6 +40,8 @@ def main() -> None:
         missing = [name for name in names if not (args.noisy / name).is_file()]
         if missing or not names:
             sys.exit(f'{args.noisy}: {f"there is no {missing[0]}" if missing else "no PNG pictures there"}')
+        if args.output.resolve() == args.noisy.resolve():
+            sys.exit(f'{args.output}: this is the folder of the noisy pictures; give another')
         denoisers = [
             Denoiser.from_pretrained(model, opt=args.opt, refine=False, seed=seed, device=args.device)
             for model in args.model
@@ -54,7 +56,7 @@ def main() -> None:
             groups = [denoisers[i : i + args.symmetries] for i in range(0, len(denoisers), args.symmetries)]
             mean = np.mean([self_ensemble(group, noisy) for group in groups], axis=0)
             write_photo(args.output / name, Photo((255 * mean).round().astype(np.uint8)))
-    except (ModelError, PhotoError, OSError, ValueError) as error:
+    except (DenoiseError, PhotoError, OSError, ValueError) as error:
         sys.exit(str(error))
 
 

@@ -60,6 +60,8 @@ def run_batch(
             outcomes.append(Outcome(str(job.source), 'skipped', str(job.output)))
         else:
             left.append(job)
+    if any(job.done and job.compare is not None and not os.path.lexists(job.compare) for job in jobs):
+        console.note('pictures that are there already get no comparison; --overwrite makes them anew, with it')
     if not left:
         return
     denoiser = load()

@@ -78,7 +78,14 @@ def _denoise(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Job], list[Problem]]':
     from amsnet_basicsr.denoise.inputs import find_pictures
-    from amsnet_basicsr.denoise.outputs import check_inputs_are_safe, check_report, check_writable, output_file, plan
+    from amsnet_basicsr.denoise.outputs import (
+        check_inputs_are_safe,
+        check_report,
+        check_writable,
+        free_name,
+        output_file,
+        plan,
+    )
 
     file = output_file(options.output, options.inputs)
     if file is not None and (options.ext != 'auto' or options.suffix):
@@ -92,6 +99,11 @@ def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Jo
     if left_out:
         count = f'{len(left_out)} picture{"s" * (len(left_out) > 1)}'
         console.note(f'{count} left out that other pictures of the same folder are written to, such as {left_out[0]}')
+    if options.gallery is not None and not options.overwrite and any(not job.done for job in jobs):
+        gallery = free_name(Path(options.gallery))
+        if str(gallery) != options.gallery and not Path(options.gallery).is_dir():
+            console.note(f'{options.gallery} exists: the pictures of this run go to {gallery}')
+            options.gallery = str(gallery)
     reports = [Path(name) for name in (options.json, options.gallery) if name not in (None, '-')]
     for report in reports:
         check_report(report, folder, jobs, options.overwrite)

@@ -18,6 +18,7 @@ from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage, 
 __all__ = ['DenoiseError', 'Denoiser', 'ModelError']
 
 Image = TypeVar('Image', np.ndarray, torch.Tensor)
+_FLOATS = (np.float16, np.float32, np.float64, np.longdouble)
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 SMALLEST_TILE = 128
 #: On a CPU larger tiles bring no speed, only memory.
@@ -184,6 +185,8 @@ class Denoiser:
         runner = self._runner((1, 3, h, w))
         align = self.multiple * (self.scheme_settings.stride if self.scheme == 'amsnet' else 1)
         size = self._tile_size()
+        if size:  # room for an overlap on the network's own grid
+            size = max(size, 2 * align)
 
         def read(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
             region = _to_float(noisy[..., top:bottom, left:right].to(self.device))
@@ -278,10 +281,9 @@ def _override(
         if wrong := [name for name, value in given.items() if value is not None]:
             raise ValueError(f'{wrong[0]} needs the mask scheme, and {loaded.source} is run in one pass (plain)')
         return dataclasses.replace(settings, refine=None)
-    if stride is not None and stride < 1:
-        raise ValueError(f'stride must be at least 1, got {stride}')
-    if branches is not None and branches < 2:
-        raise ValueError(f'branches must be at least 2, got {branches}')
+    for name, value, least in (('stride', stride, 1), ('branches', branches, 2)):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+            raise ValueError(f'{name} must be a whole number of at least {least}, got {value!r}')
     if refine is not None:
         settings = dataclasses.replace(settings, refine=R3() if refine is True else refine or None)
     return dataclasses.replace(settings, stride=stride or settings.stride, branches=branches or settings.branches)
@@ -310,6 +312,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _as_pictures(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
     """View an image as (N, C, H, W), and say how to turn a result of that shape back."""
     shape = tuple(getattr(image, 'shape', ()))
+    _refuse_values(image)
     if isinstance(image, torch.Tensor):
         batch = image if image.ndim == 4 else image[None] if image.ndim == 3 else None
         if batch is None or batch.shape[1] not in (1, 3):
@@ -330,6 +333,8 @@ def _as_pictures(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any
     if image.dtype not in (np.uint8, np.uint16) and not np.issubdtype(image.dtype, np.floating):
         raise ValueError(f'an array must be uint8, uint16 or floating point in [0, 1], got {image.dtype}')
     array = np.ascontiguousarray(array)
+    if not array.flags.writeable:
+        array = array.copy()  # PyTorch warns of others
     if array.dtype.type in (np.float16, np.longdouble):
         array = array.astype(np.float32)
     dtype = image.dtype
@@ -338,6 +343,21 @@ def _as_pictures(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any
         pictures,
         lambda result: result.permute(0, 2, 3, 1).contiguous().numpy().reshape(shape).astype(dtype, copy=False),
     )
+
+
+def _refuse_values(image: Any) -> None:
+    """Refuse floating point that isn't a picture in [0, 1]; a little beyond, as filters leave it, is taken."""
+    if isinstance(image, torch.Tensor):
+        floating = image.is_floating_point()
+    else:
+        floating = isinstance(image, np.ndarray) and image.dtype in _FLOATS
+    if not floating or not np.prod(image.shape):
+        return
+    low, high = float(image.min()), float(image.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError('the image holds NaN or infinite values')
+    if low < -1 or high > 2:
+        raise ValueError(f'floating point images must be in [0, 1], got values from {low:g} to {high:g}')
 
 
 def _to_float(x: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -252,12 +253,13 @@ def _metadata(loaded: Model, kind: str) -> dict[str, str]:
     else:
         scheme = {'type': kind, 'stride': settings.stride, 'branches': settings.branches}
         scheme |= {'mask_per_channel': True} if settings.mask_per_channel else {}
-    told = own.get('scheme') if kind == settings.type else None
+        if settings.refine is not None:
+            scheme['refine'] = {'type': type(settings.refine).__name__, **asdict(settings.refine)}
     return {
         **own,
         'arch': loaded.arch,
         'hyper_parameters': json.dumps(loaded.options),
-        'scheme': told or json.dumps(scheme),
+        'scheme': json.dumps(scheme),
         'exported_by': f'amsnet-basicsr {__version__}',
     }
 

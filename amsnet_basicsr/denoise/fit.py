@@ -116,7 +116,10 @@ def _fit(folder: Path, args: argparse.Namespace, given: dict[str, Any]) -> int:
                 raise FitError(f'{folder} was begun otherwise: {changed}. Give the same, another -o, or --restart')
             if changed or args.restart:  # before any training there is nothing to lose
                 photos = photos or record.photos
-                settings = Settings(**given) if args.restart else replace(record.settings, **given)
+                settings = replace(record.settings, **given)
+                if 'init' not in given and settings.init == _default_init():
+                    settings = replace(settings, init=None)  # chosen anew: another width has no default
+                settings = _checked(folder, settings, photos)
                 _clear(folder)
                 record = None
         if record is None:
@@ -124,18 +127,32 @@ def _fit(folder: Path, args: argparse.Namespace, given: dict[str, Any]) -> int:
         return _run(record, args)
 
 
-def _begin(folder: Path, settings: Settings, photos: list[list[Any]] | None) -> Record:
+def _default_init() -> str | None:
+    from amsnet_basicsr.denoise.models import SHIPPED, TEACHER
+
+    return str(SHIPPED / TEACHER) if (SHIPPED / TEACHER).is_file() else None
+
+
+def _checked(folder: Path, settings: Settings, photos: list[list[Any]] | None) -> Settings:
+    """Find out, before anything is removed or made, whether a fit can begin; fill in where its teacher starts."""
     if photos is None:
         raise FitError('give photographs: folders, files or patterns')
     from amsnet_basicsr.denoise.fit_stages import check_space, network_bytes, read_init
-    from amsnet_basicsr.denoise.models import SHIPPED, TEACHER
 
-    if settings.init is None and settings.width == Settings.width and (SHIPPED / TEACHER).is_file():
-        settings = replace(settings, init=str(SHIPPED / TEACHER))
+    if settings.init is None and settings.width == Settings.width:
+        settings = replace(settings, init=_default_init())
+    if settings.init not in (None, 'none') and Path(settings.init).is_relative_to(folder.resolve()):
+        raise FitError(f'--init {settings.init} is in the work folder itself, which is begun anew; give another -o')
     read_init(settings)
+    existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    check_space(10 * network_bytes(settings), existing)
+    return settings
+
+
+def _begin(folder: Path, settings: Settings, photos: list[list[Any]] | None) -> Record:
+    settings = _checked(folder, settings, photos)
     folder.mkdir(parents=True, exist_ok=True)
-    check_space(10 * network_bytes(settings), folder)
-    return Record.begin(folder, settings, photos)
+    return Record.begin(folder, settings, photos or [])
 
 
 def _check_given(given: dict[str, Any]) -> None:

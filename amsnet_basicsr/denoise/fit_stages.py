@@ -334,13 +334,14 @@ def student_start(record: Record) -> tuple[dict[str, Any], str]:
         The network's hyper-parameters, and the file of weights in the folder.
     """
     own = _weights_file(Path(), 'teacher', 'best').as_posix()
+    path = record.folder / _SHIPPED_STUDENT
+    if path.is_file():  # chosen before; the package may lie elsewhere by now
+        return read_denoiser(path).options, _SHIPPED_STUDENT
     if record.settings.init != str(SHIPPED / TEACHER) or not (SHIPPED / STUDENT).is_file():
         return network_options(record.settings.width), own
     shipped = read_denoiser(SHIPPED / STUDENT)
-    path = record.folder / _SHIPPED_STUDENT
-    if not path.is_file():
-        weights = {name: value.float() for name, value in shipped.weights.items()}
-        write_file(path, weights, ARCH, shipped.options)
+    weights = {name: value.float() for name, value in shipped.weights.items()}
+    write_file(path, weights, ARCH, shipped.options)
     return shipped.options, _SHIPPED_STUDENT
 
 

@@ -86,7 +86,10 @@ def memory_budget(device: torch.device) -> int:
     try:  # in a container less may be left than the machine has
         limit = (_CGROUP / 'memory.max').read_text().strip()
         if limit != 'max':
-            free = min(free, max(int(limit) - int((_CGROUP / 'memory.current').read_text()), 0))
+            used = int((_CGROUP / 'memory.current').read_text())
+            # Files that were read count as used, but are dropped when memory is wanted.
+            stat = dict(line.split() for line in (_CGROUP / 'memory.stat').read_text().splitlines())
+            free = min(free, max(int(limit) - used + int(stat.get('inactive_file', 0)), 0))
     except (OSError, ValueError):
         pass
     return int(min(_SHARE * free, _CPU_MOST))

@@ -87,6 +87,10 @@ def plan(
     """
     outputs = {one.path: file or folder / _renamed(one.relative, ext, suffix) for one in found}
     wanted = {place(output): source for source, output in outputs.items()}
+    # What --compare makes isn't an input either, whether it is asked for this time or was before.
+    for source, output in outputs.items():
+        for ending in ('', f'_{output.suffix[1:]}'):
+            wanted.setdefault(place(output.with_name(f'{output.stem}{ending}_compare.png')), source)
     left_out = []
     if not overwrite:
         left_out = [one.path for one in found if not one.named and wanted.get(place(one.path), one.path) != one.path]
@@ -167,6 +171,15 @@ def check_report(report: Path, folder: Path, jobs: Iterable[Job], overwrite: boo
         raise UsageError(f'{report}: a picture would be written there')
     if os.path.lexists(report) and not overwrite and not (report.suffix.lower() == '.json' and is_summary(report)):
         raise UsageError(f'{report}: exists already; --overwrite replaces it')
+
+
+def free_name(path: Path) -> Path:
+    """Find a name that isn't taken: the path itself, or `NAME-2`, `NAME-3`, … with its suffix."""
+    number, free = 2, path
+    while os.path.lexists(free):
+        free = path.with_name(f'{path.stem}-{number}{path.suffix}')
+        number += 1
+    return free
 
 
 def make_folder(folder: Path) -> None:

@@ -142,8 +142,12 @@ def test_compare_and_gallery(run):
     page = Path('out/index.html').read_text()
     assert 'p/a.png' in page and 'p/a.jpg' in page
     assert page.count('DnCNN, one pass') == 2 and 'seconds' in page
-    result = run('p', '-o', 'again', '--gallery', 'out/index.html')
-    assert result.status == 2 and 'out/index.html: exists already' in result.err
+    # The same command again, with one more picture: the page that is there stays, and so do the comparisons.
+    picture(Path('p/b.png'))
+    result = run('p', '-o', 'out', '--compare', '--gallery', 'out/index.html')
+    assert result.status == 0 and 'out/index.html exists: the pictures of this run go to out/index-2.html' in result.err
+    assert Path('out/index.html').read_text() == page
+    assert 'p/b.png' in Path('out/index-2.html').read_text() and 'p/a.png' not in Path('out/index-2.html').read_text()
     (Path('q')).mkdir()
     Path('q/bad.png').write_text('text')
     assert run('q', '-o', 'new', '--gallery', 'page.html').status == 1
@@ -246,3 +250,18 @@ def test_a_reader_that_goes_away_stops_no_work(tmp_path):
     err = process.stderr.read()
     assert process.wait(timeout=60) == 0 and err == ''
     assert len(os.listdir(tmp_path / 'out')) == 5
+
+
+def test_comparisons_beside_the_originals_are_no_inputs_of_the_next_run(run):
+    picture(Path('p/a.png'))
+    picture(Path('p/a.jpg'))
+    command = ('p', '-o', 'p', '--suffix', '_clean')
+    assert run(*command, '--compare').status == 0
+    before = sorted(path.name for path in Path('p').iterdir())
+    assert len(before) == 6
+    for further in (('--compare',), ()):
+        result = run(*command, *further)
+        assert result.status == 0, result.err
+        assert sorted(path.name for path in Path('p').iterdir()) == before
+    Path('p/a_clean_png_compare.png').unlink()
+    assert 'get no comparison' in run(*command, '--compare').err

@@ -238,3 +238,27 @@ def test_importing_it_leaves_basicsr_alone():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'
+
+
+@pytest.mark.parametrize('tile', [1, 16, 20])
+@pytest.mark.parametrize('scheme', [PLAIN, Scheme()], ids=['plain', 'amsnet'])
+def test_tiles_too_small_for_the_networks_grid_are_enlarged(tile, scheme):
+    net = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1]).eval()
+    assert Denoiser(net, scheme, tile=tile)(np.full((70, 50, 3), 90, np.uint8)).shape == (70, 50, 3)
+
+
+@pytest.mark.parametrize('kind', [np.asarray, torch.from_numpy])
+def test_floating_point_that_is_no_picture_in_0_to_1_is_refused(kind):
+    image = np.random.default_rng(0).random((3, 9, 3), np.float32)
+    with pytest.raises(ValueError, match=r'must be in \[0, 1\], got values from .* to 2'):
+        plain()(kind(255 * image))
+    image[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match='the image holds NaN'):
+        plain()(kind(image))
+
+
+@pytest.mark.filterwarnings('error')
+def test_read_only_arrays_are_taken_without_a_warning():
+    image = np.zeros((4, 4, 3), np.uint8)
+    image.flags.writeable = False
+    assert (plain()(image) == 26).all()

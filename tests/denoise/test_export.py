@@ -13,8 +13,9 @@ from torch import nn
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert import read_denoiser, read_file, write_file
 from amsnet_basicsr.denoise.export import main
+from amsnet_basicsr.denoise.models import Scheme, load_model
 from amsnet_basicsr.denoise.onnx_graph import OPSETS, OnnxError, check_onnx, to_onnx
-from amsnet_basicsr.scheme import pad_to_multiple, same_size_forward
+from amsnet_basicsr.scheme import R3, pad_to_multiple, same_size_forward
 from tests.archs.weights_from_names import fill_by_name
 
 NAFNET = {'width': 8, 'middle_blk_num': 1, 'enc_blk_nums': [1, 1], 'dec_blk_nums': [1, 1]}
@@ -305,3 +306,16 @@ def test_the_command(tmp_path, weights):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, '')
     assert done.stdout.startswith('a.safetensors: NAFNet, ') or '\na.safetensors: NAFNet, ' in done.stdout
+
+
+def test_the_scheme_of_an_options_file_goes_along(tmp_path):
+    own = tmp_path / 'own.safetensors'
+    write_file(own, small().state_dict(), 'NAFNet', NAFNET, scheme={'type': 'amsnet', 'stride': 2, 'branches': 2})
+    network = ''.join(f'  {key}: {value}\n' for key, value in NAFNET.items())
+    (tmp_path / 'o.yml').write_text(
+        'model_type: AMSNetModel\nscheme: {test_stride: 1, branches: 3, refine: {type: R3, samples: 2, prob: 0.3}}\n'
+        f'network_g:\n  type: NAFNet\n{network}'
+    )
+    again = tmp_path / 'again.safetensors'
+    assert main(['-o', str(again), '--model', str(own), '--opt', str(tmp_path / 'o.yml'), '--net-only']) == 0
+    assert load_model(again).scheme == Scheme('amsnet', 1, 3, False, R3(2, 0.3))

@@ -234,3 +234,26 @@ def test_the_shipped_teacher_is_where_a_fit_starts_unless_told_otherwise(tmp_pat
     net.load_state_dict(torch.load(record.folder / pretrained)['params'])  # what BasicSR will do
     weights = read_init(Settings(init=str(SHIPPED / TEACHER)))
     assert {value.dtype for value in weights.values()} == {torch.float32}
+
+
+def begun(folder: Path, *arguments: str) -> int:
+    return fit.main([*arguments, '-o', str(folder)])
+
+
+def test_a_mistake_leaves_the_work_of_a_fit_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fit, '_run', lambda record, args: 0)  # begin, and no more
+    photo = tmp_path / 'a.png'
+    cv2.imwrite(str(photo), noisy_picture(96, 96, 0))
+    folder = tmp_path / 'm'
+    assert begun(folder, str(photo), '--seed', '7') == 0
+    (folder / 'patches').mkdir()
+    (folder / 'teacher.safetensors').write_bytes(b'of a fit')
+    for wrong in (str(tmp_path / 'typo.safetensors'), str(folder / 'teacher.safetensors')):
+        assert begun(folder, '--restart', '--init', wrong) == 1
+        assert '--init' in capsys.readouterr().err and (folder / 'patches').is_dir()
+    # Another width has no shipped teacher to start from; what else was said stays.
+    assert begun(folder, '--width', '8') == 0
+    record = Record.read(folder)
+    assert record.settings == Settings(width=8, seed=7)
+    assert begun(folder, '--restart', '--patch', '128') == 0
+    assert Record.read(folder).settings == Settings(width=8, seed=7, patch=128)

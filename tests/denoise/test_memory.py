@@ -27,6 +27,9 @@ def test_budget_is_part_of_what_is_free_and_heeds_a_container(tmp_path, monkeypa
     assert 0 < free <= 512 * 2**20
     (tmp_path / 'memory.max').write_text('100000000\n')
     (tmp_path / 'memory.current').write_text('60000000\n')
+    (tmp_path / 'memory.stat').write_text('anon 50000000\ninactive_file 0\n')
     assert memory.memory_budget(device) == min(free, 20000000)
+    (tmp_path / 'memory.stat').write_text('anon 50000000\ninactive_file 10000000\n')  # read from disk, can be dropped
+    assert memory.memory_budget(device) == min(free, 25000000)
     (tmp_path / 'memory.max').write_text('max\n')
     assert abs(memory.memory_budget(device) - free) < 2**28

@@ -173,7 +173,7 @@ def test_settings_override_what_the_file_says(tmp_path, net):
     for wrong in ({'refine': True}, {'stride': 2}, {'branches': 2}):
         with pytest.raises(ValueError, match=f'{next(iter(wrong))} needs the mask scheme'):
             Denoiser.from_pretrained(plain, **wrong)
-    with pytest.raises(ValueError, match='branches must be at least 2'):
+    with pytest.raises(ValueError, match='branches must be a whole number of at least 2, got 1'):
         Denoiser.from_pretrained(masked, branches=1)
     with pytest.raises(ValueError, match='scheme must be auto, amsnet or plain'):
         Denoiser.from_pretrained(masked, scheme='fast')

@@ -73,7 +73,7 @@ def compared(path: Path) -> dict[str, Any]:
     return options
 
 
-@pytest.mark.parametrize(('table', 'iterations'), [('table3', 3000), ('table4', 1500)])
+@pytest.mark.parametrize(('table', 'iterations'), [('table3', 6000), ('table4', 1500)])
 def test_small_files_of_a_table_have_an_equal_budget(table, iterations):
     first, *others = [compared(path) for path in FILES if path.stem.startswith(table) and path.stem.endswith('_small')]
     assert first['train']['total_iter'] == iterations and first['datasets']['train']['batch_size_per_gpu'] == 2
