@@ -25,6 +25,8 @@ SMALLEST_TILE = 128
 LARGEST_TILE, LARGEST_TILE_ON_CPU = 2048, 1024
 #: Of it 60 pixels are context alone: what DnCNN sees at stride 2 and again in R3, to a few. More costs time.
 LARGEST_OVERLAP = 160
+MOST_PIXELS = 2**18
+"""Most pixels of branches and samples in one pass of the mask scheme, where tiles don't ask for less."""
 _OUT_OF_MEMORY = ('alloc', 'out of memory')
 
 
@@ -207,6 +209,9 @@ class Denoiser:
             target.copy_(_from_float(rows.clamp(0, 1), result.dtype))
 
         while True:
+            if size and isinstance(runner, MaskedRegions):
+                # Branches and samples share a pass; together they must take no more memory than a tile.
+                runner.denoiser.max_pixels = min(MOST_PIXELS, size**2)
             try:
                 overlap = min(size // 4, LARGEST_OVERLAP)
                 yield from run_in_regions(runner, read, write, h, w, size, overlap, align)
@@ -235,6 +240,7 @@ class Denoiser:
             seed=self.seed,
             refine=scheme.refine,
             size_multiple=self.multiple,
+            max_pixels=MOST_PIXELS,
         )
         return MaskedRegions(denoiser, shape)
 

@@ -262,3 +262,16 @@ def test_read_only_arrays_are_taken_without_a_warning():
     image = np.zeros((4, 4, 3), np.uint8)
     image.flags.writeable = False
     assert (plain()(image) == 26).all()
+
+
+@pytest.mark.parametrize('refine', REFINEMENTS, ids=str)
+def test_a_pass_of_the_masks_takes_no_more_pixels_than_a_tile(refine):
+    class Counting(Brighten):
+        most = 0
+
+        def forward(self, x):
+            Counting.most = max(Counting.most, x.shape[0] * x.shape[2] * x.shape[3])
+            return super().forward(x)
+
+    Denoiser(Counting(), Scheme(refine=refine), tile=64)(np.zeros((200, 150, 3), np.uint8))
+    assert 0 < Counting.most <= 64**2
