@@ -280,16 +280,22 @@ def _scalar(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def main() -> None:
-    """Write the files."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--folder', type=Path, default=FOLDER, help='where to write; default: options/ablation')
+def write_files(description: str, files: dict[str, str], folder: Path) -> None:
+    """Be the command that writes rendered options.
+
+    Args:
+        description: What its help says.
+        files: The contents by file name.
+        folder: Where they go, unless the command line says otherwise.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('--folder', type=Path, default=folder, help='where to write; default: %(default)s')
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    for file_name, text in render_all().items():
+    for file_name, text in files.items():
         (folder / file_name).write_text(text, encoding='utf-8')
         print(folder / file_name)
 
 
 if __name__ == '__main__':
-    main()
+    write_files(__doc__.splitlines()[0], render_all(), FOLDER)

@@ -6,11 +6,10 @@ What is common is said once, and explained, in options/{train,finetune,test}_ams
 other networks are those with another `network_g`, without the comments. A test makes sure that they are.
 """
 
-import argparse
 import re
 from pathlib import Path
 
-from make_ablation_options import EXPERIMENTS, network_block
+from make_ablation_options import EXPERIMENTS, network_block, write_files
 
 FOLDER = Path(__file__).resolve().parent.parent / 'options'
 
@@ -58,16 +57,5 @@ def render_all() -> dict[str, str]:
     return {f'{stage}_amsnet_{word}.yml': render(stage, word) for word in NETWORKS for stage in STAGES}
 
 
-def main() -> None:
-    """Write the files."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--folder', type=Path, default=FOLDER, help='where to write; default: options')
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for file_name, text in render_all().items():
-        (folder / file_name).write_text(text, encoding='utf-8')
-        print(folder / file_name)
-
-
 if __name__ == '__main__':
-    main()
+    write_files(__doc__.splitlines()[0], render_all(), FOLDER)

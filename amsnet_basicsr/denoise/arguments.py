@@ -24,8 +24,11 @@ class UsageError(ValueError):
     """The command can't be done as it was given; the message says why, in one line."""
 
 
-class _Parser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
+    """A command line whose mistakes cost one line, not the whole usage."""
+
     def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with status 2."""
         self.exit(2, f'{self.prog}: error: {message} ({self.prog} --help lists the options)\n')
 
 
@@ -53,7 +56,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = OneLineParser(
         prog='amsnet-denoise',
         usage='amsnet-denoise INPUT... -o OUT [options]',
         description=_DESCRIPTION,

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -250,12 +251,17 @@ class Denoiser:
         with torch.autocast(self.device.type, PRECISIONS[self.precision]):
             return self.net(x).float()
 
+    @cached_property
+    def _bytes_per_pixel(self) -> float:
+        """What the network takes; its trial run is made once, not for every picture."""
+        return bytes_per_pixel(self.net, self.multiple)
+
     def _tile_size(self) -> int:
         if self._auto_tile is not None:  # memory ran out before
             return self._auto_tile
         if self.tile != 'auto':
             return int(self.tile)
-        affordable = memory_budget(self.device) / bytes_per_pixel(self.net, self.multiple)
+        affordable = memory_budget(self.device) / self._bytes_per_pixel
         largest = LARGEST_TILE_ON_CPU if self.device.type == 'cpu' else LARGEST_TILE
         size = int(min(max(affordable**0.5, SMALLEST_TILE), largest))
         return size // 64 * 64

@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 from safetensors.torch import load as load_safetensors
@@ -23,6 +22,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from amsnet_basicsr.convert import WeightsError, read_file
+from amsnet_basicsr.denoise.arguments import OneLineParser
 from amsnet_basicsr.denoise.models import Model, ModelError, load_model
 from amsnet_basicsr.denoise.onnx_graph import (
     CHECKED_SHAPES,
@@ -161,13 +161,8 @@ def export(
     return [*(f'Note: {note}' for note in notes), f'{output}: {", ".join(facts)}']
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f'{self.prog}: error: {message} ({self.prog} --help lists the options)\n')
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = OneLineParser(
         prog='amsnet-denoise export', description='Write a denoising network for other programs, as ONNX or as weights.'
     )
     parser.add_argument('-o', '--output', type=Path, required=True, help='file to write: .onnx, .safetensors or .pth')

@@ -11,6 +11,7 @@ from typing import IO
 from amsnet_basicsr.denoise.gallery_page import View, figure, page_head, page_tail
 from amsnet_basicsr.denoise.gallery_pictures import cut, detailed_part, encode, shrink
 from amsnet_basicsr.photo import Photo, PhotoError
+from amsnet_basicsr.photo.whole_file import rename_new
 from amsnet_basicsr.version import __version__
 
 LONGEST_SIDE = 1600
@@ -128,13 +129,9 @@ class GalleryWriter:
             os.replace(self._temporary, self.path)
             return
         try:
-            os.link(self._temporary, self.path)  # fails where there is a file, so none can be lost in between
+            rename_new(self._temporary, self.path)
         except FileExistsError:
             raise GalleryError(f'{self.path}: exists already; --overwrite replaces it') from None
-        except OSError:  # file systems without hard links
-            if self.path.exists():
-                raise GalleryError(f'{self.path}: exists already; --overwrite replaces it') from None
-            os.replace(self._temporary, self.path)
 
     def _failed(self, error: OSError) -> GalleryError:
         return GalleryError(f'{self.path}: cannot be written: {error.strerror or error}')

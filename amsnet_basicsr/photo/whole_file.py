@@ -36,7 +36,7 @@ def whole_file(path: Path, overwrite: bool = False) -> Iterator[BinaryIO]:
         if overwrite:
             os.replace(temporary, path)
         else:
-            _rename_new(temporary, path)
+            rename_new(temporary, path)
     except FileExistsError:
         raise PhotoError(f'{path}: exists already; --overwrite replaces it') from None
     except OSError as error:
@@ -61,8 +61,19 @@ def write_whole(path: Path, content: bytes, overwrite: bool = False) -> None:
         file.write(content)
 
 
-def _rename_new(temporary: Path, path: Path) -> None:
-    """Rename unless the target exists; a hard link fails where it does, so nobody's file can be lost in between."""
+def rename_new(temporary: Path, path: Path) -> None:
+    """Rename a file unless the target exists.
+
+    A hard link fails where it does, so nobody's file can be lost in between.
+
+    Args:
+        temporary: The file; on some file systems its name stays too, and is the caller's to remove.
+        path: Its new name.
+
+    Raises:
+        FileExistsError: If there is such a file.
+        OSError: If it can't be renamed.
+    """
     try:
         os.link(temporary, path)
     except FileExistsError:
