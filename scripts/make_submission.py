@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from amsnet_basicsr.prepare import dnd_submission as dnd
 from amsnet_basicsr.prepare import sidd_submission as sidd
+from amsnet_basicsr.prepare.command import run_command
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID
 from amsnet_basicsr.prepare.whole_output import (
@@ -31,21 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status.
     """
-    args = build_parser().parse_args(argv)
-    start = time.perf_counter()
-    try:
-        made = args.run(args)
-    except PrepareError as error:
-        print(f'make_submission.py: {error}', file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, a folder without permission
-        print(f'make_submission.py: {error.filename or args.output}: {error.strerror or error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('make_submission.py: stopped; the same command goes on', file=sys.stderr)
-        return 130
-    print(f'{made}, {time.perf_counter() - start:.0f} s\n{args.next}')
-    return 0
+    return run_command('make_submission.py', build_parser().parse_args(argv), lambda done: done.next)
 
 
 def submit_sidd(args: argparse.Namespace) -> str:

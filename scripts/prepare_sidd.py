@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from amsnet_basicsr.prepare.build_lmdb import Choices
-from amsnet_basicsr.prepare.errors import PrepareError
+from amsnet_basicsr.prepare.command import run_command
 from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK, VALIDATION, find_mat_files, write_blocks
 from amsnet_basicsr.prepare.sidd_medium import make_medium_lmdb
 from amsnet_basicsr.prepare.whole_output import human_bytes
@@ -22,21 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status.
     """
-    args = build_parser().parse_args(argv)
-    start = time.perf_counter()
-    try:
-        made = args.run(args)
-    except PrepareError as error:
-        print(f'prepare_sidd.py: {error}', file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, a folder without permission
-        print(f'prepare_sidd.py: {error.filename or args.output}: {error.strerror or error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('prepare_sidd.py: stopped; the same command goes on', file=sys.stderr)
-        return 130
-    print(f'{made}, {time.perf_counter() - start:.0f} s\nNext: {next_command(args)}')
-    return 0
+    return run_command('prepare_sidd.py', build_parser().parse_args(argv), lambda done: f'Next: {next_command(done)}')
 
 
 def medium(args: argparse.Namespace) -> str:

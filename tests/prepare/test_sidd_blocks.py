@@ -1,7 +1,6 @@
 """SIDD's validation and benchmark blocks: MATLAB files of both formats to PNGs and LMDBs."""
 
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -38,16 +37,8 @@ def save_v73(path: Path, name: str, array: np.ndarray) -> None:
 
 
 @pytest.fixture
-def prepare(tmp_path, monkeypatch, capsys):
-    """Run the command here, as starting Python takes longer than the work."""
-    main = runpy.run_path(str(SCRIPT))['main']
-
-    def run(*arguments: object) -> subprocess.CompletedProcess:
-        monkeypatch.chdir(tmp_path)
-        status = main([str(argument) for argument in arguments])
-        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
-
-    return run
+def prepare(run_script):
+    return run_script(SCRIPT)
 
 
 @pytest.fixture

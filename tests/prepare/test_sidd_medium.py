@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import re
-import runpy
 import shutil
 import signal
 import subprocess
@@ -56,16 +55,8 @@ def content(folder: Path) -> tuple[dict[bytes, bytes], str]:
 
 
 @pytest.fixture
-def prepare(tmp_path, monkeypatch, capsys):
-    """Run the command here, as starting Python takes longer than the work."""
-    main = runpy.run_path(str(SCRIPT))['main']
-
-    def run(*arguments: object) -> subprocess.CompletedProcess:
-        monkeypatch.chdir(tmp_path)
-        status = main([str(argument) for argument in arguments])
-        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
-
-    return run
+def prepare(run_script):
+    return run_script(SCRIPT)
 
 
 def refused(result: subprocess.CompletedProcess, *messages: str) -> None:

@@ -44,16 +44,8 @@ def options(tmp_path, network) -> Path:
 
 
 @pytest.fixture
-def submit(tmp_path, monkeypatch, capsys):
-    """Run the command here, as importing takes longer than denoising."""
-    main = runpy.run_path(str(SCRIPT))['main']
-
-    def run(*arguments: object) -> subprocess.CompletedProcess:
-        monkeypatch.chdir(tmp_path)
-        status = main([str(argument) for argument in arguments])
-        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
-
-    return run
+def submit(run_script):
+    return run_script(SCRIPT)
 
 
 def by_hand(network: torch.nn.Module, image: np.ndarray, refine: PartitionAverage | None) -> np.ndarray:
