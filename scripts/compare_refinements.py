@@ -10,22 +10,20 @@ import os
 import sys
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
-from amsnet_basicsr.preflight import check_options
+from amsnet_basicsr.options.command import list_problems, parse_options
 from amsnet_basicsr.report import compare_refinements
-
-from basicsr.utils.options import parse_options  # isort: skip
 
 
 def main() -> None:
     """Read the options, check them, compare, and print the table."""
     opt, arguments = parse_options(os.getcwd(), is_train=False)
-    problems, _ = check_options(opt)
+    problems = []
     if not opt.get('report'):
         problems.append('report is missing: say e.g. report: {refine: [~, {type: R3}]}')
     if not opt['path'].get('pretrain_network_g'):
         problems.append('path.pretrain_network_g is missing: the weights to compare with')
     if problems:
-        sys.exit('\n  - '.join([f'{arguments.opt}:', *problems]))
+        sys.exit(list_problems(arguments.opt, problems, 'nothing was started'))
     print(compare_refinements(opt, opt['path']['pretrain_network_g'], opt['path']['results_root']))
 
 

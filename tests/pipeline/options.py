@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 TINY_DNCNN = {'type': 'DnCNN', 'in_nc': 3, 'out_nc': 3, 'nc': 8, 'nb': 4, 'act_mode': 'BR'}
@@ -52,6 +53,12 @@ def test_options(folder: Path | str, weights: Path | str, **changes: Any) -> dic
 
 
 test_options.__test__ = False  # not a test, whatever its name looks like to pytest
+
+
+def some_weights(path: Path) -> Path:
+    """Write weights that can be read, though they fit no network."""
+    torch.save({key: {'x': torch.zeros(1)} for key in ('params', 'params_ema')}, path)
+    return path
 
 
 def write(path: Path, options: dict[str, Any], plugin: bool = False) -> Path:

@@ -11,7 +11,7 @@ import yaml
 
 from amsnet_basicsr import plugin
 from amsnet_basicsr.archs import ARCHS
-from amsnet_basicsr.preflight import check_options
+from amsnet_basicsr.preflight.checks import check_options
 from tests.conftest import REPOSITORY
 from tests.pipeline.options import write
 from tests.pipeline.test_archs import DRIVER
@@ -57,8 +57,8 @@ def test_options_pass_the_check_once_their_data_is_there(path, monkeypatch):
     options = load(path)
     assert options['name'] == path.stem
     options.update(is_train=True, dist=False, rank=0, world_size=1, num_gpu=0)
-    monkeypatch.setattr('amsnet_basicsr.preflight._paths', lambda opt: [])
-    monkeypatch.setattr('amsnet_basicsr.preflight._count_images', lambda opt: 1000)
+    monkeypatch.setattr('amsnet_basicsr.preflight.checks._paths', lambda opt: [])
+    monkeypatch.setattr('amsnet_basicsr.preflight.checks._count_images', lambda opt: 1000)
     assert check_options(options) == ([], [])
 
 

@@ -108,7 +108,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_touched(run, make_folder, 
     [
         ('a: [1', 'bad.yml, line 1'),
         ('a: 1', 'datasets is missing'),
-        ('a: !!python/object/apply:os.system ["touch ran"]', 'line 1: could not determine a constructor for the tag'),
+        ('a: !!python/object/apply:os.system ["touch ran"]', 'line 1: !!python/object/apply:os.system is refused'),
     ],
 )
 @pytest.mark.parametrize('command', ['train', 'test'])
@@ -134,3 +134,31 @@ def test_networks_that_enlarge_are_refused(run, make_folder, tmp_path, network):
     options = train_options(make_folder('noisy'), network_g=network)
     result = run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'o.yml', options), fails=True)
     assert 'EDSR does not return images in the size they came in' in result.stderr
+
+
+def test_the_check_says_what_a_run_would_and_leaves_no_trace(run, make_folder, tmp_path):
+    write(tmp_path / 'o.yml', train_options(make_folder('noisy')), plugin=True)
+    before = sorted(tmp_path.rglob('*'))
+    check = ('-m', 'amsnet_basicsr.check', '-opt', 'o.yml', '--force_yml')
+    said = run(*check, 'train:optim_g:lr=1e-5').stdout
+    assert said.startswith('o.yml is fine') and len(said.splitlines()) == 3
+    refused = run(*check, 'val:val_freq=none', fails=True)
+    assert 'val.val_freq is missing; write e.g. val_freq: 1000' in refused.stdout and not refused.stderr
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_values_and_folders_from_the_command_line(run, make_folder, tmp_path):
+    """`--force_yml` reaches seed, optimizer and schedule; `path` says where experiments and results go."""
+    options = train_options(make_folder('noisy'), path={'experiments_root': 'elsewhere/runs'})
+    changes = ('train:total_iter=2', 'train:scheduler:periods=[2]', 'train:optim_g:lr=1e-5', 'val:val_freq=9')
+    path = write(tmp_path / 'o.yml', options)
+    result = run('-m', 'amsnet_basicsr.train', '-opt', path, '--force_yml', *changes, 'name=other', 'manual_seed=5')
+    log = result.stdout + result.stderr
+    assert 'lr:(1.000e-05,)' in log and 'manual_seed: 5' in log and len(losses(log)) == 2
+    weights = tmp_path / 'elsewhere' / 'runs' / 'other' / 'models' / 'net_g_latest.pth'
+    assert weights.is_file() and not (tmp_path / 'experiments').exists()
+    options = test_options(tmp_path / 'noisy', weights, name='x')
+    options['path']['results_root'] = str(tmp_path / 'elsewhere' / 'tests')
+    result = run('-m', 'amsnet_basicsr.test', '-opt', write(tmp_path / 'test.yml', options))
+    assert (tmp_path / 'elsewhere' / 'tests' / 'x' / 'visualization').is_dir() and not (tmp_path / 'results').exists()
+    assert 'Pictures and log: elsewhere/tests/x' in result.stdout

@@ -1,0 +1,76 @@
+"""`python -m amsnet_basicsr.check -opt options.yml`: look through options as training and testing do, and no more."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from amsnet_basicsr.options.command import add_options_arguments, list_problems, read_or_stop
+from amsnet_basicsr.printable import printable
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check a file and say what is wrong with it, or what it would do. Nothing is written.
+
+    Args:
+        argv: Arguments; default: those of the process.
+
+    Returns:
+        0 if the file is fine, else 1.
+    """
+    parser = argparse.ArgumentParser(prog='python -m amsnet_basicsr.check', description=__doc__.partition(': ')[2])
+    add_options_arguments(parser)
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument('--train', action='store_true', help='check as for training; default: if there is a train set')
+    kind.add_argument('--test', action='store_true', help='check as for testing')
+    arguments = parser.parse_args(argv)
+    try:
+        raw = read_or_stop(arguments)
+    except SystemExit as error:
+        print(str(error).removesuffix('; nothing was started'), file=sys.stderr)
+        return 1
+    datasets = raw.get('datasets')
+    has_train_set = isinstance(datasets, dict) and 'train' in datasets
+    is_train = arguments.train or (not arguments.test and (has_train_set or 'train' in raw))
+    problems, notes, summary = _check(raw, is_train)
+    if problems:
+        print(list_problems(arguments.opt, problems, f'as options for {"training" if is_train else "testing"}'))
+        return 1
+    print(f'{arguments.opt} is fine, as options for {"training" if is_train else "testing"}')
+    for note in notes:
+        print(f'Note: {printable(note)}')
+    for line in summary:
+        print(line)
+    return 0
+
+
+def _check(raw: dict[str, Any], is_train: bool) -> tuple[list[str], list[str], list[str]]:
+    """Check as a run of one process in the current folder would: problems, notes, and a summary if there are none."""
+    import torch
+
+    from amsnet_basicsr import plugin  # noqa: F401 (registers)
+    from amsnet_basicsr.options.complete import complete_options
+    from amsnet_basicsr.preflight.checks import check_all
+
+    opt = complete_options(raw, os.getcwd(), is_train, gpus=torch.cuda.device_count())
+    problems, notes = check_all(raw, opt)
+    return problems, notes, [] if problems else _summary(opt)
+
+
+def _summary(opt: dict[str, Any]) -> list[str]:
+    from amsnet_basicsr.preflight.build import build_network
+    from amsnet_basicsr.preflight.data import count_images
+
+    images = [f'{dataset["name"]} ({phase}) {count_images(dataset)}' for phase, dataset in opt['datasets'].items()]
+    net = build_network(opt['network_g'])
+    size = '' if net is None else f' of {sum(parameter.numel() for parameter in net.parameters()):,} parameters'
+    run = f'{opt["model_type"]} with {opt["network_g"]["type"]}{size}'
+    if opt['is_train']:
+        batch = opt['datasets']['train']['batch_size_per_gpu']
+        run += f', {opt["train"]["total_iter"]:,.0f} iterations in batches of {batch}'
+    return [f'Images: {", ".join(images)}', f'Run:    {run}']
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""What BasicSR makes of the options in a file before a run: phases, paths, folders, frequencies for debugging."""
+
+import copy
+import os.path as osp
+from collections.abc import Mapping
+from typing import Any
+
+from amsnet_basicsr.options.reader import PLUGIN_NAME
+from amsnet_basicsr.version import __version__
+
+#: Frequencies of a run whose name says "debug", as in BasicSR.
+_DEBUG_VAL_FREQ, _DEBUG_PRINT_FREQ, _DEBUG_SAVE_FREQ = 8, 1, 8
+
+
+def complete_options(
+    raw: Mapping[str, Any],
+    root_path: str,
+    is_train: bool,
+    debug: bool = False,
+    auto_resume: bool = False,
+    distributed: bool = False,
+    rank: int = 0,
+    processes: int = 1,
+    gpus: int = 0,
+) -> dict[str, Any]:
+    """Complete options as `basicsr.utils.options.parse_options` does (1.4.2, and the folders as of its repository).
+
+    - `dist`, `rank`, `world_size`, `auto_resume`, `is_train` are set; `num_gpu: auto` becomes a number.
+    - Every set gets its `phase` (`val_2` is of phase `val`) and the `scale` of the top level; `~` in paths is expanded.
+    - `path` gets the folders. An experiment goes to `path.experiments_root` (default: `experiments` in the root), into
+      a folder of its name; a test to `path.results_root` (default: `results`) likewise.
+    - With `debug` the name begins with `debug_`; a name with "debug" in it has small frequencies.
+
+    Args:
+        raw: Options as they stand in the file; they stay as they are. Where they are broken, the copy is, too: the
+            check that follows says what is wrong.
+        root_path: Folder in which `experiments/` and `results/` are, unless the options say otherwise.
+        is_train: Whether to train or to test.
+        debug: Whether `--debug` was given.
+        auto_resume: Whether `--auto_resume` was given.
+        distributed: Whether a launcher started several processes.
+        rank: Number of this process.
+        processes: How many there are.
+        gpus: What `num_gpu: auto` means.
+
+    Returns:
+        The completed options.
+    """
+    opt = copy.deepcopy(dict(raw))
+    opt.update(dist=distributed, rank=rank, world_size=processes, auto_resume=auto_resume, is_train=is_train)
+    if opt.get('plugin') == PLUGIN_NAME:
+        opt['plugin'] = __version__  # what BasicSR's reader makes of it, and logs
+    name = opt.get('name')
+    if isinstance(name, str) and debug and not name.startswith('debug'):
+        name = opt['name'] = f'debug_{name}'
+    if opt.get('num_gpu') == 'auto':
+        opt['num_gpu'] = gpus
+    for phase, dataset in _group(opt, 'datasets').items():
+        if isinstance(dataset, dict):
+            _complete_set(dataset, phase, opt)
+    if isinstance(opt.get('path'), dict):
+        opt['path'] = _complete_path(opt['path'], root_path, name, is_train)
+    if is_train and isinstance(name, str) and 'debug' in name:
+        if _group(opt, 'val'):
+            opt['val']['val_freq'] = _DEBUG_VAL_FREQ
+        _group(opt, 'logger').update(print_freq=_DEBUG_PRINT_FREQ, save_checkpoint_freq=_DEBUG_SAVE_FREQ)
+    return opt
+
+
+def _complete_set(dataset: dict[str, Any], phase: str, opt: Mapping[str, Any]) -> None:
+    dataset['phase'] = phase.split('_')[0]
+    if 'scale' in opt:
+        dataset['scale'] = opt['scale']
+    for key in ('dataroot_gt', 'dataroot_lq', 'meta_info_file'):
+        if isinstance(dataset.get(key), str):
+            dataset[key] = osp.expanduser(dataset[key])
+
+
+def _complete_path(path: Mapping[str, Any], root_path: str, name: Any, is_train: bool) -> dict[str, Any]:
+    """Choose the folders, and leave out what BasicSR would make a folder of: the other command's root, and nothing."""
+    root_key, default = ('experiments_root', 'experiments') if is_train else ('results_root', 'results')
+    parent = path.get(root_key)
+    completed = {
+        key: osp.expanduser(value) if isinstance(value, str) and key.startswith(('pretrain', 'resume')) else value
+        for key, value in path.items()
+        if key not in ('experiments_root', 'results_root') and (value is not None or _is_no_folder(key))
+    }
+    if parent is not None and not isinstance(parent, str):
+        return {**completed, root_key: parent}  # a mistake, to be told
+    if not isinstance(name, str):
+        return completed
+    folder = osp.join(osp.expanduser(parent) if parent else osp.join(root_path, default), name)
+    completed[root_key] = folder
+    if is_train:
+        completed.update(models=osp.join(folder, 'models'), training_states=osp.join(folder, 'training_states'))
+    completed.update(log=folder, visualization=osp.join(folder, 'visualization'))
+    return completed
+
+
+def _is_no_folder(key: str) -> bool:
+    return any(word in key for word in ('strict_load', 'pretrain_network', 'resume', 'param_key'))
+
+
+def _group(opt: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return opt[key] if isinstance(opt.get(key), dict) else {}

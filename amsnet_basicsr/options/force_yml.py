@@ -1,0 +1,116 @@
+"""`--force_yml train:optim_g:lr=1e-5`: changing single options from the command line, without running anything."""
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from amsnet_basicsr.options.reader import OptionsLoader, brief, nearest, parse_yaml, plain
+
+
+class ValueLoader(OptionsLoader):
+    """Reads a value from the command line: as in the file, and 1e-5 is a number, `none` is nothing."""
+
+
+ValueLoader.add_implicit_resolver(
+    'tag:yaml.org,2002:float', re.compile(r'^[-+]?(\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$'), list('-+.0123456789')
+)
+ValueLoader.add_implicit_resolver('tag:yaml.org,2002:null', re.compile('^(none|None|NONE)$'), ['n', 'N'])
+
+#: What begins with one of these is read as YAML; all else is one word, with whatever characters in it.
+_MARKUP = ('[', '{', '"', "'", '!')
+
+
+def apply_force_yml(options: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+    """Change options, one entry after the other.
+
+    Args:
+        options: The options, as `read_options` gives them; they stay as they are.
+        changes: Entries `key:key=value`; a number counts the elements of a list, from 0.
+
+    Returns:
+        The changed options.
+
+    Raises:
+        ValueError: If an entry is no such thing, its key isn't in the options, or its value cannot be read; the message
+            names all such entries.
+    """
+    changed = copy.deepcopy(dict(options))
+    problems = []
+    for entry in changes:
+        try:
+            group, key = _find(changed, entry)
+            group[key] = parse_value(entry.partition('=')[2])
+        except ValueError as error:
+            problems.append(f'--force_yml {entry}: {error}')
+    if problems:
+        raise ValueError('\n'.join(problems))
+    return changed
+
+
+def parse_value(text: str) -> Any:
+    """Read a value as an options file would, and 1e-5 as a number and `none` as nothing.
+
+    Args:
+        text: The value, e.g. `1e-5`, `-1`, `[1, 2]`, `none`, `true`, `*_noisy.png`.
+
+    Returns:
+        The value in plain types.
+
+    Raises:
+        ValueError: If it begins like a list, group, quotation or tag, and isn't one.
+    """
+    text = text.strip()
+    try:
+        if text.startswith(_MARKUP):
+            return parse_yaml(text, ValueLoader)
+        return plain(_scalar(text))
+    except yaml.YAMLError as error:
+        problem = brief(getattr(error, 'problem', None) or error)
+        refused = isinstance(error, yaml.constructor.ConstructorError)
+        raise ValueError(problem if refused else f'the value is no YAML: {problem}') from None
+
+
+def _scalar(text: str) -> Any:
+    """Read one word: only its type is found out, so that no character in it means anything."""
+    loader = ValueLoader('')
+    try:
+        tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+        return loader.construct_object(yaml.ScalarNode(tag, text))
+    finally:
+        loader.dispose()
+
+
+def _find(options: dict[str, Any], entry: str) -> tuple[Any, Any]:
+    """Find the group (or list) and the key in it that an entry changes."""
+    path, equals, _ = entry.partition('=')
+    if not equals:
+        raise ValueError('key:key=value expected, e.g. train:optim_g:lr=1e-5')
+    keys = [key.strip() for key in path.split(':')]
+    group: Any = options
+    for number, key in enumerate(keys):
+        where = ':'.join(keys[:number])
+        found = _in_list(group, key, where) if isinstance(group, list) else _in_group(group, key, where)
+        if number == len(keys) - 1:
+            return group, found
+        group = group[found]
+    raise AssertionError  # split gives at least one key
+
+
+def _in_group(group: Any, key: str, where: str) -> str:
+    if not isinstance(group, dict):
+        raise ValueError(f'{where} is no group of options, but {brief(repr(group), 80)}')
+    if key not in group:
+        near = nearest(key, group)
+        hint = f'did you mean {near!r}?' if near else f'there are: {", ".join(group) or "none"}'
+        place = f'{where} of the file' if where else 'the file'
+        raise ValueError(f'{place} has no {key!r} to change; {hint}')
+    return key
+
+
+def _in_list(values: list[Any], key: str, where: str) -> int:
+    if not (key.isascii() and key.isdigit() and len(key) < 9 and int(key) < len(values)):
+        raise ValueError(f'{where} is a list of {len(values)}; its elements are 0 to {len(values) - 1}, not {key!r}')
+    return int(key)

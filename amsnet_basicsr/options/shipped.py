@@ -1,0 +1,45 @@
+"""The options files that come with the package, found from any folder."""
+
+import difflib
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDERS = (_PACKAGE / 'option_files', _PACKAGE.parent / 'options')
+"""Where an installation has them (setup.py puts them there), and where the repository has them."""
+
+
+def find_options(path: str) -> str:
+    """Find an options file: the user's own, or else the one of that name that comes with the package.
+
+    A line is printed if it is the package's.
+
+    Args:
+        path: As the user gave it. A shipped file may be named as in the documentation, `options/quickstart.yml`, or
+            without the folder.
+
+    Returns:
+        A file that exists.
+
+    Raises:
+        ValueError: If there is no such file; the message names the nearest of those that come with the package.
+    """
+    if Path(path).exists():
+        return path
+    shipped = shipped_options()
+    name = Path(path).as_posix().removeprefix('./').removeprefix('options/')
+    if name in shipped:
+        print(f'{path} is not in this folder; taking the one that comes with the package: {shipped[name]}', flush=True)
+        return str(shipped[name])
+    near = difflib.get_close_matches(Path(path).name, shipped, n=3, cutoff=0.5)
+    hint = f'; the package comes with {", ".join(near)}' if near else ''
+    raise ValueError(f'{path} does not exist{hint}')
+
+
+def shipped_options() -> dict[str, Path]:
+    """List the options files that come with the package.
+
+    Returns:
+        The files by their names, with `/`, relative to the repository's folder `options`; empty if they are missing.
+    """
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob('*.yml'))} if folder else {}

@@ -1,0 +1,1 @@
+"""Looking through all options before any work (`checks`), one file for each kind of check."""
