@@ -5,7 +5,6 @@ they are. Nothing happens on import.
 """
 
 import importlib.util
-import os.path as osp
 import sys
 from types import ModuleType
 from typing import Any
@@ -18,9 +17,16 @@ def prepare_import() -> None:
 
 def apply() -> None:
     """Apply every patch that needs BasicSR to be imported; a second call changes nothing."""
+    from amsnet_basicsr.safe_load import explain_load_network
+    from amsnet_basicsr.sr_validation import guard_validation
+
     offer_all_optimizers()
-    resume_on_any_device()
+    go_on_exactly()
+    save_whole()
+    run_several_processes()
     share_lmdb_environments()
+    explain_load_network()
+    guard_validation()
 
 
 def alias_functional_tensor() -> None:
@@ -45,6 +51,8 @@ def offer_all_optimizers() -> None:
         return
 
     def get_optimizer(self: Any, optim_type: str, params: Any, lr: float, **kwargs: Any) -> torch.optim.Optimizer:
+        if optim_type in ('Adam', 'AdamW') and not {'fused', 'foreach'} & kwargs.keys():
+            kwargs['fused'] = True  # one kernel for all weights instead of several for each
         try:
             return original(self, optim_type, params, lr, **kwargs)
         except NotImplementedError:
@@ -57,37 +65,38 @@ def offer_all_optimizers() -> None:
     BaseModel.get_optimizer = get_optimizer
 
 
-def resume_on_any_device() -> None:
-    """BasicSR loads a training state to the current CUDA device, which a CPU run doesn't have.
+def go_on_exactly() -> None:
+    """BasicSR resumes on CUDA only, outside the current folder not at all, and with other data than without the stop.
 
-    And `--auto_resume` looks for it in the current folder only: without a state there, the run would be archived and
-    started again. The state is looked for where the options say it is saved.
+    Its `train.py` may be the program itself: then the module is `__main__`, and this runs while it reads its options.
     """
-    import torch
-    from basicsr.utils import check_resume, scandir
-
     import basicsr.train
+    from amsnet_basicsr.interruption import Interruption
+    from amsnet_basicsr.resume.training_run import TrainingRun
 
-    if getattr(basicsr.train.load_resume_state, '_amsnet', False):
-        return
+    for module in (basicsr.train, sys.modules.get('__main__')):
+        if hasattr(module, 'train_pipeline') and hasattr(module, 'create_train_val_dataloader'):
+            TrainingRun(Interruption()).attach(module)
 
-    def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
-        if opt['auto_resume']:
-            folder = opt['path']['training_states']
-            states = list(scandir(folder, suffix='.state')) if osp.isdir(folder) else []
-            if states:
-                latest = max(states, key=lambda name: float(name.removesuffix('.state')))
-                opt['path']['resume_state'] = osp.join(folder, latest)
-        path = opt['path'].get('resume_state')
-        if not path:
-            return None
-        # Optimizers and schedulers move what they load to the device of their parameters.
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        check_resume(opt, state['iter'])
-        return state
 
-    load_resume_state._amsnet = True
-    basicsr.train.load_resume_state = load_resume_state
+def save_whole() -> None:
+    """BasicSR writes checkpoints in place: a kill leaves a torn one, a full disk none but a warning."""
+    from basicsr.models.base_model import BaseModel
+
+    from amsnet_basicsr.resume.saving import save_network, save_training_state
+
+    BaseModel.save_network, BaseModel.save_training_state = save_network, save_training_state
+
+
+def run_several_processes() -> None:
+    """BasicSR joins processes on CUDA only, and its own models don't know the option `channels_last`."""
+    from basicsr.models.base_model import BaseModel
+    from basicsr.utils import dist_util
+
+    from amsnet_basicsr.distributed import join_processes, place_network
+
+    dist_util._init_dist_pytorch = join_processes
+    BaseModel.model_to_device = place_network
 
 
 def share_lmdb_environments() -> None:

@@ -10,9 +10,9 @@ import numpy as np
 
 from amsnet_basicsr.denoise.compare import compare_picture
 from amsnet_basicsr.denoise.console import Console
-from amsnet_basicsr.denoise.interruption import Interruption
 from amsnet_basicsr.denoise.outputs import Job
 from amsnet_basicsr.denoise.summary import Outcome
+from amsnet_basicsr.interruption import Interruption
 from amsnet_basicsr.photo import Photo, PhotoError, read_photo, write_photo
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.denoise.fit_record import FitError
-from amsnet_basicsr.prepare.whole_output import whole_file
+from amsnet_basicsr.whole_file import whole_file
 
 
 def choose_patches(folder: Path, count: int) -> list[Path]:

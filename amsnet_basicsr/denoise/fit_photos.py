@@ -18,7 +18,7 @@ from amsnet_basicsr.prepare.noise_correlation import (
 )
 from amsnet_basicsr.prepare.photo_rules import is_flat
 from amsnet_basicsr.prepare.png import encode_noise
-from amsnet_basicsr.prepare.whole_output import whole_file
+from amsnet_basicsr.whole_file import whole_file
 
 SMALLEST = 64
 """Least side of a patch, and so of a photograph, in pixels."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from amsnet_basicsr.prepare.whole_output import whole_file
+from amsnet_basicsr.whole_file import whole_file
 
 NAME = 'fit.json'
 """The record's name; a folder that has it is a fit's."""

@@ -148,7 +148,7 @@ def report(record: Record) -> str:
         f'{plan["crop"]}×{plan["crop"]}' + (f', from {settings.init}' if settings.init not in (None, 'none') else ''),
         f'- Student: NAFNet, {plan["student"]} steps on {plan["patches"]} patches denoised by the teacher',
         f'- Seed {settings.seed}. `--iterations {plan["teacher"]}` does the same again, without regard to time; on a '
-        'CPU with as many threads and no interruption, to the last bit',
+        'CPU with as many threads, interrupted or not, to the last bit',
         '',
         '| stage | seconds |',
         '|---|---|',

@@ -39,7 +39,8 @@ from amsnet_basicsr.denoise.fit_record import FitError, Record, Settings
 from amsnet_basicsr.denoise.fit_report import compare, neighbour_loss, report
 from amsnet_basicsr.denoise.fit_training import run_training, validation_curve
 from amsnet_basicsr.denoise.models import SHIPPED, STUDENT, TEACHER
-from amsnet_basicsr.prepare.whole_output import human_bytes, whole_file
+from amsnet_basicsr.prepare.whole_output import human_bytes
+from amsnet_basicsr.whole_file import whole_file
 
 ARCH = 'NAFNet'
 STUDENT_LR, SHIPPED_LR = 2e-3, 5e-4

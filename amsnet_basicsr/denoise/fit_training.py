@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-
 from amsnet_basicsr.denoise.fit_record import FitError
+from amsnet_basicsr.resume.states import is_whole
 
 _ITERATION = re.compile(r'iter:\s*([\d,]+),.*?(?:l_\w+: ([\d.e+-]+))')
 _METRIC = re.compile(r'# (\w+): ([\d.]+)')
@@ -114,23 +113,20 @@ def drop_torn(folder: Path, name: str) -> None:
     """
     root = folder / 'experiments' / name
     best = [root / 'models' / f'net_g_best.{suffix}' for suffix in ('pth', 'json')]
-    if not (_is_whole(best[0]) and _is_whole(best[1])):  # the next validation writes them
+    if not (is_whole(best[0]) and _is_record(best[1])):  # the next validation writes them
         _remove(best)
     for pair in checkpoints(folder, name):
-        if all(map(_is_whole, pair)):
+        if all(map(is_whole, pair)):
             return
         _remove(pair)
     if root.exists():
         shutil.rmtree(root)
 
 
-def _is_whole(path: Path) -> bool:
+def _is_record(path: Path) -> bool:
     try:
-        if path.suffix == '.json':
-            json.loads(path.read_bytes())
-        else:
-            torch.load(path, map_location='cpu', weights_only=True)
-    except Exception:  # a torn file fails in many ways
+        json.loads(path.read_bytes())
+    except (OSError, ValueError):
         return False
     return True
 

@@ -2,16 +2,21 @@
 
 import sys
 from collections import OrderedDict
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from basicsr.losses import build_loss
 from basicsr.models.sr_model import SRModel
+from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
+from amsnet_basicsr.models.loss_guard import LossGuard
 from amsnet_basicsr.models.scheme_options import CommonOptions, SchemeOptions
+from amsnet_basicsr.models.training_step import Precision, amp_dtype, batch_parts, checkpoint_blocks, part_weights
 from amsnet_basicsr.models.validation import ValidationLoop
+from amsnet_basicsr.resume.randomness import mixed_seed
 from amsnet_basicsr.scheme import (
     hide,
     multi_branch_denoise,
@@ -36,6 +41,11 @@ class AMSNetModel(ValidationLoop, SRModel):
             train.mask_opt: The mask loss, e.g. `{type: MaskL1Loss}`.
             train.smooth_opt: The smoothness loss, e.g. `{type: SmoothnessLoss}`; fine-tuning only.
             train.grad_clip_norm: Largest norm of the gradient; none if left out.
+            train.on_bad_loss: `stop` (default) at a loss that is NaN or infinite, or `skip` its batch.
+            train.amp: `bf16` or `fp16`: run the network in half precision; weights and losses stay in float32.
+            train.accumulate: Run the batch in so many parts, one after the other: the same step in less memory.
+            train.checkpointing: Compute features again instead of keeping them: less memory, more time.
+            compile: Compile the network by `torch.compile`.
             channels_last: Keep weights and features in channels_last layout, which is faster for convolutions.
     """
 
@@ -45,7 +55,8 @@ class AMSNetModel(ValidationLoop, SRModel):
     def __init__(self, opt: dict[str, Any]) -> None:
         """Read the scheme and build network, losses and optimizer."""
         self.scheme = self.scheme_options.from_options(opt.get('scheme'))
-        self.generator = torch.Generator().manual_seed((opt.get('manual_seed') or 0) + opt.get('rank', 0))
+        self.generator = torch.Generator()
+        self.batch_names: list[str] = []
         super().__init__(opt)
         net = self.get_bare_model(self.net_g)
         self.size_multiple = self.scheme.size_multiple or required_multiple(net)
@@ -69,34 +80,35 @@ class AMSNetModel(ValidationLoop, SRModel):
     def _init_common_settings(self) -> None:
         """Do what doesn't depend on the scheme's losses; `train.pixel_opt` is set."""
         super().init_training_settings()
+        self.log_dict: OrderedDict[str, torch.Tensor] = OrderedDict()
         self.grad_clip_norm = self.opt['train'].get('grad_clip_norm')
-        if hasattr(self, 'net_g_ema'):
-            self._set_layout(self.net_g_ema)
-
-    def model_to_device(self, net: nn.Module) -> nn.Module:
-        """Move a network to the device, in the layout that the options ask for."""
-        return super().model_to_device(self._set_layout(net))
-
-    def _set_layout(self, net: nn.Module) -> nn.Module:
-        return net.to(memory_format=torch.channels_last) if self.opt.get('channels_last') else net
+        self.precision = Precision(amp_dtype(self.opt['train'].get('amp')), self.device)
+        self.accumulate = self.opt['train'].get('accumulate', 1)
+        if self.opt['train'].get('checkpointing'):
+            checkpoint_blocks(self.get_bare_model(self.net_g))
+        self.loss_guard = LossGuard(self.opt['train'].get('on_bad_loss', 'stop'), get_root_logger().warning)
+        if hasattr(self, 'net_g_ema') and self.opt.get('channels_last'):
+            self.net_g_ema.to(memory_format=torch.channels_last)
 
     def feed_data(self, data: dict[str, Any]) -> None:
         """Take a batch; the ground truth of an earlier one is forgotten."""
         self.__dict__.pop('gt', None)
+        self.batch_names = list(data.get('lq_path') or ())
         super().feed_data(data)
 
-    def compute_losses(self, noisy: torch.Tensor) -> OrderedDict[str, torch.Tensor]:
+    def compute_losses(self, noisy: torch.Tensor, index: torch.Tensor | None = None) -> OrderedDict[str, torch.Tensor]:
         """Mask loss of one branch, or mask and smoothness loss of the whole image if `smooth_opt` is given.
 
         Args:
             noisy: Noisy crops, (N, C, H, W), sides divisible by the train stride.
+            index: Branch index per pixel of each sub-image, (N, s², 1 or C, H/s, W/s); drawn if left out.
 
         Returns:
             Weighted losses: `l_mask`, and `l_smooth` when fine-tuning.
         """
         stride, branches = self.scheme.train_stride, self.scheme.branches
+        index = (self.draw_masks(noisy) if index is None else index).flatten(0, 1)
         sub = pixel_downsample(noisy, stride)
-        index = random_partition(sub.shape, branches, self.generator, self.scheme.mask_per_channel).to(sub.device)
         losses: OrderedDict[str, torch.Tensor] = OrderedDict()
         if self.cri_smooth is None:
             # The partition treats all branches alike, so training the first is training a random one.
@@ -109,27 +121,84 @@ class AMSNetModel(ValidationLoop, SRModel):
         losses['l_smooth'] = self.cri_smooth(denoised)
         return losses
 
+    def draw_masks(self, noisy: torch.Tensor) -> torch.Tensor | None:
+        """Draw the masks of all processes and keep one's own, so that several see the masks that one would see.
+
+        Args:
+            noisy: Noisy crops, (N, C, H, W).
+
+        Returns:
+            Branch index per pixel of each sub-image, (N, s², 1 or C, H/s, W/s).
+        """
+        (images, channels, height, width), stride = noisy.shape, self.scheme.train_stride
+        processes, rank = self.opt.get('world_size', 1), self.opt.get('rank', 0)
+        everyone = (images * processes * stride**2, channels, height // stride, width // stride)
+        index = random_partition(everyone, self.scheme.branches, self.generator, self.scheme.mask_per_channel)
+        return index.unflatten(0, (images * processes, -1))[rank::processes].to(noisy.device)
+
+    def loss_shares(self, parts: list[slice], index: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        """Factors by which the losses of a batch's parts add up to that of the batch.
+
+        Args:
+            parts: The parts, as slices of the images.
+            index: From `draw_masks`.
+
+        Returns:
+            Shares by loss, (parts,), and under '' those of losses that are means over whole images.
+        """
+        shares = {'': part_weights(torch.tensor([part.stop - part.start for part in parts], device=self.device))}
+        if index is not None and self.cri_smooth is None:
+            counts = torch.stack([(index[part] == 0).sum() for part in parts])
+            if self.opt['dist']:
+                torch.distributed.all_reduce(counts)
+            shares['l_mask'] = part_weights(counts)
+        return shares
+
     def _run_net(self, x: torch.Tensor) -> torch.Tensor:
-        return same_size_forward(self.net_g, x, self.size_multiple)
+        return self.precision.run(lambda padded: same_size_forward(self.net_g, padded, self.size_multiple), x)
 
     def optimize_parameters(self, current_iter: int) -> None:
-        """Do one training step."""
+        """Do one training step; its masks depend on the seed and the iteration alone.
+
+        Raises:
+            BadLossError: If the loss is NaN or infinite.
+        """
+        self.generator.manual_seed(mixed_seed(self.opt.get('manual_seed') or 0, current_iter))
         self.optimizer_g.zero_grad()
-        losses = self.compute_losses(self.lq)
-        torch.stack(list(losses.values())).sum().backward()
-        if self.grad_clip_norm:
-            nn.utils.clip_grad_norm_(self.net_g.parameters(), self.grad_clip_norm)
-        self.optimizer_g.step()
-        self.log_dict = self.reduce_loss_dict(losses)
+        index, lr = self.draw_masks(self.lq), self.get_current_learning_rate()[0]
+        parts = batch_parts(len(self.lq), self.accumulate)
+        shares = self.loss_shares(parts, index)
+        total: OrderedDict[str, torch.Tensor] = OrderedDict()
+        for number, part in enumerate(parts):
+            with self._gradients_exchanged(number == len(parts) - 1):
+                losses = self.compute_losses(self.lq[part], None if index is None else index[part])
+                losses = {name: loss * shares.get(name, shares[''])[number] for name, loss in losses.items()}
+                if not self.loss_guard.admits(losses, current_iter, lr, self.batch_names[part]):
+                    return
+                self.precision.backward(torch.stack(list(losses.values())).sum())
+            for name, loss in losses.items():
+                total[name] = total.get(name, 0) + loss.detach()
+        self.precision.step(self.optimizer_g, self.net_g.parameters(), self.grad_clip_norm)
+        self.log_dict = total
         if self.ema_decay > 0:
             self.model_ema(decay=self.ema_decay)
 
-    def resume_training(self, resume_state: dict[str, Any]) -> None:
-        """Go on from a training state, with other masks and crops than at the start."""
-        super().resume_training(resume_state)
-        seed = (self.opt.get('manual_seed') or 0) + self.opt.get('rank', 0) + 1_000_003 * resume_state['iter']
-        self.generator.manual_seed(seed)
-        torch.manual_seed(seed)
+    def _gradients_exchanged(self, now: bool) -> AbstractContextManager:
+        """Several processes exchange their gradients once a step, with the last part of the batch."""
+        return nullcontext() if now or not self.opt['dist'] else self.net_g.no_sync()
+
+    def extra_state(self) -> dict[str, Any]:
+        """What a training state keeps beyond optimizers and schedulers: the scale of fp16."""
+        return self.precision.state_dict()
+
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        """Go on from `extra_state`."""
+        self.precision.load_state_dict(state)
+
+    def save(self, epoch: int, current_iter: int) -> None:
+        """Save networks and training state, unless the last loss was none."""
+        self.loss_guard.look_back()
+        super().save(epoch, current_iter)
 
     def model_ema(self, decay: float = 0.999) -> None:
         """Update the averaged network, buffers such as BatchNorm statistics included.
@@ -137,16 +206,20 @@ class AMSNetModel(ValidationLoop, SRModel):
         (BasicSR averages the parameters alone: the statistics would stay at their initial values.)
         """
         average, current = self.net_g_ema.state_dict(), self.get_bare_model(self.net_g).state_dict()
+        moving = [name for name, value in current.items() if value.is_floating_point()]
         with torch.no_grad():
-            for name, value in current.items():
-                if value.is_floating_point():
-                    average[name].lerp_(value, 1 - decay)
-                else:
-                    average[name].copy_(value)
+            # All at once: on a GPU the calls take longer than the work.
+            torch._foreach_lerp_([average[name] for name in moving], [current[name] for name in moving], 1 - decay)
+            for name in current.keys() - set(moving):
+                average[name].copy_(current[name])
 
     def get_current_log(self) -> OrderedDict[str, Any]:
-        """Return the losses and the learning rate, which BasicSR prints but doesn't send to TensorBoard."""
-        return OrderedDict(self.log_dict, lr=self.get_current_learning_rate()[0])
+        """Return the losses and the learning rate, which BasicSR prints but doesn't send to TensorBoard.
+
+        The losses are fetched here, where they are printed: at every step, a GPU would wait for it.
+        """
+        losses = self.reduce_loss_dict(self.log_dict) if self.log_dict else {}
+        return OrderedDict(losses, lr=self.get_current_learning_rate()[0])
 
     def test_network(self) -> nn.Module:
         """Return the network to denoise with: the averaged one if there is one, else the trained one, unwrapped."""

@@ -36,11 +36,15 @@ class APBSNModel(AMSNetModel):
             )
         self._init_common_settings()
 
-    def compute_losses(self, noisy: torch.Tensor) -> OrderedDict[str, torch.Tensor]:
+    def draw_masks(self, noisy: torch.Tensor) -> None:
+        """Draw none: AP-BSN hides nothing."""
+
+    def compute_losses(self, noisy: torch.Tensor, index: None = None) -> OrderedDict[str, torch.Tensor]:
         """Compare the images restored at the train stride with the noisy ones.
 
         Args:
             noisy: Noisy crops, (N, C, H, W).
+            index: Unused.
 
         Returns:
             The weighted loss `l_pix`.

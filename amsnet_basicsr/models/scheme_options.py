@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from amsnet_basicsr.options import refuse_unknown
+from amsnet_basicsr.options.reader import refuse_unknown
 from amsnet_basicsr.scheme import (
     R3,
     AsymmetricMaskDenoiser,
@@ -46,7 +46,7 @@ class CommonOptions:
     refine: R3 | PartitionAverage | None = None
     tile: Mapping[str, int] | None = None
     size_multiple: int | None = None
-    max_pixels: int = 2**18
+    max_pixels: int = 2**16
 
     @classmethod
     def from_options(cls: type[Options], options: Mapping[str, Any] | None) -> Options:

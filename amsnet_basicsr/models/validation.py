@@ -9,6 +9,7 @@ images of equal names over each other, and NaN as black.
 import inspect
 import json
 import os.path as osp
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from basicsr.utils import get_root_logger, imwrite, tensor2img
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch.utils.data import DataLoader
 from tqdm import tqdm
+
+from amsnet_basicsr.resume.saving import CheckpointError
+from amsnet_basicsr.whole_file import whole_file
 
 
 class ValidationLoop:
@@ -55,6 +59,7 @@ class ValidationLoop:
         input_results: dict[str, list[float]] = {}
         names: set[str] = set()
         for number, data in enumerate(tqdm(dataloader, disable=not self.opt['val'].get('pbar', False), unit='image')):
+            self.stop_if_asked()
             name = _unique_name(data['lq_path'][0], names)
             self.feed_data(data)
             self.test()
@@ -81,6 +86,9 @@ class ValidationLoop:
             if number < self.opt['val'].get('strip', 1):
                 self._save_strip([noisy, denoised, clean], set_name, name, current_iter, tb_logger)
         self._report(set_name, metrics_opt, results, input_results, current_iter, tb_logger)
+
+    def stop_if_asked(self) -> None:
+        """A training run puts its own in this place, to stop between two images."""
 
     @property
     def _input_reported(self) -> set[str]:
@@ -152,9 +160,14 @@ class ValidationLoop:
         if record is not None and sign * value <= sign * record['value']:
             return
         networks = [self.net_g] + ([self.net_g_ema] if hasattr(self, 'net_g_ema') else [])
-        self.save_network(networks, 'net_g', 'best', ['params', 'params_ema'][: len(networks)])
-        with open(record_path, 'w', encoding='utf-8') as file:
-            json.dump({'metric': metric, 'dataset': set_name, 'value': value, 'iteration': current_iter}, file)
+        best = {'metric': metric, 'dataset': set_name, 'value': value, 'iteration': current_iter}
+        try:
+            self.save_network(networks, 'net_g', 'best', ['params', 'params_ema'][: len(networks)])
+            with whole_file(Path(record_path), sync=True) as file:
+                file.write(json.dumps(best).encode())
+        except (CheckpointError, OSError) as error:
+            get_root_logger().error(f'The best networks could not be saved: {error}')
+            return
         get_root_logger().info(f'Saved net_g_best.pth: {metric} {value:.4f} on {set_name}')
 
 

@@ -26,7 +26,8 @@ from amsnet_basicsr.prepare.parallel import available_cores, ordered_map
 from amsnet_basicsr.prepare.photo_rules import CutPhoto, LeftOutError, PhotoRules, cut_photo, read_usable
 from amsnet_basicsr.prepare.photo_similarity import SimilarPhotos
 from amsnet_basicsr.prepare.resumable_lmdb import Listing, ResumableLmdb, finished_lines
-from amsnet_basicsr.prepare.whole_output import discard, only_run, partial_path, publish, whole_file
+from amsnet_basicsr.prepare.whole_output import discard, only_run, partial_path, publish
+from amsnet_basicsr.whole_file import whole_file
 
 REPORT = 'report.json'
 """Name of the report inside the LMDB's folder; BasicSR reads nothing but `data.mdb` and `meta_info.txt` there."""

@@ -16,7 +16,8 @@ import lmdb
 
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.png import LEVEL
-from amsnet_basicsr.prepare.whole_output import describe_differences, whole_file
+from amsnet_basicsr.prepare.whole_output import describe_differences
+from amsnet_basicsr.whole_file import whole_file
 
 #: A key and the height and width of its image.
 Listing = Iterable[tuple[str, tuple[int, int]]]

@@ -23,8 +23,8 @@ from amsnet_basicsr.prepare.whole_output import (
     partial_path,
     publish,
     refuse_existing,
-    whole_file,
 )
+from amsnet_basicsr.whole_file import whole_file
 
 #: The names that the variables have, and the files that hold them.
 VALIDATION = {'noisy': 'ValidationNoisyBlocksSrgb', 'clean': 'ValidationGtBlocksSrgb'}

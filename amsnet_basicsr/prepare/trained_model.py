@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from amsnet_basicsr.options import read_options
+from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.prepare.errors import PrepareError
 
 
@@ -67,7 +67,7 @@ class TrainedModel:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read and check the options as for testing, but for the data sets."""
-    from amsnet_basicsr.preflight import check_options, check_raw
+    from amsnet_basicsr.preflight.checks import check_options, check_raw
 
     try:
         opt = read_options(str(path))

@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from amsnet_basicsr.denoise import fit
 from amsnet_basicsr.denoise.denoiser import Denoiser
@@ -96,6 +97,14 @@ def test_goes_on_after_a_kill(work):
     assert 'Resuming training from epoch' in log
     assert not list((work / 'my model' / 'experiments').glob('*archived*'))
     assert re.search(r'iter: +1,', log) and not re.search(r'iter: +[1-9],', log[log.index('Resuming training') :])
+
+
+def test_gives_what_an_undisturbed_run_gives(work):
+    assert fit.main([str(work / 'photos'), '-o', str(work / 'undisturbed'), *OPTIONS]) == 0
+    for name in ('teacher.safetensors', 'model.safetensors'):
+        killed, whole = (load_file(work / folder / name) for folder in ('my model', 'undisturbed'))
+        assert killed.keys() == whole.keys()
+        assert all(torch.equal(killed[key], whole[key]) for key in whole)
 
 
 def test_photographs_are_accounted_for(work):

@@ -133,16 +133,82 @@ def test_tiles_that_the_network_cannot_do_are_refused_at_the_start(tmp_path):
         build(tmp_path, network_g=unet, scheme={'tile': {'size': 100, 'overlap': 40}})
 
 
-def test_resuming_draws_other_masks_than_the_start(tmp_path):
-    model = build(tmp_path)
-    start = model.generator.get_state()
-    state = {'epoch': 0, 'iter': 3, 'optimizers': [model.optimizer_g.state_dict()], 'schedulers': []}
-    state['schedulers'] = [scheduler.state_dict() for scheduler in model.schedulers]
-    model.resume_training(state)
-    first = model.generator.get_state()
-    assert not torch.equal(first, start)
-    model.resume_training(state)
-    assert torch.equal(model.generator.get_state(), first)
+def test_masks_depend_on_seed_and_iteration_alone(tmp_path):
+    def masks(seed: int, iterations: list[int]) -> list[torch.Tensor]:
+        model, drawn = build(tmp_path, manual_seed=seed), []
+        draw = model.draw_masks
+        model.draw_masks = lambda noisy: drawn.append(draw(noisy)) or drawn[-1]
+        for iteration in iterations:
+            model.feed_data(batch())
+            model.optimize_parameters(iteration)
+        return drawn
+
+    first, second, third = masks(0, [1, 2, 3])
+    assert not torch.equal(first, second)
+    assert torch.equal(masks(0, [3])[0], third)  # as after going on from iteration 2
+    assert not torch.equal(masks(1, [1])[0], first)
+
+
+def test_processes_share_the_masks_that_one_would_draw(tmp_path):
+    def masks(images: int, **process: int) -> torch.Tensor:
+        model = build(tmp_path)
+        model.opt.update(process)
+        model.generator.manual_seed(0)
+        return model.draw_masks(torch.zeros(images, 3, 40, 40))
+
+    whole = masks(4)
+    assert whole.shape == (4, 25, 1, 8, 8)
+    for rank in (0, 1):
+        assert torch.equal(masks(2, world_size=2, rank=rank), whole[rank::2])
+
+
+PLAIN = {'type': 'DnCNN', 'in_nc': 3, 'out_nc': 3, 'nc': 8, 'nb': 4, 'act_mode': 'R'}  # no BatchNorm: parts are alike
+
+
+def stepped(tmp_path, more: dict, smooth: bool = False, network: dict = PLAIN, **options) -> AMSNetModel:
+    """A model after two steps on three images, from the same weights each time."""
+    train = {**train_options(tmp_path)['train'], **more}
+    train['optim_g'] = {'type': 'SGD', 'lr': 0.1}  # differences stay as small as they are
+    if smooth:
+        train['smooth_opt'] = {'type': 'SmoothnessLoss'}
+    torch.manual_seed(0)
+    model = build(tmp_path, train=train, network_g=dict(network), **options)
+    for step in (1, 2):
+        model.feed_data(batch(n=3))
+        model.optimize_parameters(step)
+    return model
+
+
+def assert_same_weights(first: AMSNetModel, second: AMSNetModel, tolerance: float) -> None:
+    for name, value in first.get_bare_model(first.net_g).state_dict().items():
+        torch.testing.assert_close(second.net_g.state_dict()[name], value, atol=tolerance, rtol=0)
+    assert second.get_current_log() == pytest.approx(first.get_current_log(), rel=max(1e-5, tolerance))
+
+
+@pytest.mark.parametrize('smooth', [False, True])
+@pytest.mark.parametrize('parts', [2, 3, 8])
+def test_a_batch_in_parts_gives_the_same_step(tmp_path, parts, smooth):
+    assert_same_weights(stepped(tmp_path, {}, smooth), stepped(tmp_path, {'accumulate': parts}, smooth), 5e-6)
+
+
+def test_recomputed_features_give_the_same_step(tmp_path):
+    network = {'type': 'NAFNet', 'width': 4, 'middle_blk_num': 1, 'enc_blk_nums': [1], 'dec_blk_nums': [1]}
+    whole, again = (stepped(tmp_path, more, network=network) for more in ({}, {'checkpointing': True}))
+    assert_same_weights(whole, again, 0)
+
+
+@pytest.mark.parametrize(('amp', 'dtype'), [('bf16', torch.bfloat16), (True, torch.bfloat16), ('fp16', torch.float16)])
+def test_half_precision_runs_the_network_only(tmp_path, amp, dtype):
+    whole, half = stepped(tmp_path, {}), stepped(tmp_path, {'amp': amp})
+    assert_same_weights(whole, half, 2e-3)
+    assert all(value.dtype == torch.float32 for value in half.net_g.parameters())
+    seen = []
+    half.net_g.model[-1].register_forward_hook(lambda module, args, out: seen.append(out.dtype))
+    half.optimize_parameters(3)
+    assert seen == [dtype] and half.log_dict['l_mask'].dtype == torch.float32
+    state = half.extra_state()
+    assert bool(state) == (amp == 'fp16')
+    half.load_extra_state(state)
 
 
 def test_pixel_losses_are_refused(tmp_path):
@@ -159,7 +225,7 @@ def test_channels_last_gives_the_same_numbers(tmp_path):
     for model in (plain, last):
         model.feed_data(batch())
         model.optimize_parameters(1)
-    assert plain.log_dict['l_mask'] == pytest.approx(last.log_dict['l_mask'], rel=1e-5)
+    assert plain.get_current_log()['l_mask'] == pytest.approx(last.get_current_log()['l_mask'], rel=1e-5)
 
 
 def test_any_optimizer_of_torch_but_no_other(tmp_path):

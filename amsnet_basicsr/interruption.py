@@ -17,7 +17,8 @@ class Interruption:
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self.signal: int | None = None
+        """The signal that asked, if one did."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> 'Interruption':
@@ -42,10 +43,10 @@ class Interruption:
         Raises:
             KeyboardInterrupt: If so.
         """
-        if self._asked:
+        if self.signal is not None:
             raise KeyboardInterrupt
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
+        if self.signal is not None:
             raise KeyboardInterrupt
-        self._asked = True
+        self.signal = number

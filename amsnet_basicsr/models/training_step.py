@@ -1,0 +1,166 @@
+"""What a training step may do to save time or memory: half precision, recomputed blocks, a batch in parts.
+
+Pure PyTorch, apart from any model: `AMSNetModel` reads the options and puts the pieces together.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+_AMP = {None: None, False: None, True: torch.bfloat16, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+def amp_dtype(option: bool | str | None) -> torch.dtype | None:
+    """Read `train.amp`.
+
+    Args:
+        option: 'bf16', 'fp16', True for bf16, or False or None for float32 throughout.
+
+    Returns:
+        The type to compute in, or None.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if not isinstance(option, bool | str | None) or option not in _AMP:
+        raise ValueError(f'train: amp must be bf16, fp16, true (bf16) or false, got {option!r}')
+    return _AMP[option]
+
+
+class Precision:
+    """Runs the network in half precision and steps an optimizer, with scaled losses where fp16 needs them.
+
+    Weights, losses and the optimizer stay in float32. Without a type it does what a plain step does.
+
+    Args:
+        dtype: From `amp_dtype`.
+        device: Where the network runs.
+    """
+
+    def __init__(self, dtype: torch.dtype | None, device: torch.device | str) -> None:
+        self.dtype, self.device = dtype, torch.device(device)
+        # fp16's smallest gradients would vanish; bf16 has float32's range.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype is torch.float16)
+
+    def autocast(self) -> AbstractContextManager:
+        """Context for the forward pass of the network; the loss belongs outside."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
+
+    def run(self, net: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        """Run a network in this precision.
+
+        Args:
+            net: Maps (N, C, H, W) to (N, C, H, W).
+            x: Images, float32.
+
+        Returns:
+            Its output in float32.
+        """
+        with self.autocast():
+            out = net(x)
+        return out.float()
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Compute gradients of a float32 loss."""
+        self.scaler.scale(loss).backward()
+
+    def step(
+        self, optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], clip_norm: float | None = None
+    ) -> None:
+        """Step the optimizer; with fp16 a step with gradients that overflowed is left out and the scale lowered.
+
+        Args:
+            optimizer: The optimizer.
+            parameters: What it optimizes.
+            clip_norm: Largest norm of the gradient; None or 0 for none.
+        """
+        if clip_norm:
+            self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(parameters, clip_norm)
+        self.scaler.step(optimizer)
+        self.scaler.update()
+
+    def state_dict(self) -> dict[str, Any]:
+        """State to resume from: the scale; empty unless fp16."""
+        return self.scaler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`; a state of a run in another precision is left alone."""
+        if self.scaler.is_enabled() and state:
+            self.scaler.load_state_dict(state)
+
+
+def checkpoint_blocks(net: nn.Module) -> int:
+    """Let a network's blocks forget their features in the forward pass and compute them again in the backward pass.
+
+    Memory falls to about the features between the blocks, time rises by about a forward pass, the result stays the
+    same. Names of weights don't change, nor does evaluation.
+
+    Args:
+        net: The network, changed in place. Its blocks are the composite modules in its lists and sequences.
+
+    Returns:
+        Number of blocks.
+
+    Raises:
+        ValueError: If there are none, or if they hold BatchNorm, whose statistics would be taken twice.
+    """
+    blocks = list(_blocks(net))
+    if not blocks:
+        raise ValueError(f'train: checkpointing finds no blocks in {type(net).__name__}; leave it out')
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for block in blocks for module in block.modules()):
+        raise ValueError(f'train: checkpointing would take the BatchNorm statistics of {type(net).__name__} twice')
+    for block in blocks:
+        block.forward = partial(_recomputed, block.forward, block)
+    return len(blocks)
+
+
+def _blocks(net: nn.Module) -> Iterable[nn.Module]:
+    containers = (nn.Sequential, nn.ModuleList)
+    for child in net.children():
+        is_container = isinstance(child, containers)
+        if isinstance(net, containers) and not is_container and next(child.children(), None) is not None:
+            yield child
+        elif is_container or not isinstance(net, containers):
+            yield from _blocks(child)
+
+
+def _recomputed(forward: Callable[..., Any], block: nn.Module, *args: Any) -> Any:
+    if block.training and torch.is_grad_enabled():
+        return checkpoint(forward, *args, use_reentrant=False)
+    return forward(*args)
+
+
+def batch_parts(images: int, parts: int) -> list[slice]:
+    """Cut a batch into parts whose gradients add up, so that less memory does for the same step.
+
+    Args:
+        images: Images in the batch.
+        parts: Number of parts wanted; no more than there are images.
+
+    Returns:
+        Slices of nearly equal length.
+    """
+    parts = max(1, min(parts, images))
+    bounds = [images * number // parts for number in range(parts + 1)]
+    return [slice(*pair) for pair in pairwise(bounds)]
+
+
+def part_weights(counts: torch.Tensor) -> torch.Tensor:
+    """Factors by which the losses of parts, each a mean, add up to the loss of the whole batch.
+
+    Args:
+        counts: What each part's loss is a mean over (hidden pixels), (parts,).
+
+    Returns:
+        Shares that add up to 1, (parts,); of equal size if nothing was counted.
+    """
+    total = counts.sum()
+    equal = torch.full_like(counts, 1 / counts.numel(), dtype=torch.float32)
+    return torch.where(total > 0, counts.float() / total.clamp(min=1), equal)

@@ -1,0 +1,97 @@
+"""Training with two processes on the CPU, by torchrun and gloo."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import torch
+
+from tests.pipeline.options import train_options, write
+
+NETWORK = {'type': 'DnCNN', 'in_nc': 3, 'out_nc': 3, 'nc': 8, 'nb': 4, 'act_mode': 'R'}  # no BatchNorm
+TORCHRUN = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', '-m', 'amsnet_basicsr.train')
+
+
+def options(folder, name, total, batch):
+    opt = train_options(folder, name=name, network_g=NETWORK)
+    opt['datasets']['train']['batch_size_per_gpu'] = batch
+    opt['train'].update(total_iter=total)
+    opt['train']['scheduler']['periods'] = [total]
+    opt['val']['save_best'] = 'mask_l1'
+    return opt
+
+
+def read(path):
+    return torch.load(path, weights_only=True)
+
+
+def test_two_processes_take_the_steps_of_one_and_resume(run, make_folder, tmp_path):
+    noisy = make_folder('noisy', count=5)
+    one = run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'one.yml', options(noisy, 'one', 6, 2)))
+    file = write(tmp_path / 'two.yml', options(noisy, 'two', 6, 1))
+    two = run(*TORCHRUN, '-opt', file, '--launcher', 'pytorch')
+    models = tmp_path / 'experiments' / 'two' / 'models'
+    expected, found = read(tmp_path / 'experiments/one/models/net_g_latest.pth'), read(models / 'net_g_latest.pth')
+    for key in ('params', 'params_ema'):
+        for name, value in expected[key].items():
+            torch.testing.assert_close(found[key][name], value, atol=2e-5, rtol=1e-4)
+    losses = [list(map(float, re.findall(r'l_mask: (\S+)', log.stdout + log.stderr))) for log in (one, two)]
+    assert len(losses[0]) == len(losses[1]) == 6  # one process logs
+    torch.testing.assert_close(*map(torch.tensor, losses), atol=2e-4, rtol=1e-3)
+    metrics = [re.findall(r'# mask_l1: (\S+)', log.stdout + log.stderr) for log in (one, two)]
+    assert len(metrics[0]) == 3 and len(metrics[1]) == 3
+    torch.testing.assert_close(*(torch.tensor(list(map(float, values))) for values in metrics), atol=2e-4, rtol=0)
+
+    for path in [models / 'net_g_6.pth', models.parent / 'training_states' / '6.state']:
+        path.unlink()
+    whole = read(models / 'net_g_latest.pth')
+    again = run(*TORCHRUN, '-opt', file, '--launcher', 'pytorch', '--auto_resume')
+    assert 'iter: 3.' in again.stdout + again.stderr
+    resumed = read(models / 'net_g_latest.pth')
+    assert all(torch.equal(resumed[key][name], value) for key in whole for name, value in whole[key].items())
+    assert [path.name for path in (tmp_path / 'experiments').iterdir() if 'archived' in path.name] == []
+
+
+def test_a_process_that_dies_takes_the_run_down_with_its_reason(make_folder, tmp_path):
+    opt = options(make_folder('noisy'), 'dies', 100_000, 1)
+    opt['datasets']['train']['dataset_enlarge_ratio'] = 100_000
+    opt['val']['val_freq'] = opt['logger']['save_checkpoint_freq'] = 50_000
+    command = [sys.executable, *TORCHRUN, '-opt', write(tmp_path / 'train.yml', opt), '--launcher', 'pytorch']
+    log = tmp_path / 'log'
+    with log.open('w') as output:
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+        torchrun = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        while 'iter:       5,' not in log.read_text():
+            assert torchrun.poll() is None, log.read_text()[-3000:]
+            time.sleep(0.1)
+        trainers = [
+            child for child in psutil.Process(torchrun.pid).children() if 'amsnet_basicsr' in ' '.join(child.cmdline())
+        ]
+        second = next(child for child in trainers if child.environ().get('RANK') == '1')
+        second.send_signal(signal.SIGKILL)
+        assert torchrun.wait(timeout=60) != 0
+    text = log.read_text()
+    assert 'Signal 9 (SIGKILL)' in text and re.search(r'rank\s*:\s*1', text)
+
+
+def test_both_processes_stop_together_when_asked(make_folder, tmp_path):
+    opt = options(make_folder('noisy'), 'stops', 100_000, 1)
+    opt['datasets']['train']['dataset_enlarge_ratio'] = 100_000
+    opt['val']['val_freq'] = opt['logger']['save_checkpoint_freq'] = 50_000
+    command = [sys.executable, *TORCHRUN, '-opt', write(tmp_path / 'train.yml', opt), '--launcher', 'pytorch']
+    log = tmp_path / 'log'
+    with log.open('w') as output:
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+        torchrun = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        while 'iter:       5,' not in log.read_text():
+            assert torchrun.poll() is None, log.read_text()[-3000:]
+            time.sleep(0.1)
+        torchrun.terminate()
+        torchrun.wait(timeout=60)
+    stopped = int(re.search(r'Training stopped after iteration (\d+), saved as', log.read_text())[1])
+    state = tmp_path / 'experiments' / 'stops' / 'training_states' / f'{stopped}.state'
+    assert stopped % 10 == 0 and read(state)['iter'] == stopped
