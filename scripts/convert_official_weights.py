@@ -5,9 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-import yaml
-
 from amsnet_basicsr.convert import WeightsError, read_denoiser, write_file
+from amsnet_basicsr.options.force_yml import parse_value
 
 
 def main() -> int:
@@ -51,9 +50,9 @@ def parse_option(text: str) -> tuple[str, object]:
     if not equals:
         raise ValueError(f'--set {text}: NAME=VALUE expected, e.g. --set dilated=false')
     try:
-        return name, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ValueError(f'--set {text}: the value is no YAML') from None
+        return name, parse_value(value)
+    except ValueError as error:
+        raise ValueError(f'--set {text}: {error}') from None
 
 
 if __name__ == '__main__':

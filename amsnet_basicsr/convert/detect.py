@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from amsnet_basicsr.archs import ARCHS
-from amsnet_basicsr.convert.errors import WeightsError
+from amsnet_basicsr.convert.errors import WeightsError, in_one_line
 from amsnet_basicsr.convert.readers import READERS
 
 #: How keys of a network begin, relative to it. NAFNet stands for its baseline too.
@@ -52,7 +52,7 @@ def find_prefix(keys: Iterable[str]) -> tuple[str, str]:
                 if signature.match(key, start):
                     votes[family, key[:start]] += 1
     if not votes:
-        first = f'unexpected key {keys[0]!r}' if keys else 'there are no weights'
+        first = f"unexpected key '{in_one_line(keys[0])}'" if keys else 'there are no weights'
         raise WeightsError(f'no known network: {first}; known are {", ".join(READERS)}')
     return votes.most_common(1)[0][0]
 
@@ -77,7 +77,7 @@ def detect_architecture(state_dict: Mapping[str, Tensor]) -> tuple[str, dict[str
     foreign = [key for key in state_dict if not signature.match(key)]
     if prefix or 2 * len(foreign) >= len(state_dict):
         first = next(iter(foreign or state_dict))
-        raise WeightsError(f'no known network: unexpected key {first!r}; known are {", ".join(READERS)}')
+        raise WeightsError(f"no known network: unexpected key '{in_one_line(first)}'; known are {', '.join(READERS)}")
     if family == 'NAFNet' and any('.se.' in key for key in state_dict):
         family = 'NAFNetBaseline'
     if family not in ARCHS:
@@ -99,8 +99,8 @@ def check_weights(state_dict: Mapping[str, Tensor], name: str, options: Mapping[
         options: Arguments of its constructor.
 
     Raises:
-        WeightsError: With the first missing key, else the first unexpected one, else the first of another shape; or
-            with what the constructor has against its arguments.
+        WeightsError: With the first missing key, else the first unexpected one, else the first of another shape, or of
+            whole numbers where there must be others; or with what the constructor has against its arguments.
     """
     try:
         with torch.device('meta'):
@@ -112,8 +112,10 @@ def check_weights(state_dict: Mapping[str, Tensor], name: str, options: Mapping[
             raise WeightsError(f'missing key {key!r}')
     for key in state_dict:
         if key not in expected:
-            raise WeightsError(f'unexpected key {key!r}')
+            raise WeightsError(f"unexpected key '{in_one_line(key)}'")
     for key, weight in state_dict.items():
         if weight.shape != expected[key].shape:
             shapes = f'{tuple(weight.shape)} instead of {tuple(expected[key].shape)}'
             raise WeightsError(f'{key!r} has the shape {shapes}')
+        if expected[key].is_floating_point() and not weight.is_floating_point():
+            raise WeightsError(f'{key!r} holds values of {weight.dtype} instead of {expected[key].dtype}')

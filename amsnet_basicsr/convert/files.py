@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from amsnet_basicsr.convert.errors import WeightsError
+from amsnet_basicsr.convert.errors import WeightsError, in_one_line
 
 SUFFIXES = ('.pth', '.safetensors')
 """Kinds of files that are written."""
@@ -45,8 +45,10 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
         return torch.load(path, map_location='cpu', weights_only=True), {}
     except SafetensorError as error:
         raise WeightsError(f'it is damaged: {_first_line(error)}') from None
+    except MemoryError:
+        raise WeightsError('there is not enough memory to read it') from None
     except Exception as error:  # any bytes may be in it, and PyTorch's reader may stumble over them in any way
-        if match := re.search(r'GLOBAL ([\w.]+)', str(error)):
+        if match := re.search(r'GLOBAL ([\w.]{1,100})', str(error)):
             raise WeightsError(
                 f'it holds more than tensors and plain values ({match[1]}), and may run code when opened; not opened'
             ) from None
@@ -54,7 +56,7 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return in_one_line(str(error).splitlines()[0]) if str(error) else type(error).__name__
 
 
 def write_file(

@@ -11,13 +11,14 @@ None of this is fixed to one file: any nesting with one way to go and any prefix
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from amsnet_basicsr.convert.detect import find_prefix
-from amsnet_basicsr.convert.errors import WeightsError
+from amsnet_basicsr.convert.errors import WeightsError, in_one_line
 
 #: Names that hold the weights when there is more than one way to go, best first.
 _WRAPPERS = ('params_ema', 'params', 'state_dict', 'model_weight')
@@ -42,20 +43,35 @@ def find_tensors(data: Any, key: str | None = None) -> tuple[dict[str, Tensor], 
             raise WeightsError(f'it holds a {type(data).__name__}, not named weights')
         if not path and key is not None:
             if key not in data:
-                raise WeightsError(f'there is no key {key!r}; there are: {_some(data)}')
+                raise WeightsError(f'there is no key {key!r}; there are: {some_keys(data)}')
             step = key
         elif any(isinstance(value, Tensor) for value in data.values()):
             break
         else:
             step = _way(data)
         data = data[step]
-        path.append(str(step))
+        path.append(in_one_line(step))
         if len(path) > 8:  # a file may even contain itself
             raise WeightsError(f'no weights found below {".".join(path)}')
     for name, value in data.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise WeightsError(f'unexpected key {name!r}: a {type(value).__name__}, not a tensor')
+            raise WeightsError(f"unexpected key '{in_one_line(name)}': a {type(value).__name__}, not a tensor")
+        if problem := _problem(value):
+            raise WeightsError(f"'{in_one_line(name)}' {problem}")
     return dict(data), path
+
+
+def _problem(value: Tensor) -> str | None:
+    """Say why a tensor is none that PyTorch saves for a network, if so."""
+    if value.layout != torch.strided or value.is_quantized or value.is_complex():
+        kind = 'quantized' if value.is_quantized else 'complex' if value.is_complex() else 'sparse'
+        return f'is a {kind} tensor, which no known network has'
+    if value.device.type == 'meta':
+        return 'has a shape but no values'
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        # A few bytes may claim any number of values, all the same one; a network of that size would be built.
+        return f'has the shape {tuple(value.shape)}, but the file holds fewer values'
+    return None
 
 
 def _way(data: Mapping[Any, Any]) -> Any:
@@ -64,12 +80,13 @@ def _way(data: Mapping[Any, Any]) -> Any:
             return wrapper
     inner = [name for name, value in data.items() if isinstance(value, Mapping)]
     if len(inner) != 1:
-        raise WeightsError(f'no weights found below its keys: {_some(data)}')
+        raise WeightsError(f'no weights found below its keys: {some_keys(data)}')
     return inner[0]
 
 
-def _some(data: Mapping[Any, Any]) -> str:
-    names = [str(name) for name in data]
+def some_keys(data: Mapping[Any, Any]) -> str:
+    """List the first keys of a mapping, for a message."""
+    names = [in_one_line(name) for name in islice(data, 6)]
     return ', '.join(names[:5]) + (', …' if len(names) > 5 else '') or 'none'
 
 
@@ -93,14 +110,18 @@ def take_denoiser(tensors: Mapping[str, Tensor], prefix: str | None = None) -> t
     if prefix is not None:
         weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         if not weights:
-            raise WeightsError(f'no key begins with {prefix!r}; the first is {next(iter(tensors), None)!r}')
+            raise WeightsError(
+                f"no key begins with {prefix!r}; the first is '{in_one_line(next(iter(tensors), None))}'"
+            )
         return weights, prefix
     _, prefix = find_prefix(tensors)
     weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     for name, value in tensors.items():
         if not name.startswith(prefix) and not _is_copy(name, value, weights):
-            hint = f'; --prefix {prefix} takes the denoiser alone' if prefix else ''
-            raise WeightsError(f'unexpected key {name!r} beside the denoiser, {prefix}*{hint}')
+            hint = f'; --prefix {in_one_line(prefix)} takes the denoiser alone' if prefix else ''
+            raise WeightsError(
+                f"unexpected key '{in_one_line(name)}' beside the denoiser, {in_one_line(prefix)}*{hint}"
+            )
     return weights, prefix
 
 

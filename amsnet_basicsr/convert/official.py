@@ -14,7 +14,7 @@ from amsnet_basicsr.convert.detect import NOT_IN_WEIGHTS, check_weights, detect_
 from amsnet_basicsr.convert.errors import WeightsError
 from amsnet_basicsr.convert.files import read_file
 from amsnet_basicsr.convert.layout import find_tensors, take_denoiser
-from amsnet_basicsr.options import refuse_unknown
+from amsnet_basicsr.options.reader import refuse_unknown
 
 
 @dataclass
@@ -95,6 +95,8 @@ def _from_metadata(metadata: Mapping[str, str], arch: str) -> dict[str, Any]:
         return {}
     try:
         options = json.loads(metadata.get('hyper_parameters', '{}'))
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(options, dict):
         return {}
     return {name: options[name] for name in NOT_IN_WEIGHTS.get(arch, {}) if name in options}

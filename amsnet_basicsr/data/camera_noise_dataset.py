@@ -15,7 +15,7 @@ from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
 from amsnet_basicsr.data.camera_simulation import SIMULATION_KEYS, Simulation
 from amsnet_basicsr.data.image_file import decode_image, to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import LOADER_KEYS, find_images
-from amsnet_basicsr.options import refuse_unknown
+from amsnet_basicsr.options.reader import refuse_unknown
 
 #: The colour photographs inside every scikit-image wheel: no download.
 SKIMAGE_SCENES = ('astronaut.png', 'chelsea.png', 'coffee.png', 'motorcycle_left.png', 'rocket.jpg')

@@ -15,7 +15,7 @@ import torch
 from amsnet_basicsr.data.camera_noise import Camera
 from amsnet_basicsr.data.camera_profiles import PROFILES, CameraProfile
 from amsnet_basicsr.data.demosaic import BAYER_PATTERNS
-from amsnet_basicsr.options import refuse_unknown
+from amsnet_basicsr.options.reader import refuse_unknown
 
 #: Options of a simulation, as dataset options and as the script's.
 SIMULATION_KEYS = frozenset(['camera', 'iso', 'jpeg', 'seed'])

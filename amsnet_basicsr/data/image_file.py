@@ -1,8 +1,55 @@
-"""From encoded bytes to an RGB image, and on to a tensor."""
+"""From a file or encoded bytes to an RGB image, and on to a tensor."""
+
+import os
+import stat
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 import torch
+
+from amsnet_basicsr.data.image_header import HeaderError, read_size
+from amsnet_basicsr.picture_limit import pixel_limit, refusal
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a file that must be a regular one: reading a pipe or a device would wait, or go on, for ever.
+
+    Args:
+        path: The file, or a link to it.
+
+    Returns:
+        The file, open for reading.
+
+    Raises:
+        ValueError: If it isn't there, is something else, or can't be read; the message starts with the path.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ValueError(f'{path} cannot be read: it is no regular file')
+        return open(path, 'rb')
+    except OSError as error:
+        reason = 'it is a link to nothing' if os.path.islink(path) and not os.path.exists(path) else error.strerror
+        raise ValueError(f'{path} cannot be read: {reason or error}') from None
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a regular file.
+
+    Args:
+        path: The file, or a link to it.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ValueError: If it can't be read, see `open_regular`.
+    """
+    with open_regular(path) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise ValueError(f'{path} cannot be read: {error.strerror or error}') from None
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
@@ -11,23 +58,32 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
     Grey pictures get three equal channels, alpha is dropped, EXIF orientation is applied.
 
     Args:
-        content: The file's bytes: PNG, JPEG, BMP, TIFF, WebP or what else OpenCV reads.
+        content: The file's bytes: PNG, JPEG, BMP, TIFF or WebP, whatever its name ends in.
         name: What to call the picture in an error.
 
     Returns:
         RGB image, (H, W, 3), uint8 or uint16.
 
     Raises:
-        ValueError: If the bytes are no image that can be read; the message holds `name`.
+        ValueError: If the bytes are no image that can be read, are damaged or cut off, or claim more pixels than
+            `pixel_limit`; the message starts with `name`.
     """
-    image = None
-    if content:
-        try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-        except cv2.error:
-            image = None
-    if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f'{name} is not an image that can be read ({len(content)} bytes)')
+    if not content:
+        raise ValueError(f'{name} is not an image that can be read: it is empty')
+    try:
+        width, height = read_size(content)
+    except HeaderError as error:
+        raise ValueError(f'{name} is not an image that can be read: {error} ({len(content)} bytes)') from None
+    if reason := refusal(width, height, pixel_limit()):
+        raise ValueError(f'{name} is refused: {reason}')
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ValueError(f'{name} is not an image that can be read: damaged or cut off ({len(content)} bytes)')
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f'{name} is not an image that can be read: its pixels are {image.dtype}, not 8 or 16 bit')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

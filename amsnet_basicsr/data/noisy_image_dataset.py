@@ -14,9 +14,10 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
-from amsnet_basicsr.data.image_file import decode_image, to_tensor
+from amsnet_basicsr.data.image_file import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.data.lmdb_env import SharedLmdb
-from amsnet_basicsr.options import refuse_unknown
+from amsnet_basicsr.options.reader import refuse_unknown
+from amsnet_basicsr.printable import as_text, printable
 
 IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
@@ -29,6 +30,7 @@ KNOWN_KEYS = LOADER_KEYS | frozenset(
     'dataroot_lq dataroots meta_info_file crop_size use_hflip use_rot cache_mb on_bad_image check_images'.split()
 )
 _NAMED = 10
+_LONGEST_NAME = 4096
 _SIZE = re.compile(r' \((\d+), ?(\d+)(?:, ?\d+)?\)(?: \d+)?$')
 
 
@@ -37,7 +39,7 @@ class ImageEntry:
     """Where one image lies.
 
     Attributes:
-        path: File path, or for LMDB `<root>/<name>`; used as `lq_path`.
+        path: File path as text, or for LMDB `<root>/<name>`; used as `lq_path`.
         read: Returns the encoded bytes.
         size: Height and width, if a listing tells.
     """
@@ -105,10 +107,7 @@ class NoisyImageDataset(Dataset):
         return {'lq': to_tensor(image), 'lq_path': self.entries[index].path}
 
     def _decode(self, entry: ImageEntry) -> np.ndarray:
-        try:
-            image = decode_image(entry.read(), entry.path)
-        except OSError as error:
-            raise ValueError(f'{entry.path} cannot be read: {error}') from error
+        image = decode_image(entry.read(), entry.path)
         self._check_size(entry.path, image.shape[:2])
         return image
 
@@ -151,7 +150,9 @@ class NoisyImageDataset(Dataset):
                     room -= image.nbytes  # below zero, the rest isn't kept
                 good.append(entry)
         if bad:
-            named = '\n  '.join(bad[:_NAMED] + ([f'… and {len(bad) - _NAMED} more'] if len(bad) > _NAMED else []))
+            named = '\n  '.join(
+                [*map(printable, bad[:_NAMED])] + ([f'… and {len(bad) - _NAMED} more'] if len(bad) > _NAMED else [])
+            )
             need = f' (crops need {self.crop_size}×{self.crop_size})' if self.crop_size else ''
             message = f'{where}: {len(bad)} of {len(self.entries)} images cannot be used{need}:\n  {named}'
             if self.opt.get('on_bad_image', 'error') == 'error' or not good:
@@ -191,8 +192,7 @@ class _FileRead:
     path: str
 
     def __call__(self) -> bytes:
-        with open(self.path, 'rb') as file:
-            return file.read()
+        return read_bytes(self.path)
 
 
 @dataclass(frozen=True)
@@ -222,15 +222,22 @@ def _list_images(root: str, opt: dict[str, Any], where: str) -> list[ImageEntry]
 
 
 def _file_entry(path: str, size: tuple[int, int] | None = None) -> ImageEntry:
-    return ImageEntry(path, _FileRead(path), size)
+    return ImageEntry(as_text(path), _FileRead(path), size)
 
 
 def _list_lmdb(root: str, listing: str, where: str) -> Iterator[ImageEntry]:
     if not osp.isfile(osp.join(root, 'data.mdb')):
         raise FileNotFoundError(f'{where}: {root} holds no data.mdb: it is no finished LMDB')
     lmdb = SharedLmdb(root)
+    names: dict[str, str] = {}
     for name, size in read_meta_info(listing):
-        yield ImageEntry(osp.join(root, name), _LmdbRead(lmdb, name.split('.')[0]), size)
+        key = name.split('.')[0]
+        if names.setdefault(key, name) != name:
+            raise ValueError(
+                f'{where}: {listing} lists {names[key]} and {name}, which are one image to BasicSR: its key is what '
+                'stands before the first dot; make the LMDB again with names that have one dot'
+            )
+        yield ImageEntry(as_text(osp.join(root, name)), _LmdbRead(lmdb, key), size)
 
 
 def _missing_keys(entries: list[ImageEntry]) -> set[str]:
@@ -271,16 +278,20 @@ def read_meta_info(path: str) -> list[tuple[str, tuple[int, int] | None]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ValueError: If it is no such list.
     """
     path = osp.expanduser(path)
     if not osp.isfile(path):
         raise FileNotFoundError(f'there is no meta-info file {path}')
     entries: list[tuple[str, tuple[int, int] | None]] = []
-    with open(path, encoding='utf-8') as file:
-        for line in map(str.strip, file):
+    # Names of files may be no text; they come out as the system gives them.
+    with open(path, encoding='utf-8', errors='surrogateescape') as file:
+        for number, line in enumerate(map(str.strip, file), 1):
             if not line:
                 continue
             found = _SIZE.search(line)
             name = line[: found.start()] if found else line
+            if '\0' in name or len(name) > _LONGEST_NAME:
+                raise ValueError(f'{path}, line {number}: this is no name of an image; is it a text file?')
             entries.append((name, (int(found[1]), int(found[2])) if found else None))
     return entries

@@ -6,10 +6,11 @@ from typing import Any
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from amsnet_basicsr.data.image_file import decode_image, to_tensor
+from amsnet_basicsr.data.image_file import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import IMAGE_EXTENSIONS, LOADER_KEYS, find_images
 from amsnet_basicsr.data.photo_pairs import check_sizes, pair_folders, pair_in_folder
-from amsnet_basicsr.options import refuse_unknown
+from amsnet_basicsr.options.reader import refuse_unknown
+from amsnet_basicsr.printable import as_text
 
 KNOWN_KEYS = LOADER_KEYS | frozenset(['dataroot', 'noisy', 'clean', 'dataroot_lq', 'dataroot_gt'])
 NOISY = '*_Real.*'
@@ -76,9 +77,8 @@ class PairedPhotosDataset(Dataset):
         """Return `lq`, `gt`, (3, H, W) float32 RGB in [0, 1], and `lq_path`, `gt_path`."""
         item: dict[str, Any] = {}
         for key, path in zip(('lq', 'gt'), self.pairs[index], strict=True):
-            with open(path, 'rb') as file:
-                item[key] = to_tensor(decode_image(file.read(), path))
-            item[f'{key}_path'] = path
+            item[key] = to_tensor(decode_image(read_bytes(path), path))
+            item[f'{key}_path'] = as_text(path)
         if item['lq'].shape != item['gt'].shape:  # headers may lie
             raise ValueError(f'{item["lq_path"]} and {item["gt_path"]} have different sizes')
         return item

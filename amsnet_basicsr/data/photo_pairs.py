@@ -2,12 +2,27 @@
 
 import os.path as osp
 import re
+import struct
 from collections.abc import Mapping
+from typing import BinaryIO
 
-from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from amsnet_basicsr.data.image_file import open_regular
+from amsnet_basicsr.picture_limit import pixel_limit, refusal
+from amsnet_basicsr.printable import printable
 
 _NAMED = 5
+_KINDS: dict[bytes, type[ImageFile]] = {
+    b'\x89PNG': PngImageFile, b'\xff\xd8\xff': JpegImageFile, b'BM': BmpImageFile, b'RIFF': WebPImageFile,
+    b'II': TiffImageFile, b'MM': TiffImageFile,
+}  # fmt: skip
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
@@ -116,16 +131,32 @@ def _join(noisy: Mapping[str, str], clean: Mapping[str, str], where: str, where_
 
 
 def _name(things: list[str]) -> str:
-    return ', '.join(things[:_NAMED]) + (f' and {len(things) - _NAMED} more' if len(things) > _NAMED else '')
+    return ', '.join(map(printable, things[:_NAMED])) + (
+        f' and {len(things) - _NAMED} more' if len(things) > _NAMED else ''
+    )
 
 
 def _size(path: str) -> tuple[int, int]:
     """Height and width of an upright picture."""
-    try:
-        with Image.open(path) as image:
+    with open_regular(path) as file:
+        try:
+            image = _open(file)
             width, height = image.size
-            turned = image.getexif().get(Base.Orientation) in _TURNED
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = getattr(error, 'strerror', None) or 'it is no picture, or damaged'
-        raise ValueError(f'{path} cannot be read: {reason}') from None
+            # Before its EXIF is asked for: to find that, Pillow may decode all of a PNG.
+            refused = refusal(width, height, pixel_limit())
+            turned = not refused and image.getexif().get(Base.Orientation) in _TURNED
+        except (OSError, ValueError, SyntaxError, struct.error, LookupError, ArithmeticError):
+            raise ValueError(f'{path} cannot be read: it is no picture, or damaged') from None
+    if refused:
+        raise ValueError(f'{path} is refused: {refused}')
     return (width, height) if turned else (height, width)
+
+
+def _open(file: BinaryIO) -> ImageFile:
+    """Open a picture without Pillow's own limit of size, which cannot be told a higher one for one picture."""
+    start = file.read(12)
+    file.seek(0)
+    for signature, kind in _KINDS.items():
+        if start.startswith(signature):
+            return kind(file)
+    raise SyntaxError

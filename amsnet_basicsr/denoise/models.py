@@ -11,14 +11,17 @@ from torch import nn
 
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file
+from amsnet_basicsr.convert.errors import in_one_line
 from amsnet_basicsr.convert.layout import find_tensors
-from amsnet_basicsr.options import read_options, refuse_unknown
+from amsnet_basicsr.options.reader import read_options, refuse_unknown
 from amsnet_basicsr.scheme import R3, PartitionAverage, build_refinement
 
 SHIPPED = Path(__file__).resolve().parent.parent / 'weights'
 """Folder of the weights that come with the package."""
 STUDENT, TEACHER = 'sidd_student.safetensors', 'sidd_teacher.safetensors'
 """The weights there: what denoises unless something else is given, and the AMSNet that it has learned from."""
+_MOST = 256
+"""Larger strides and numbers of branches or samples are nobody's, and would take any memory."""
 IN_A_FOLDER = 'model.safetensors'
 """The file that is meant where a folder is given as model."""
 
@@ -150,8 +153,8 @@ def _by_itself(path: Path) -> Model:
     if 'scheme' in metadata:
         try:
             scheme = _read_scheme(json.loads(metadata['scheme']))
-        except (ValueError, TypeError) as error:
-            raise ModelError(f'{path}: its metadata is damaged: scheme: {error}') from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ModelError(f'{path}: its metadata is damaged: scheme: {in_one_line(str(error))}') from None
     else:
         scheme = Scheme()
         notes.append(
@@ -208,8 +211,8 @@ def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
         kind = ARCH_REGISTRY.get(arch)
     try:
         return kind(**network)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f'{opt}: network_g: {error}') from None
+    except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError) as error:
+        raise ModelError(f'{opt}: network_g: {arch}: {in_one_line(str(error) or type(error).__name__)}') from None
 
 
 def _from_block(block: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,14 +226,21 @@ def _from_block(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_scheme(settings: Mapping[str, Any]) -> Scheme:
+    if not isinstance(settings, Mapping):
+        raise ValueError(f'a group of settings is expected, got a {type(settings).__name__}')
     settings = dict(settings)
     refuse_unknown(settings, Scheme.__dataclass_fields__, 'scheme')
     if settings.get('type', 'amsnet') not in ('amsnet', 'plain'):
         raise ValueError(f'type must be amsnet or plain, got {settings["type"]!r}')
     for key, least in (('stride', 1), ('branches', 2)):
-        if key in settings and (not isinstance(settings[key], int) or settings[key] < least):
-            raise ValueError(f'scheme: {key} must be a whole number of at least {least}, got {settings[key]!r}')
+        value = settings.get(key, least)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
+            raise ValueError(f'scheme: {key} must be a whole number from {least} to {_MOST}, got {value!r}')
+    if not isinstance(settings.get('mask_per_channel', False), bool):
+        raise ValueError(f'scheme: mask_per_channel must be true or false, got {settings["mask_per_channel"]!r}')
     settings['refine'] = build_refinement(settings.get('refine'))
+    if settings['refine'] is not None and settings['refine'].samples > _MOST:
+        raise ValueError(f'scheme: refine: samples must be at most {_MOST}, got {settings["refine"].samples}')
     return Scheme(**settings)
 
 

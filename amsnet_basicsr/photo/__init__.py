@@ -5,12 +5,11 @@ values stay in the colour space of the file, whose ICC profile goes along.
 """
 
 from amsnet_basicsr.photo.picture import Metadata, Photo, PhotoError, to_8_bit
-from amsnet_basicsr.photo.read import MAX_PIXELS, READ_SUFFIXES, read_photo
+from amsnet_basicsr.photo.read import READ_SUFFIXES, read_photo
 from amsnet_basicsr.photo.whole_file import whole_file, write_whole
 from amsnet_basicsr.photo.write import SIXTEEN_BIT_SUFFIXES, WRITE_SUFFIXES, write_photo
 
 __all__ = [
-    'MAX_PIXELS',
     'READ_SUFFIXES',
     'SIXTEEN_BIT_SUFFIXES',
     'WRITE_SUFFIXES',

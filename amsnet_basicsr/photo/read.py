@@ -2,22 +2,27 @@
 
 import re
 import stat
-import warnings
+import struct
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pyvips
-from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
 
 from amsnet_basicsr.photo.exif import read_tiff_exif, upright
 from amsnet_basicsr.photo.picture import Metadata, Photo, PhotoError
+from amsnet_basicsr.picture_limit import pixel_limit, refusal
 
 READ_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp')
 """Names of files that count as pictures where a folder is searched. A file named singly may be of any kind."""
-MAX_PIXELS = 2**29
-"""Larger pictures are refused before they are decoded, as a small file may claim any size."""
 
+#: How files begin that are given to libvips. It would read drawings (SVG), tables and memory dumps too, whose readers
+#: are no place for a stranger's file. Signatures at another place than the start stand below.
+_SIGNATURES = (
+    b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'GIF8', b'II*\0', b'MM\0*', b'II+\0', b'MM\0+',
+    b'\xff\x0a', b'\0\0\0\x0cJXL ', b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51',
+)  # fmt: skip
 _TIFF_SIGNATURES = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 _CHANNELS = {'srgb': 3, 'rgb16': 3, 'rgb': 3, 'b-w': 1, 'grey16': 1}
 _COLOUR_SPACES = {
@@ -33,15 +38,15 @@ _TYPES = {
 }  # fmt: skip
 
 
-def read_photo(path: Path | str, max_pixels: int = MAX_PIXELS) -> Photo:
+def read_photo(path: Path | str, max_pixels: int | None = None) -> Photo:
     """Read a picture: upright, at its own bit depth, with alpha and metadata.
 
     Palettes become RGB, one-bit pictures grey. What can't go through denoising unharmed is refused, not bent: CMYK and
     other colour spaces than grey and RGB, floating point, several pages or frames.
 
     Args:
-        path: JPEG, PNG, TIFF, WebP, BMP or what else libvips reads.
-        max_pixels: Largest size that is decoded.
+        path: JPEG, PNG, TIFF, WebP, BMP, GIF, HEIF, AVIF, JPEG XL or JPEG 2000, as far as libvips was built with them.
+        max_pixels: Largest size that is decoded; None is `pixel_limit`. A small file may claim any size.
 
     Returns:
         The picture.
@@ -54,19 +59,26 @@ def read_photo(path: Path | str, max_pixels: int = MAX_PIXELS) -> Photo:
         if not stat.S_ISREG(path.stat().st_mode):
             raise PhotoError('it is a folder' if path.is_dir() else 'it is no regular file')
         with path.open('rb') as file:
-            start = file.read(4)
+            start = file.read(12)
             file.seek(0)
             if not start:
                 raise PhotoError('the file is empty')
+            max_pixels = _usual_limit() if max_pixels is None else max_pixels
             if start.startswith(b'BM'):
                 return _read_bmp(file, max_pixels)
-            return _read_vips(file, start in _TIFF_SIGNATURES, max_pixels)
+            if not _is_picture(start):
+                raise PhotoError('not a picture in a format that can be read')
+            return _read_vips(file, start.startswith(_TIFF_SIGNATURES), max_pixels)
     except PhotoError as error:
         raise PhotoError(f'{path}: {error}') from None
     except OSError as error:
         raise PhotoError(f'{path}: cannot be read: {error.strerror or error}') from None
     except MemoryError:
         raise PhotoError(f'{path}: there is not enough memory to read it') from None
+
+
+def _is_picture(start: bytes) -> bool:
+    return start.startswith(_SIGNATURES) or start[4:8] == b'ftyp' or (start[:4] == b'RIFF' and start[8:] == b'WEBP')
 
 
 def _read_vips(file: BinaryIO, is_tiff: bool, max_pixels: int) -> Photo:
@@ -136,17 +148,13 @@ def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 def _read_bmp(file: BinaryIO, max_pixels: int) -> Photo:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            image = Image.open(file, formats=['BMP'])
+        image = BmpImageFile(file)  # Image.open has a limit of its own, without a way to raise it
         _check_size(image.width, image.height, max_pixels)
         resolution = image.info.get('dpi')
         image = image.convert('L' if image.mode in ('1', 'L') else 'RGBA' if image.mode == 'RGBA' else 'RGB')
-    except Image.DecompressionBombError:
-        raise PhotoError('it is larger than the BMP pictures that are read; save it as PNG or TIFF') from None
     except PhotoError:
         raise
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, struct.error, LookupError, ArithmeticError) as error:
         raise PhotoError(f'damaged or cut off ({error})') from None
     metadata = Metadata(resolution=resolution if resolution and all(resolution) else None)
     pixels = np.array(image).reshape(image.height, image.width, -1)
@@ -155,11 +163,16 @@ def _read_bmp(file: BinaryIO, max_pixels: int) -> Photo:
     return Photo(pixels, None, metadata)
 
 
+def _usual_limit() -> int:
+    try:
+        return pixel_limit()
+    except ValueError as error:
+        raise PhotoError(str(error)) from None
+
+
 def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise PhotoError(
-            f'it says it has {width}×{height} pixels, more than the limit of {max_pixels / 1e6:.0f} million'
-        )
+    if reason := refusal(width, height, max_pixels):
+        raise PhotoError(reason)
 
 
 def first_line(error: pyvips.Error) -> str:

@@ -1,5 +1,6 @@
 """Files in the official layouts."""
 
+import io
 import os
 
 import pytest
@@ -122,6 +123,68 @@ def test_code_in_a_file_is_not_run(tmp_path, zipped):
     with pytest.raises(WeightsError, match=r'more than tensors and plain values \((posix|nt)\.system\)') as error:
         read_denoiser(path)
     assert '\n' not in str(error.value) and not trace.exists()
+
+
+#: What fuzzing has found, made of a weight, by what must be said of it.
+ODD_WEIGHTS = {
+    'has a shape but no values': lambda weight: weight.to('meta'),
+    'but the file holds fewer values': lambda weight: torch.zeros(1).expand(weight.shape),
+    'is a sparse tensor': lambda weight: weight.to_sparse(),
+    'is a complex tensor': lambda weight: weight.to(torch.complex64),
+    'is a quantized tensor': lambda weight: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
+    'holds values of torch.int64': lambda weight: weight.long(),
+    'a int, not a tensor': lambda weight: 5,
+}
+
+
+@pytest.mark.filterwarnings('ignore')  # PyTorch's, on quantized tensors
+@pytest.mark.parametrize('reason', ODD_WEIGHTS)
+def test_tensors_that_are_no_weights(tmp_path, reason):
+    weights = tiny('DnCNN').state_dict()
+    weights['model.0.weight'] = ODD_WEIGHTS[reason](weights['model.0.weight'])
+    torch.save({'params': weights}, tmp_path / 'a.pth')
+    with pytest.raises(WeightsError) as error:
+        read_denoiser(tmp_path / 'a.pth')
+    assert "'model.0.weight'" in str(error.value) and reason in str(error.value), str(error.value)
+
+
+def test_a_file_that_claims_an_endless_network_takes_no_memory(tmp_path):
+    """Every weight has a shape that fits the others, and one value behind it."""
+    huge = {}
+    for name, value in ARCHS['DnCNN'](3, 3, 8, 4, 'R').state_dict().items():
+        shape = [10**6 if side == 8 else side for side in value.shape]
+        huge[name] = torch.zeros(()).expand(shape)
+    torch.save(huge, tmp_path / 'a.pth')
+    assert (tmp_path / 'a.pth').stat().st_size < 10_000
+    with pytest.raises(WeightsError, match='but the file holds fewer values'):
+        read_denoiser(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['line\nend', '\x1b[31m', 'x' * 10**6, 5, None, ('a', 1), 10**5000],
+    ids=['line', 'escape', 'long', 'number', 'none', 'tuple', 'long number'],
+)
+def test_names_in_a_file_stay_within_a_line(tmp_path, name):
+    for data in ({name: 5}, {'params': {name: torch.zeros(1)}}, {'a': {}, 'b': {}, name: {}}, {name: {name: 5}}):
+        (tmp_path / 'a.pth').write_bytes(saved(data))
+        with pytest.raises(WeightsError) as error:
+            read_denoiser(tmp_path / 'a.pth')
+        message = str(error.value)
+        assert message.isprintable() and len(message) < 700 and message.startswith(str(tmp_path)), message[:2000]
+
+
+def saved(data: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(data, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize('told', ['5', 'null', '[1]', '"x"', '[' * 100_000, '{"dilated": 1', ''])
+def test_metadata_that_is_no_settings_counts_for_nothing(tmp_path, told):
+    weights = {name: value.contiguous() for name, value in tiny('DBSNl').state_dict().items()}
+    save_file(weights, tmp_path / 'a.safetensors', {'arch': 'DBSNl', 'hyper_parameters': told})
+    assert read_denoiser(tmp_path / 'a.safetensors').assumed == {'dilated': True}
 
 
 def test_files_of_other_kinds(tmp_path):

@@ -15,7 +15,7 @@ from amsnet_basicsr.data.camera_noise_dataset import CameraNoiseDataset
 from amsnet_basicsr.data.camera_profiles import PROFILES
 from amsnet_basicsr.data.camera_simulation import Simulation, jpeg_and_back
 from amsnet_basicsr.data.demosaic import BAYER_PATTERNS
-from amsnet_basicsr.options import read_options
+from amsnet_basicsr.options.reader import read_options
 from tests.conftest import REPOSITORY
 
 #: SHA-256 of the noisy and the clean picture, their means, and every 40 009th value of both.

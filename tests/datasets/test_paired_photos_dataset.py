@@ -14,8 +14,8 @@ from PIL import Image
 
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.data import PairedPhotosDataset
-from amsnet_basicsr.options import read_options
-from amsnet_basicsr.preflight import check_options
+from amsnet_basicsr.options.reader import read_options
+from amsnet_basicsr.preflight.checks import check_options
 from tests.conftest import REPOSITORY, noisy_picture
 from tests.pipeline.options import TINY_DNCNN, write
 

@@ -28,7 +28,7 @@ from amsnet_basicsr.denoise.fit_record import FitError, Record, Settings
 from amsnet_basicsr.denoise.fit_report import neighbour_loss
 from amsnet_basicsr.denoise.fit_stages import read_init, student_start
 from amsnet_basicsr.denoise.models import SHIPPED, TEACHER
-from amsnet_basicsr.options import OptionsLoader
+from amsnet_basicsr.options.reader import OptionsLoader
 from amsnet_basicsr.photo import Photo
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from tests.conftest import noisy_picture

@@ -63,10 +63,19 @@ def test_safetensors_say_how_they_run(tmp_path, net):
     assert masked.scheme == Scheme('amsnet', 1, 3, False, R3(2, 0.3))
 
 
-@pytest.mark.parametrize('scheme', [{'type': 'magic'}, {'stride': 0}, {'strides': 2}, {'refine': {'type': 'X'}}, 7])
+@pytest.mark.parametrize(
+    'scheme',
+    [
+        {'type': 'magic'}, {'stride': 0}, {'strides': 2}, {'refine': {'type': 'X'}}, 7, None, [], 'x' * 10**6,
+        {'stride': True}, {'stride': 10**12}, {'branches': 10**6}, {'mask_per_channel': 'yes'},
+        {'refine': {'type': 'R3', 'samples': 10**9}}, {'refine': {'type': ['R3']}},
+        {'refine': {'type': 'R3', 'prob': 'a'}}, {'type': {}}, {'line\nend': 1},
+    ],
+)  # fmt: skip
 def test_damaged_metadata_is_refused(tmp_path, net, scheme):
-    with pytest.raises(ModelError, match=r'a\.safetensors: its metadata is damaged: scheme'):
+    with pytest.raises(ModelError, match=r'a\.safetensors: its metadata is damaged: scheme') as caught:
         load_model(with_metadata(tmp_path / 'a.safetensors', net, scheme=scheme))
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 700
 
 
 def test_a_folder_stands_for_the_model_in_it(tmp_path, net):

@@ -6,7 +6,7 @@ import torch
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models import APBSNModel
 from amsnet_basicsr.models.scheme_options import APBSNOptions
-from amsnet_basicsr.preflight import check_options
+from amsnet_basicsr.preflight.checks import check_options
 from amsnet_basicsr.scheme import R3
 from tests.models.test_amsnet_model import batch
 from tests.pipeline.options import train_options

@@ -1,6 +1,7 @@
 """Real files of other programs' making come in as they are, or are refused in one line."""
 
 import os
+import resource
 import struct
 import zlib
 
@@ -11,6 +12,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from amsnet_basicsr.photo import PhotoError, read_photo
+from tests.hostile_files import jpeg_that_claims, png_that_claims
 from tests.photo.pictures import ICC, XMP, exif, pixels
 
 
@@ -165,3 +167,44 @@ def test_a_file_that_claims_a_huge_size_is_refused_before_decoding(tmp_path):
     with pytest.raises(PhotoError, match='56×40'):
         read_photo(tmp_path / 'b.bmp', max_pixels=56 * 40 - 1)
     assert read_photo(tmp_path / 'b.bmp', max_pixels=56 * 40).pixels.shape == (40, 56, 3)
+
+
+def test_the_limit_of_size_can_be_raised_and_costs_no_memory(tmp_path, monkeypatch):
+    (tmp_path / 'a.png').write_bytes(png_that_claims(60000, 60000))
+    Image.fromarray(pixels()).save(tmp_path / 'b.jpg')
+    (tmp_path / 'b.jpg').write_bytes(jpeg_that_claims((tmp_path / 'b.jpg').read_bytes(), 60000, 60000))
+    Image.fromarray(pixels()).save(tmp_path / 'c.bmp')
+    bmp = bytearray((tmp_path / 'c.bmp').read_bytes())
+    bmp[18:26] = struct.pack('<ii', 60000, 60000)
+    (tmp_path / 'c.bmp').write_bytes(bmp)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for name in ('a.png', 'b.jpg', 'c.bmp'):
+        with pytest.raises(PhotoError, match='60000×60000 pixels') as caught:
+            read_photo(tmp_path / name)
+        assert str(caught.value).endswith('if it really is that large, set AMSNET_MAX_MEGAPIXELS=3600')
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
+    monkeypatch.setenv('AMSNET_MAX_MEGAPIXELS', '3600')
+    with pytest.raises(PhotoError, match='damaged or cut off'):  # it is larger than the file, too
+        read_photo(tmp_path / 'c.bmp')
+    monkeypatch.setenv('AMSNET_MAX_MEGAPIXELS', '-1')
+    with pytest.raises(PhotoError, match=r'AMSNET_MAX_MEGAPIXELS must be a number .* got .-1.'):
+        read_photo(tmp_path / 'c.bmp')
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>',
+        b'<?xml version="1.0"?><svg width="8" height="8"/>',
+        b'1,2,3\n4,5,6\n',
+        b'2 2\n1 2\n3 4\n',
+        b'\x08\xf2\xa6\xb6' + bytes(100),
+        b'%PDF-1.4\n',
+    ],
+    ids=['svg', 'xml', 'csv', 'matrix', 'vips', 'pdf'],
+)
+def test_what_is_no_photograph_is_not_given_to_a_reader(tmp_path, content):
+    """The library reads drawings, tables and its own dumps of memory, too."""
+    (tmp_path / 'a.png').write_bytes(content)
+    with pytest.raises(PhotoError, match='not a picture in a format that can be read'):
+        read_photo(tmp_path / 'a.png')
