@@ -3,6 +3,10 @@
     python scripts/benchmark.py data                                  # patches per second of folder, LMDB and memory
     python scripts/benchmark.py data --dataroot datasets/my_photos/noisy
     python scripts/benchmark.py data --write docs/performance.md      # on an idle machine
+    python scripts/benchmark.py train                                 # training steps against the plain procedure
+    python scripts/benchmark.py denoise                               # denoising, with and without R3
+    python scripts/benchmark.py limit                                 # against the matrix rate of this machine
+    python scripts/benchmark.py all --write docs/performance.md       # all of them
 
 Every figure is the median of several rounds, and each round measures everything once, so that a busy minute doesn't
 spoil one figure alone.
@@ -21,6 +25,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
+from benchmarks import denoising, limit, training
 from torch.utils.data import DataLoader, RandomSampler
 
 from amsnet_basicsr.data import CameraNoiseDataset, NoisyImageDataset
@@ -241,7 +246,6 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--crops', type=int, default=200, help='crops timed at once: 200')
     parser.add_argument('--cache-mb', type=float, default=2000, help='megabytes of images in memory: 2000')
     parser.add_argument('--rounds', type=int, default=5, help='times everything is measured: 5')
-    parser.add_argument('--write', type=Path, metavar='PAGE', help='put the table between the marks of this page')
 
 
 def run_data(args: argparse.Namespace) -> str:
@@ -276,10 +280,18 @@ def run_data(args: argparse.Namespace) -> str:
         return data_table(sources, args)
 
 
-#: Sub-commands: what declares their arguments (`--write` among them), what runs them, what they measure.
+#: Sub-commands: what declares their arguments, what runs them, what they measure.
 COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], str], str]] = {
     'data': (add_data_arguments, run_data, 'patches per second of folder, LMDB and memory'),
+    'train': (training.add_arguments, training.run, 'a training step against the plain procedure'),
+    'denoise': (denoising.add_arguments, denoising.run, 'denoising against the plain procedure'),
+    'limit': (limit.add_arguments, limit.run, 'the share of the matrix rate that networks reach'),
 }
+
+
+def add_write_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare `--write`."""
+    parser.add_argument('--write', type=Path, metavar='PAGE', help='put the table between the marks of this page')
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -287,16 +299,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True, metavar='WHAT')
     for name, (add_arguments, _, what) in COMMANDS.items():
-        add_arguments(commands.add_parser(name, help=what, description=f'Measure {what}.'))
+        command = commands.add_parser(name, help=what, description=f'Measure {what}.')
+        add_arguments(command)
+        add_write_argument(command)
+    add_write_argument(commands.add_parser('all', help='all of these with their defaults'))
     args = parser.parse_args(argv)
     try:
         if args.write is not None and not args.write.is_file():
             raise ValueError(f'--write: there is no page {args.write}')
-        text = COMMANDS[args.command][1](args)
-        if args.write is None:
-            print(text)
-        else:
-            write_between_marks(args.write, args.command, text)
+        for name in COMMANDS if args.command == 'all' else [args.command]:
+            text = COMMANDS[name][1](parser.parse_args([name]) if args.command == 'all' else args)
+            if args.write is None:
+                print(text)
+            else:
+                write_between_marks(args.write, name, text)
     except (ValueError, OSError) as error:
         sys.exit(f'error: {error}')
 

@@ -18,6 +18,11 @@ class SimpleGate(nn.Module):
         return first * second
 
 
+def _scaled(conv: nn.Conv2d, gain: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Compute `conv(x) * gain` for a pointwise convolution: its few weights are scaled instead of the image."""
+    return F.conv2d(x, conv.weight * gain.view(-1, 1, 1, 1), conv.bias * gain.flatten())
+
+
 class _Block(nn.Module):
     """A spatial and a pointwise branch, each normalised before, scaled by a learned gain and added to its input.
 
@@ -62,9 +67,9 @@ class _Block(nn.Module):
         """Transform features (N, C, H, W); same shape out."""
         y = self.activation(self.conv2(self.conv1(self.norm1(x))))
         y = y * self.get_submodule(self.attention_name)(y)
-        x = x + self.conv3(y) * self.beta
+        x = x + _scaled(self.conv3, self.beta, y)
         y = self.activation(self.conv4(self.norm2(x)))
-        return x + self.conv5(y) * self.gamma
+        return x + _scaled(self.conv5, self.gamma, y)
 
 
 class NAFBlock(_Block):

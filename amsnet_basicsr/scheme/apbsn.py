@@ -154,7 +154,7 @@ class PixelDownsampleDenoiser(nn.Module):
         refine: R3 | None = None,
         tile: Mapping[str, int] | None = None,
         size_multiple: int | None = None,
-        max_pixels: int = 2**18,
+        max_pixels: int = 2**16,
     ) -> None:
         """Set up the scheme; the network is used as it is, in its present mode and on its present device."""
         super().__init__()

@@ -34,6 +34,7 @@ class AsymmetricMaskDenoiser(nn.Module):
             may be left out.
         size_multiple: What both sides of the network's input must be divisible by; None asks `required_multiple`.
         max_pixels: Most input pixels in one pass of the network (but at least one image or tile), which bounds memory.
+            More is no faster on CPUs, where features should fit the caches; on GPUs it can be.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class AsymmetricMaskDenoiser(nn.Module):
         refine: R3 | PartitionAverage | None = None,
         tile: Mapping[str, int] | None = None,
         size_multiple: int | None = None,
-        max_pixels: int = 2**18,
+        max_pixels: int = 2**16,
     ) -> None:
         """Set up the scheme; the network is used as it is, in its present mode and on its present device."""
         super().__init__()
@@ -62,9 +63,8 @@ class AsymmetricMaskDenoiser(nn.Module):
         self.max_pixels = max_pixels
         self.tile = fit_tile(tile, self.size_multiple)
 
-    @torch.no_grad()
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
-        """Denoise images.
+        """Denoise images, without gradients.
 
         Args:
             noisy: Noisy images, (N, C, H, W), float in [0, 1], of any size from 1×1 up.
@@ -72,6 +72,11 @@ class AsymmetricMaskDenoiser(nn.Module):
         Returns:
             Denoised images, (N, C, H, W), not clamped.
         """
+        with torch.inference_mode():
+            denoised = self._denoise(noisy)
+        return denoised.clone()  # a common tensor again, which may take part in training
+
+    def _denoise(self, noisy: torch.Tensor) -> torch.Tensor:
         generator = torch.Generator().manual_seed(self.seed)
         draw = partial(self.draw_partition, noisy.shape, generator=generator)
         denoised = self.denoise_once(noisy, self.stride, draw(self.stride))

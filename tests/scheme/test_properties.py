@@ -148,6 +148,14 @@ def test_result_depends_on_the_seed_alone(refine, size):
         assert not torch.allclose(run(x, seed=8), reference, atol=1e-4)
 
 
+def test_a_result_may_take_part_in_training():
+    denoised = AsymmetricMaskDenoiser(small_net(), refine=R3(1))(torch.rand(1, 3, 8, 8))
+    assert not denoised.requires_grad
+    weight = torch.ones((), requires_grad=True)
+    (denoised * weight).sum().backward()  # what inference mode returns cannot
+    torch.testing.assert_close(weight.grad, denoised.sum())
+
+
 def test_global_generator_is_left_alone():
     torch.manual_seed(3)
     expected = torch.rand(4)

@@ -1,15 +1,19 @@
-"""The benchmark of data: a table with a figure for every source and number of workers, put where it belongs."""
+"""The benchmarks: a table with a figure for everything, put where it belongs; both sides compute alike."""
 
+import importlib
 import re
-import runpy
-from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from amsnet_basicsr.archs import ARCHS
+from tests.archs.test_conformance import DATA, VECTORS
+from tests.archs.weights_from_names import fill_by_name
 from tests.conftest import REPOSITORY, noisy_picture
 
 QUICK = '--count 3 --size 48 --crop 40 --crops 4 --rounds 1'
@@ -17,8 +21,10 @@ BEGIN, END = '<!-- measured by scripts/benchmark.py data -->', '<!-- end of data
 
 
 @pytest.fixture(scope='module')
-def benchmark() -> Namespace:
-    return Namespace(**runpy.run_path(str(REPOSITORY / 'scripts' / 'benchmark.py')))
+def benchmark() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(REPOSITORY / 'scripts')
+        yield importlib.import_module('benchmark')
 
 
 @pytest.fixture
@@ -105,3 +111,76 @@ def test_mistakes_take_one_line(run, tmp_path, arguments, message):
         run(f'data {arguments}')
     assert str(stop.value).startswith('error: ') and message in str(stop.value)
     assert Path(tmp_path / 'bare.md').read_text() == 'no marks'
+
+
+def cells(text: str) -> dict[str, list[str]]:
+    """Cells by the name of the network."""
+    lines = [[cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines()]
+    return {line[0]: line[1:] for line in lines if line[0].startswith('`')}
+
+
+@pytest.mark.parametrize('name', ['Restormer', 'NAFNet', 'NAFNetBaseline'])
+def test_plain_networks_are_the_official_ones(benchmark, name):
+    """The plain side must be right by itself, not only equal to ours."""
+    from benchmarks.reference_nets import reference_net
+
+    vectors = ['restormer_biasfree', 'restormer_withbias'] if name == 'Restormer' else []
+    for vector in vectors or [{'NAFNet': 'nafnet', 'NAFNetBaseline': 'nafnet_baseline'}[name]]:
+        settings = {**VECTORS[vector]['kwargs']}
+        ours = fill_by_name(ARCHS[name](**settings))
+        for common in ('inp_channels', 'out_channels', 'img_channel', 'dw_expand', 'ffn_expand', 'dual_pixel_task'):
+            settings.pop(common, None)
+        plain = reference_net(name, settings, ours.state_dict()).eval()
+        with np.load(DATA / f'{vector}.npz') as reference, torch.no_grad():
+            np.testing.assert_allclose(plain(torch.from_numpy(reference['x'])), reference['y'], rtol=0, atol=1e-5)
+
+
+def test_training_steps(run):
+    found = cells(run('train --archs NAFNetBaseline DnCNN --size 100 --batch 1 --rounds 3'))
+    assert list(found) == ['`NAFNetBaseline`', '`DnCNN`']
+    for ratio, ours, difference in found.values():
+        assert re.fullmatch(r'[\d.]+ \([\d.]+–[\d.]+\)', ratio) and ours.endswith(' ms') and float(difference) < 1e-4
+
+
+def test_denoising(run):
+    found = cells(run('denoise --archs NAFNetBaseline --size 64 --rounds 1 --processor-time'))
+    assert list(found) == ['`NAFNetBaseline`', '`NAFNetBaseline`, R3']
+    for ratio, _, memory, ours, difference in found.values():
+        assert float(ratio) > 0 and float(memory) > 0 and ours.endswith('MiB') and float(difference) < 1e-4
+
+
+def test_limit(run):
+    (row,) = cells(run('limit --archs DnCNN --rounds 1')).values()
+    operations, share, with_gradients, _ = row
+    pixels, width, middle = 50 * 32 * 32, 32, 8
+    expected = 2 * 9 * pixels * (2 * 3 * width + middle * width**2) / 1e9
+    assert float(operations) == pytest.approx(expected, abs=0.005) and share.endswith('%')
+    assert float(with_gradients) == pytest.approx(3 * expected, abs=0.005)
+
+
+def test_sides_that_differ_are_not_timed(run, benchmark, monkeypatch):
+    from benchmarks import cases
+
+    plain_net = cases.reference_net
+    monkeypatch.setattr(
+        cases, 'reference_net', lambda *given: torch.nn.Sequential(plain_net(*given), torch.nn.Hardtanh(0.2, 0.3))
+    )
+    for command in ('train --size 100 --batch 1', 'denoise --size 64 --no-memory'):
+        with pytest.raises(SystemExit, match='differs from the plain one'):
+            run(f'{command} --archs DnCNN --rounds 1')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ('train --size 42', 'multiple of 5'),
+        ('train --rounds 0', '--rounds must be at least 1'),
+        ('denoise --size 65', 'even number'),
+        ('limit --threads 0', '--threads must be at least 1'),
+        ('all --write none.md', 'there is no page none.md'),
+    ],
+)
+def test_mistakes_in_comparisons_take_one_line(run, arguments, message):
+    with pytest.raises(SystemExit) as stop:
+        run(arguments)
+    assert str(stop.value).startswith('error: ') and message in str(stop.value)

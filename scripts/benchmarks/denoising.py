@@ -1,0 +1,116 @@
+"""`benchmark.py denoise`: time and peak memory of denoising against the plain procedure, with the same masks."""
+
+import argparse
+import multiprocessing
+import statistics
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+from benchmarks.cases import add_common_arguments, build_pair, check_common, in_turns, ratio_cell
+from benchmarks.reference_scheme import denoise, padded
+
+from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser
+
+#: Largest difference allowed between the results.
+TOLERANCE = 1e-4
+
+
+def tasks_for(name: str, size: int, with_r3: bool) -> dict[str, partial]:
+    """Make the two sides of a comparison.
+
+    Args:
+        name: Name in `CASES`.
+        size: Side of the image, even.
+        with_r3: Whether the result is refined.
+
+    Returns:
+        Calls that return the denoised image, `ours` and `plain`.
+    """
+    pair = build_pair(name)
+    noisy = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1))
+    denoiser = AsymmetricMaskDenoiser(pair.ours.eval(), refine=R3() if with_r3 else None)
+    # The same draws in the same order as in the denoiser.
+    generator = torch.Generator().manual_seed(denoiser.seed)
+    draw = partial(denoiser.draw_partition, tuple(noisy.shape), generator=generator)
+    index = draw(denoiser.stride)
+    replacements = list(R3().draw(tuple(noisy.shape), draw, generator)) if with_r3 else []
+    plain = partial(padded, pair.plain.eval(), multiple=denoiser.size_multiple)
+    return {'ours': partial(denoiser, noisy), 'plain': partial(denoise, plain, noisy, index, replacements)}
+
+
+def _status_bytes(key: str) -> int:
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(f'{key}:'):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f'/proc/self/status has no {key}')
+
+
+def peak_bytes(name: str, size: int, with_r3: bool, side: str, threads: int) -> int:
+    """Measure in a process of its own by how much a call raises the memory of the process.
+
+    Returns:
+        Bytes from before the call to its highest point.
+    """
+    torch.set_num_threads(threads)
+    task = tasks_for(name, size, with_r3)[side]
+    before = _status_bytes('VmRSS')
+    task()
+    return _status_bytes('VmHWM') - before
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `denoise`."""
+    add_common_arguments(parser, 5, ['Restormer', 'NAFNetBaseline', 'NAFNet', 'UNet', 'DnCNN', 'DeamNet'])
+    parser.add_argument('--size', type=int, default=256, help='side of the image, an even number: 256')
+    parser.add_argument('--no-memory', action='store_true', help='leave out the peak memory (it needs Linux)')
+
+
+def run(args: argparse.Namespace) -> str:
+    """Time and measure both sides with and without R3.
+
+    Args:
+        args: Arguments, see `add_arguments`.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        ValueError: For impossible values, and if the two sides do not compute the same.
+    """
+    check_common(args)
+    if args.size < 64 or args.size % 2:
+        raise ValueError(f'--size must be an even number of at least 64, got {args.size}')
+    clock = time.process_time if args.processor_time else time.perf_counter
+    rows = []
+    context = multiprocessing.get_context('spawn')  # a process that holds nothing of this one
+    for name in args.archs:
+        for with_r3 in (False, True):
+            tasks = tasks_for(name, args.size, with_r3)
+            difference = float((tasks['ours']() - tasks['plain']()).abs().max())
+            if difference > TOLERANCE:
+                raise ValueError(
+                    f'{name}: the result differs from the plain one by {difference:.1e}: nothing was timed'
+                )
+            times = in_turns(tasks, args.rounds, clock)
+            memory = '–', '–'
+            if not args.no_memory:
+                peaks = {}
+                for side in tasks:
+                    with context.Pool(1) as pool:
+                        settings = (name, args.size, with_r3, side, torch.get_num_threads())
+                        peaks[side] = pool.apply(peak_bytes, settings)
+                memory = f'{peaks["ours"] / peaks["plain"]:.2f}', f'{peaks["ours"] / 2**20:,.0f} MiB'
+            rows.append(
+                f'| `{name}`{", R3" if with_r3 else ""} | {ratio_cell(times["ours"], times["plain"])} | '
+                f'{statistics.median(times["ours"]):.2f} s | {memory[0]} | {memory[1]} | {difference:.0e} |'
+            )
+    kind = 'processor time' if args.processor_time else 'time'
+    head = (
+        f'| network | {kind} by plain | ours | peak memory by plain | ours | largest difference |\n' + '|---' * 6 + '|'
+    )
+    return '\n'.join([head, *rows]) + (
+        f'\n\nOne image of {args.size}×{args.size}, median of {args.rounds} rounds (quartiles), '
+        f'{torch.get_num_threads()} thread(s); memory: what a process of its own grows by.'
+    )

@@ -1,0 +1,88 @@
+"""`benchmark.py limit`: how near a training step and a pass come to the matrix rate of this machine."""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from benchmarks.cases import add_common_arguments, build_pair, check_common, in_turns
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def matrix_rate(clock: Callable[[], float], rounds: int = 9) -> float:
+    """Measure how fast this machine multiplies matrices.
+
+    Args:
+        clock: Seconds.
+        rounds: How many times each is timed.
+
+    Returns:
+        Operations per second (median) of a product of matrices by the BLAS or of a dense convolution of many channels
+        by the library of convolutions, whichever is fastest: the two are not equally good on every CPU.
+    """
+    matrix = torch.rand(1024, 1024)
+    tasks: dict[str, Callable[[], object]] = {'product': lambda: matrix @ matrix}
+    operations = {'product': 2 * 1024**3}
+    for kernel, images, channels in ((1, 16, 256), (3, 8, 128)):
+        image = torch.rand(images, channels, 32, 32).contiguous(memory_format=torch.channels_last)
+        weight = torch.rand(channels, channels, kernel, kernel).contiguous(memory_format=torch.channels_last)
+        name = f'{kernel}×{kernel}'
+        tasks[name] = partial(torch.conv2d, image, weight, padding=kernel // 2)
+        operations[name] = 2 * image.numel() * channels * kernel**2
+    times = in_turns(tasks, rounds, clock)
+    return max(operations[name] / statistics.median(times[name]) for name in tasks)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `limit`."""
+    add_common_arguments(parser, 5, ['Restormer', 'NAFNetBaseline', 'NAFNet', 'UNet', 'DnCNN', 'DeamNet'])
+
+
+def run(args: argparse.Namespace) -> str:
+    """Count operations and time forward and backward on the 50 sub-images of two crops of 160×160.
+
+    Args:
+        args: Arguments, see `add_arguments`.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        ValueError: For impossible values.
+    """
+    check_common(args)
+    clock = time.process_time if args.processor_time else time.perf_counter
+    rate = matrix_rate(clock)
+    rows = []
+    for name in args.archs:
+        net = build_pair(name).ours
+        x = torch.rand(50, 3, 32, 32)
+
+        def both(net=net, x=x) -> None:
+            net(x).mean().backward()
+
+        @torch.no_grad()
+        def forward(net=net, x=x) -> None:
+            net(x)
+
+        with FlopCounterMode(display=False) as counter:
+            forward()
+        # By rule, not counted: the counter takes the gradients of depthwise convolutions for those of full ones.
+        operations = counter.get_total_flops(), 3 * counter.get_total_flops()
+        times = in_turns({'forward': forward, 'both': both}, args.rounds, clock).values()
+        cells = [
+            cell
+            for count, seconds in zip(operations, map(statistics.median, times), strict=True)
+            for cell in (f'{count / 1e9:.2f}', f'{count / rate / seconds:.0%}')
+        ]
+        rows.append(f'| `{name}` | ' + ' | '.join(cells) + ' |')
+    head = (
+        '| network | forward, 10⁹ operations | of the matrix rate | forward and backward | of the matrix rate |\n'
+        '|---|---|---|---|---|'
+    )
+    return '\n'.join([head, *rows]) + (
+        f'\n\n50 sub-images of 32×32; the matrix rate is {rate / 1e9:.0f}·10⁹ operations per '
+        f'second with {torch.get_num_threads()} thread(s). Products and convolutions count, three times with gradients.'
+    )

@@ -1,0 +1,136 @@
+"""`benchmark.py train`: a training step against that of the plain procedure, with the same weights and masks."""
+
+import argparse
+import copy
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from benchmarks.cases import Pair, add_common_arguments, build_pair, check_common, in_turns, ratio_cell
+from benchmarks.reference_scheme import TrainingStep
+from torch import nn
+
+from amsnet_basicsr.scheme import hide, pixel_downsample, random_partition, same_size_forward
+
+STRIDE, RATE, DECAY = 5, 1e-4, 0.999
+#: Largest difference allowed between losses, and between gradients relative to their length.
+TOLERANCE = 1e-4
+
+
+def our_step(net: nn.Module, multiple: int) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Make a training step as `AMSNetModel` does it: one branch, fused AdamW, average by one call.
+
+    Args:
+        net: The network.
+        multiple: Its size multiple.
+
+    Returns:
+        Takes crops (N, C, H, W) and branch indices of the sub-images, does a step, returns the loss as a tensor.
+    """
+    # Only now: importing amsnet_basicsr.losses makes BasicSR importable beside today's torchvision.
+    from amsnet_basicsr import compat
+
+    compat.prepare_import()
+    from amsnet_basicsr.losses.mask_l1_loss import mask_l1_loss
+
+    parameters = list(net.parameters())
+    average = [parameter.detach().clone() for parameter in parameters]
+    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0, fused=True)
+
+    def step(noisy: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        optimizer.zero_grad()
+        parts = pixel_downsample(noisy, STRIDE)
+        prediction = same_size_forward(net, hide(parts, index, 0), multiple)
+        loss = mask_l1_loss(prediction, parts, index == 0)
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(average, parameters, 1 - DECAY)
+        return loss.detach()
+
+    return step
+
+
+def check_step(name: str, pair: Pair, noisy: torch.Tensor, index: torch.Tensor) -> float:
+    """Do one step on both sides and compare loss and gradients.
+
+    In double precision, since in single rounding takes some units across the kink of a ReLU, which BatchNorm spreads:
+    equal networks of 10 layers then differ by 0.001. Our loss computes in single precision.
+
+    Args:
+        name: Name of the network, for the message.
+        pair: The two sides; they stay as they are.
+        noisy: Crops, (N, C, H, W).
+        index: Branch index per pixel of the sub-images.
+
+    Returns:
+        The difference of the losses or that of the gradients by their length, whichever is larger.
+
+    Raises:
+        ValueError: If they differ by more than rounding.
+    """
+    multiple, pair = pair.ours.size_multiple, Pair(*(copy.deepcopy(net).double() for net in pair))
+    ours, plain = our_step(pair.ours, multiple), TrainingStep(pair.plain, multiple, RATE, DECAY, STRIDE)
+    noisy = noisy.double()
+    losses = float(ours(noisy, index)), plain(noisy, index)
+    gradients = [
+        (first.grad, second.grad)
+        for first, second in zip(pair.ours.parameters(), pair.plain.parameters(), strict=True)
+        if first.grad is not None
+    ]
+    squares = sum(float((first - second).square().sum()) for first, second in gradients)
+    worst = max(abs(losses[0] - losses[1]), (squares / sum(float(g.square().sum()) for _, g in gradients)) ** 0.5)
+    if worst > TOLERANCE:
+        raise ValueError(f'{name}: the step differs from the plain one by {worst:.1e}: nothing was timed')
+    return worst
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `train`."""
+    add_common_arguments(parser, 9, ['Restormer', 'NAFNetBaseline', 'NAFNet', 'UNet', 'DnCNN', 'DeamNet'])
+    parser.add_argument('--size', type=int, default=160, help='side of the crops, a multiple of 5 from 100 on: 160')
+    parser.add_argument('--batch', type=int, default=2, help='crops in a batch: 2')
+
+
+def run(args: argparse.Namespace) -> str:
+    """Time steps in turns.
+
+    Args:
+        args: Arguments, see `add_arguments`.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        ValueError: For impossible values, and if the two sides do not compute the same.
+    """
+    check_common(args)
+    if args.size < 100 or args.size % STRIDE or args.batch < 1:
+        raise ValueError(
+            f'--size must be a multiple of {STRIDE} from 100 on and --batch at least 1: {args.size}, {args.batch}'
+        )
+    clock = time.process_time if args.processor_time else time.perf_counter
+    generator = torch.Generator().manual_seed(1)
+    noisy = torch.rand(args.batch, 3, args.size, args.size, generator=generator)
+    side = args.size // STRIDE
+    index = random_partition((args.batch * STRIDE**2, 3, side, side), 2, generator)
+    rows = []
+    for name in args.archs:
+        pair = build_pair(name)
+        multiple = pair.ours.size_multiple
+        ours, plain = our_step(pair.ours, multiple), TrainingStep(pair.plain, multiple, RATE, DECAY, STRIDE)
+        difference = check_step(name, pair, noisy, index)
+        tasks = {'ours': lambda: ours(noisy, index), 'plain': lambda: plain(noisy, index)}  # noqa: B023 (called here)
+        times = in_turns(tasks, args.rounds, clock)
+        rows.append(
+            f'| `{name}` | {ratio_cell(times["ours"], times["plain"])} | '
+            f'{statistics.median(times["ours"]) * 1e3:,.0f} ms | {difference:.0e} |'
+        )
+    kind = 'processor time' if args.processor_time else 'time'
+    head = f'| network | step, {kind} by that of the plain one | ours | difference |\n|---|---|---|---|'
+    return '\n'.join([head, *rows]) + (
+        f'\n\n{args.batch} crops of {args.size}×{args.size}, median of {args.rounds} rounds (quartiles), '
+        f'{torch.get_num_threads()} thread(s). The difference is that of the gradients by their length, in double '
+        'precision but for the loss.'
+    )
