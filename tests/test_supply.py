@@ -1,0 +1,156 @@
+"""What is built from the repository works where the repository is not; every dependency says how old it may be."""
+
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+
+from amsnet_basicsr.options.shipped import find_options, shipped_options
+from tests.conftest import REPOSITORY, noisy_picture
+
+FOLDERS = ('amsnet_basicsr', 'options')
+FILES = ('CHANGELOG.md', 'LICENSE', 'MANIFEST.in', 'README.md', 'pyproject.toml', 'setup.py')
+
+
+def python(*arguments: object, cwd: Path, **environment: str) -> str:
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONDONTWRITEBYTECODE': '1', **environment}
+    command = [sys.executable, *map(str, arguments)]
+    result = subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=280)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory) -> Path:
+    """The repository with what must not be packed, but nothing built before."""
+    folder = tmp_path_factory.mktemp('source')
+    for name in (*FOLDERS, 'basicsr', 'tests'):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns('__pycache__'))
+    for name in FILES:
+        shutil.copy(REPOSITORY / name, folder)
+    (folder / 'experiments').mkdir()
+    (folder / 'experiments' / 'notes.txt').write_text('mine')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def distributions(source) -> tuple[Path, Path]:
+    """The sdist, and the wheel that is built from it."""
+    python('-c', 'from setuptools import build_meta; build_meta.build_sdist("dist")', cwd=source)
+    (sdist,) = (source / 'dist').glob('*.tar.gz')
+    python('-m', 'pip', 'wheel', '-q', '--no-build-isolation', '--no-deps', '-w', 'dist', sdist, cwd=source)
+    (wheel,) = (source / 'dist').glob('*.whl')
+    return sdist, wheel
+
+
+@pytest.fixture(scope='module')
+def site(distributions, tmp_path_factory) -> Path:
+    """An installation of the wheel; what it depends on is there already."""
+    folder = tmp_path_factory.mktemp('site')
+    python('-m', 'pip', 'install', '-q', '--no-deps', '--target', folder, distributions[1], cwd=folder)
+    return folder
+
+
+def files(folder: Path, *patterns: str) -> set[str]:
+    return {path.relative_to(folder).as_posix() for pattern in patterns for path in folder.rglob(pattern)}
+
+
+def test_the_wheel_holds_the_package_weights_and_options_and_nothing_else(source, distributions):
+    names = set(zipfile.ZipFile(distributions[1]).namelist())
+    about = {name for name in names if re.match(r'amsnet_basicsr-[\d.]+\.dist-info/', name)}
+    assert {name.partition('/')[2] for name in about} >= {'METADATA', 'RECORD', 'entry_points.txt', 'licenses/LICENSE'}
+    code = {f'amsnet_basicsr/{name}' for name in files(source / 'amsnet_basicsr', '*.*')}
+    options = {f'amsnet_basicsr/option_files/{name}' for name in files(source / 'options', '*.*')}
+    assert len(code) > 100 and len(options) > 40
+    assert names - about == code | options
+
+
+def test_the_sdist_holds_what_the_wheel_is_built_from(source, distributions):
+    with tarfile.open(distributions[0]) as archive:
+        names = {name.partition('/')[2] for name in archive.getnames()}
+    inside = {f'{folder}/{name}' for folder in FOLDERS for name in files(source / folder, '*.*')}
+    assert names >= inside | {*FILES, 'PKG-INFO'}
+    tops = {name.partition('/')[0] for name in names if name}
+    assert tops == {*FOLDERS, *FILES, 'PKG-INFO', 'setup.cfg', 'amsnet_basicsr.egg-info'}
+
+
+def test_the_quick_start_runs_from_an_installation(site, tmp_path):
+    changes = ('train:total_iter=2', 'train:scheduler:periods=[2]', 'network_g:width=4', 'report:refine=[none]')
+    output = python(
+        *('-m', 'amsnet_basicsr.train', '-opt', 'options/quickstart.yml', '--force_yml', *changes),
+        cwd=tmp_path, PYTHONPATH=str(site),
+    )  # fmt: skip
+    assert f'the one that comes with the package: {site}/amsnet_basicsr/option_files/quickstart.yml' in output
+    assert re.search(r'\| AMSNet[^|]*\| +-?\d+\.\d\d \|', output)
+    assert (tmp_path / 'experiments' / 'quickstart' / 'models' / 'net_g_latest.pth').is_file()
+
+
+def test_pictures_are_denoised_by_an_installation(site, tmp_path):
+    cv2.imwrite(str(tmp_path / 'noisy.png'), noisy_picture(40, 48, 0))
+    python(site / 'bin' / 'amsnet-denoise', 'noisy.png', '-o', 'clean', cwd=tmp_path, PYTHONPATH=str(site))
+    assert (tmp_path / 'clean' / 'noisy.png').is_file()
+
+
+def test_options_of_the_users_own_come_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'quickstart.yml').write_text('mine: 1')
+    assert find_options('quickstart.yml') == 'quickstart.yml'
+    assert not capsys.readouterr().out
+    assert Path(find_options('options/quickstart.yml')) == REPOSITORY / 'options' / 'quickstart.yml'
+    assert 'options/quickstart.yml is not in this folder' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'near'),
+    [
+        ('options/quikstart.yml', 'quickstart.yml'),
+        ('quickstart', 'quickstart.yml'),
+        ('/nowhere/train_small.yml', 'train_amsnet_small.yml'),
+        ('table4_unet.yml', 'ablation/table4_unet.yml'),
+        ('options/../options/quickstart.yml', 'quickstart.yml'),
+    ],
+)
+def test_options_that_do_not_exist_are_told_with_near_names(wrong, near, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf'^{re.escape(wrong)} does not exist; .*\b{re.escape(near)}\b'):
+        find_options(wrong)
+
+
+def test_a_name_unlike_all_others_is_told_plainly(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r'^0 does not exist$'):
+        find_options('0')
+    assert set(shipped_options()) == files(REPOSITORY / 'options', '*.yml')
+
+
+@pytest.fixture
+def lower_bounds() -> Callable[[str], dict[str, str]]:
+    pytest.importorskip('tomllib')
+    return runpy.run_path(str(REPOSITORY / 'scripts' / 'test_dependencies.py'))['lower_bounds']
+
+
+def test_every_dependency_has_one_lower_bound(lower_bounds):
+    oldest = lower_bounds((REPOSITORY / 'pyproject.toml').read_text())
+    assert oldest['basicsr'] == '1.4.2' and {'torch', 'setuptools', 'onnx', 'spandrel', 'pytest'} < set(oldest)
+
+
+def test_lower_bounds_are_read_from_build_run_time_and_extras(lower_bounds):
+    project = (
+        '[build-system]\nrequires = ["a>=1.0.1"]\n'
+        '[project]\nname = "p"\ndependencies = ["b[x, y] <3, >=2", "a>=1.0.1,<2"]\n'
+        '[project.optional-dependencies]\nc = ["c-d == 1.4"]\ntest = ["p[c]", "e~=5.1"]\n'
+    )
+    assert lower_bounds(project) == {'a': '1.0.1', 'b': '2', 'c-d': '1.4', 'e': '5.1'}
+    with pytest.raises(ValueError, match=r"a has two lower bounds, 1.0.1 and 1.1; 'e<6' has no lower bound"):
+        lower_bounds(project.replace('a>=1.0.1,<2', 'a>=1.1').replace('e~=5.1', 'e<6'))
+    with pytest.raises(ValueError, match='for some Pythons only'):
+        lower_bounds(project.replace('e~=5.1', "e>=5; python_version<'3.12'"))
