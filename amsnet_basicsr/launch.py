@@ -2,6 +2,7 @@
 
 import os
 import os.path as osp
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -44,9 +45,13 @@ def test(root_path: str) -> None:
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
 
     import basicsr.test  # isort: skip
+    from amsnet_basicsr.convert import WeightsError
 
     prepared = _prepare_by_ours(basicsr.test, command)
-    basicsr.test.test_pipeline(root_path)
+    try:
+        basicsr.test.test_pipeline(root_path)
+    except WeightsError as error:
+        sys.exit(f'Testing ended: {error}')
     if prepared['rank'] == 0:
         print(f'Pictures and log: {osp.relpath(prepared["path"]["results_root"])}')
 

@@ -54,7 +54,10 @@ def main() -> None:
             photo = read_photo(args.noisy / name)
             noisy = photo.pixels.astype(np.float32) / np.iinfo(photo.pixels.dtype).max
             groups = [denoisers[i : i + args.symmetries] for i in range(0, len(denoisers), args.symmetries)]
-            mean = np.mean([self_ensemble(group, noisy) for group in groups], axis=0)
+            try:
+                mean = np.mean([self_ensemble(group, noisy) for group in groups], axis=0)
+            except DenoiseError as error:
+                sys.exit(f'{args.noisy / name}: {error}')
             write_photo(args.output / name, Photo((255 * mean).round().astype(np.uint8)))
     except (DenoiseError, PhotoError, OSError, ValueError) as error:
         sys.exit(str(error))

@@ -62,6 +62,8 @@ def watch(command: list[str], every: float, table: Path) -> int:
                 memory, files, count = look(psutil.Process(running.pid))
             except psutil.Error:
                 break
+            if not memory:  # it has ended, and waits to be asked for its status
+                break
             writer.writerow([f'{time.monotonic() - start:.1f}', f'{memory:.1f}', files, count])
             file.flush()
             try:
@@ -70,6 +72,7 @@ def watch(command: list[str], every: float, table: Path) -> int:
                 continue
             except KeyboardInterrupt:  # the command has got it too
                 running.wait()
+        running.wait()
     return running.returncode
 
 

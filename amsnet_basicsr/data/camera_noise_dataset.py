@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
 from amsnet_basicsr.data.camera_simulation import SIMULATION_KEYS, Simulation
-from amsnet_basicsr.data.image_file import decode_image, to_tensor
+from amsnet_basicsr.data.image_file import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import LOADER_KEYS, find_images
 from amsnet_basicsr.options.reader import refuse_unknown
 
@@ -161,8 +161,7 @@ def read_scene(path: str) -> np.ndarray:
         ValueError: If it cannot be read, or has less than 3 pixels on a side; the message names the file.
     """
     try:
-        with open(path, 'rb') as file:
-            scene = decode_image(file.read(), path)
+        scene = decode_image(read_bytes(path), path)
     except OSError as error:
         raise ValueError(f'{path} cannot be read: {error.strerror}') from error
     if min(scene.shape[:2]) < SMALLEST_SIDE:

@@ -137,6 +137,9 @@ def export(
     net = loaded.net.float().eval().requires_grad_(False)
     if half:
         net = net.half().float()  # what a reader of the file gets, and so what it is compared with
+        for name, value in net.state_dict().items():
+            if not value.isfinite().all():
+                raise ExportError(f'--half: {name} holds values beyond those of float16; leave it out')
     multiple = _multiple(net, loaded.source)
     metadata = {**_metadata(loaded, kind), **(metadata or {})}
     notes = [note for note in loaded.notes if '--scheme' not in note]

@@ -294,7 +294,7 @@ def _fill(output: ResumableLmdb, found: FoundPhotos, rules: PhotoRules, choices:
     noise = estimate_noise(found, taken, rules, choices.workers)
     report = _report(found, rules, records, taken, noise, sum(group.stored for group in output.groups().values()))
     with whole_file(output.folder / REPORT) as file:
-        file.write((json.dumps(asdict(report), indent=2, ensure_ascii=False) + '\n').encode())
+        file.write((json.dumps(asdict(report), indent=2, ensure_ascii=False) + '\n').encode(errors='backslashreplace'))
     output.finish(_list_patches(records, taken, rules.size))
     return report
 
@@ -326,7 +326,10 @@ def _store(
 
 
 def _fingerprint(path: Path) -> list[int]:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError:  # a link that leads nowhere
+        return [0, 0]
     return [status.st_size, status.st_mtime_ns]
 
 

@@ -124,7 +124,10 @@ def denoise_blocks(read: ReadBlock, denoise: Callable[[np.ndarray], np.ndarray],
     names = {block_name(i, j): (i, j) for i, j in np.ndindex(GRID)}
     left = {name: place for name, place in names.items() if not (folder / f'{name}.png').is_file()}
     record = folder / 'timing.json'
-    seconds, megapixels = json.loads(record.read_bytes()) if record.is_file() else (0.0, 0.0)
+    try:
+        seconds, megapixels = map(float, json.loads(record.read_bytes())) if record.is_file() else (0.0, 0.0)
+    except (TypeError, ValueError) as error:
+        raise PrepareError(f'{record} is damaged; remove it, and the time counts from here on') from error
     with tqdm(total=len(names), initial=len(names) - len(left), unit='block', disable=None) as bar:
         for name, place in left.items():
             noisy = read(*place)

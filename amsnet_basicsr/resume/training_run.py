@@ -17,6 +17,7 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import get_dist_info
 from torch.utils.data import DataLoader, Dataset
 
+from amsnet_basicsr.convert import WeightsError
 from amsnet_basicsr.distributed import leave, wait_for_all
 from amsnet_basicsr.interruption import Interruption
 from amsnet_basicsr.models.loss_guard import BadLossError, bad_loss_message
@@ -261,7 +262,7 @@ def train_or_stop(pipeline: ModuleType, root_path: str) -> None:
                     print(f'Training {said}', flush=True)
                 sys.exit(128 + (interruption.signal or signal.SIGTERM))
             leave()
-        except (ResumeError, BadLossError, BadWeightsError, CheckpointError) as error:
+        except (ResumeError, BadLossError, BadWeightsError, CheckpointError, WeightsError) as error:
             sys.exit(f'Training ended: {error}')
         except KeyboardInterrupt:
             sys.exit('Training ended at once; --auto_resume goes on from the newest checkpoint, if there is one')

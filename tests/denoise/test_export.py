@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from amsnet_basicsr.archs import ARCHS
@@ -281,6 +282,13 @@ def test_half_stores_16_bit_and_metadata_goes_along(tmp_path, weights, capsys):
     with torch.no_grad():
         assert 0 < (rounded(x) - exact(x)).abs().max() < 0.01
     assert '--half is for files of weights' in refused(capsys, '-o', tmp_path / 'a.onnx', '--model', weights, '--half')
+    state = load_file(weights)
+    state['intro.weight'][0, 0, 0, 0] = 1e6
+    save_file(state, tmp_path / 'large.safetensors', {**read_file(weights)[1], 'format': 'pt'})
+    arguments = ('--model', tmp_path / 'large.safetensors', '--half')
+    large = refused(capsys, '-o', tmp_path / 'b.safetensors', *arguments)
+    assert '--half: intro.weight holds values beyond those of float16' in large
+    assert not (tmp_path / 'b.safetensors').exists()
     no_place = refused(capsys, '-o', tmp_path / 'a.pth', '--model', weights, '--metadata', 'license=MIT')
     assert '--metadata' in no_place and '.safetensors' in no_place
 

@@ -284,6 +284,15 @@ def test_without_an_estimate_the_usual_stride_is_named(prepare, tmp_path):
     assert 'scheme.train_stride: 5' in out and 'crop_size: 45' in out
 
 
+def test_a_broken_link_and_a_name_that_is_no_text_are_left_out(prepare, tmp_path):
+    folder = tmp_path / 'photos'
+    save(folder / '0.png', rgb(64, 64, 0))
+    (folder / '1.png').symlink_to('nowhere.png')
+    (folder / os.fsdecode(b'caf\xe9.png')).write_bytes(b'no picture')
+    prepare(folder, '-o', tmp_path / 'mine.lmdb', '--size', 64)
+    assert len(listed(tmp_path / 'mine.lmdb')) == 1
+
+
 def test_mistakes_are_told_in_one_line(prepare, tmp_path, capsys):
     folder, target = tmp_path / 'photos', tmp_path / 'mine.lmdb'
     assert prepare(folder, '-o', target, fails=True) == f'prepare_photos.py: there is no folder {folder}\n'
