@@ -213,12 +213,9 @@ def inspected(options: dict[str, Any], folder: Path, is_train: bool) -> tuple[li
 
 
 def test_preflight(folder: Path) -> None:
-    fine = 0
-
     @fuzz
     @given(drawn=damaged_options(seeds(folder)))
     def try_one(drawn: tuple[dict[str, Any], bool]) -> None:
-        nonlocal fine
         options, is_train = drawn
         path = folder / 'fuzzed.yml'
         path.write_text(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), encoding='utf-8')
@@ -229,8 +226,7 @@ def test_preflight(folder: Path) -> None:
         problems, notes = inspected(read, folder, is_train)
         assert all(isinstance(said, str) and len(said) < 3000 for said in problems + notes)
         assert random.getstate() == state
-        fine += not problems
 
+    assert inspected(seeds(folder)[0], folder, True)[0] == []  # undamaged it passes: not everything is refused
     try_one()
-    assert fine > 0  # not everything is refused
     assert sorted(path.name for path in folder.iterdir()) == ['bad.lmdb', 'fuzzed.yml', 'list.txt', 'noisy', 'w.pth']
