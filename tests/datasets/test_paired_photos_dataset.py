@@ -17,7 +17,7 @@ from amsnet_basicsr.data import PairedPhotosDataset
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.preflight.checks import check_options
 from tests.conftest import REPOSITORY, noisy_picture
-from tests.pipeline.options import TINY_DNCNN, write
+from tests.pipeline.options import TINY_DNCNN, some_weights, write
 
 
 def put(path: Path, seed: int = 0, size: tuple[int, int] = (40, 48)) -> np.ndarray:
@@ -160,7 +160,7 @@ def test_the_options_files_name_what_is_there(name, tmp_path, monkeypatch):
     problems, _ = check_options(opt)
     assert any('pretrain_network_g' in problem for problem in problems)
     weights.parent.mkdir(parents=True)
-    weights.touch()
+    some_weights(weights)
     assert 'datasets' in '; '.join(check_options(opt)[0])
     if 'dataroot' in data:
         put(Path(data['dataroot']) / 'a_real.png')

@@ -202,6 +202,7 @@ def test_nothing_whole_is_an_error_and_nothing_is_archived(trainings, make_folde
     trainings.run('-opt', file)
     root = tmp_path / 'experiments'
     state = root / 'torn' / 'training_states' / '3.state'
+    whole = state.read_bytes()
     state.write_bytes(b'')
     output = trainings.run('-opt', file, '--auto_resume')
     assert output.endswith('exit code 1') and 'leave out --auto_resume to start anew' in output
@@ -210,8 +211,13 @@ def test_nothing_whole_is_an_error_and_nothing_is_archived(trainings, make_folde
 
     opt = options(tmp_path / 'noisy', 'other', 3, save_checkpoint_freq=3)
     opt['path']['resume_state'] = str(state)
-    output = trainings.run('-opt', write(tmp_path / 'other.yml', opt))
-    assert output.endswith('exit code 1') and 'path.resume_state: torn or missing' in output
+    file = write(tmp_path / 'other.yml', opt)
+    output = trainings.run('-opt', file)
+    assert output.endswith('exit code 1') and f'path.resume_state: {state}: it is damaged' in output
+    state.write_bytes(whole)
+    (root / 'torn' / 'models' / 'net_g_3.pth').unlink()
+    output = trainings.run('-opt', file)
+    assert output.endswith('exit code 1') and re.search(r'path\.resume_state: torn or missing: \S+net_g_3\.pth', output)
 
 
 def test_a_state_of_another_experiment_serves_with_its_own_weights(trainings, make_folder, tmp_path):
