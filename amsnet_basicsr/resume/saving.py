@@ -124,6 +124,7 @@ def save_training_state(model: Any, epoch: int, current_iter: int) -> None:
     content = {
         'epoch': epoch,
         'iter': current_iter,
+        'manual_seed': model.opt.get('manual_seed'),
         'optimizers': [optimizer.state_dict() for optimizer in model.optimizers],
         'schedulers': [scheduler.state_dict() for scheduler in model.schedulers],
         'best': {

@@ -136,6 +136,8 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     # Optimizers and schedulers move what they load to the device of their parameters.
     state = torch.load(path, map_location='cpu', weights_only=True)
     check_resume(opt, state['iter'])
+    if state.get('manual_seed') is not None:  # one that was drawn is drawn anew at each start
+        opt['manual_seed'] = state['manual_seed']
     for label, weights in zip(_labels(opt), networks_of(path, _labels(opt)), strict=True):
         opt['path'][f'pretrain_{label.replace("net_", "network_", 1)}'] = str(weights)
     for name in (

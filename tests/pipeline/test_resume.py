@@ -107,6 +107,17 @@ def test_workers_make_no_difference(trainings, make_folder, tmp_path):
     assert_same(weights(tmp_path, 'workers0'), weights(tmp_path, 'workers2'))
 
 
+def test_a_seed_that_was_drawn_is_kept(trainings, make_folder, tmp_path):
+    opt = options(make_folder('noisy'), 'drawn', 8, save_checkpoint_freq=4)
+    del opt['manual_seed']
+    file = write(tmp_path / 'train.yml', opt)
+    trainings.run('-opt', file)
+    whole = weights(tmp_path, 'drawn')
+    forget_after(tmp_path / 'experiments' / 'drawn', 4)
+    assert 'iter: 4.' in trainings.run('-opt', file, '--auto_resume')
+    assert_same(weights(tmp_path, 'drawn'), whole)
+
+
 def test_another_seed_sees_other_data(trainings, make_folder, tmp_path):
     opt = options(make_folder('noisy'), 'seed', 3)
     for seed in (0, 1):
