@@ -17,8 +17,8 @@ def prepare_import() -> None:
 
 def apply() -> None:
     """Apply every patch that needs BasicSR to be imported; a second call changes nothing."""
+    from amsnet_basicsr.models.sr_validation import guard_validation
     from amsnet_basicsr.safe_load import explain_load_network
-    from amsnet_basicsr.sr_validation import guard_validation
 
     offer_all_optimizers()
     go_on_exactly()

@@ -18,8 +18,8 @@ def join_processes(backend: str = 'nccl', timeout: float = _TIMEOUT_MINUTES, **o
 
     Args:
         backend: `nccl`, which becomes `gloo` where there is no GPU, or another of PyTorch's.
-        timeout: Minutes after which a process stops waiting for another. Longer than what one process does alone: the
-            comparison at the end, or the validation of a data set that can't be shared out.
+        timeout: Minutes after which a process stops waiting for another. Longer than what the first does alone: the
+            validation.
         **options: More for `torch.distributed.init_process_group`; `dist_params` of the options file.
 
     Raises:
@@ -59,9 +59,14 @@ def place_network(model: Any, net: nn.Module) -> nn.Module:
     return DataParallel(net) if model.opt['num_gpu'] > 1 else net
 
 
+def has_joined() -> bool:
+    """Tell whether this process is one of several."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
 def wait_for_all() -> None:
     """Wait until every process is here; nothing if there is but one."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    if has_joined():
         torch.distributed.barrier()
 
 
@@ -74,30 +79,14 @@ def from_first(value: Any) -> Any:
     Returns:
         What the first process has.
     """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if not has_joined():
         return value
     holder = [value]
     torch.distributed.broadcast_object_list(holder, src=0)
     return holder[0]
 
 
-def gathered(value: Any) -> list[Any]:
-    """Collect what all processes have.
-
-    Args:
-        value: What this process has. Something that pickles.
-
-    Returns:
-        What each has, by rank.
-    """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return [value]
-    values: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(values, value)
-    return values
-
-
 def leave() -> None:
     """Take leave of the other processes, if there are any."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    if has_joined():
         torch.distributed.destroy_process_group()

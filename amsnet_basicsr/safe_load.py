@@ -108,11 +108,14 @@ def explain_load_network() -> None:
     def load_network(
         self: Any, net: nn.Module, load_path: str, strict: bool = True, param_key: str | None = 'params'
     ) -> None:
-        if problem := weights_problem(load_path, param_key):
-            raise WeightsError(problem)
         try:
             original(self, net, load_path, strict, param_key)
-        except RuntimeError as error:  # PyTorch lists every key; the first line that names one is enough
+        except Exception as error:
+            if problem := weights_problem(load_path, param_key):
+                raise WeightsError(problem) from None
+            if not isinstance(error, RuntimeError):
+                raise
+            # PyTorch lists every key; the first line that names one is enough.
             lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
             raise WeightsError(
                 f'{load_path} does not fit {type(self.get_bare_model(net)).__name__} as network_g describes it: '

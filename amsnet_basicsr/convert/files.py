@@ -1,10 +1,8 @@
 """Reading and writing files of weights: tensors only, and whole or not at all."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from amsnet_basicsr.convert.errors import WeightsError, in_one_line
+from amsnet_basicsr.whole_file import whole_file
 
 SUFFIXES = ('.pth', '.safetensors')
 """Kinds of files that are written."""
@@ -87,9 +86,8 @@ def write_file(
         raise WeightsError('it exists already; --overwrite replaces it')
     # Copies: a view would take its whole storage along, and safetensors refuses shared ones.
     weights = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in weights.items()}
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
-        with temporary.open('xb') as file:
+        with whole_file(path, sync=True) as file:
             if path.suffix == '.pth':
                 torch.save({'params': weights}, file)
             else:
@@ -97,11 +95,5 @@ def write_file(
                 if scheme is not None:
                     metadata['scheme'] = json.dumps(dict(scheme))
                 file.write(save(weights, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
         raise WeightsError(f'it cannot be written: {error.strerror or error}') from None
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()

@@ -4,6 +4,8 @@ import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
 
+from amsnet_basicsr.distributed import has_joined
+
 
 def mask_l1_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:
     """Mean absolute error over the hidden pixels.
@@ -24,7 +26,7 @@ def mask_l1_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.T
     if hidden is None:
         return error.mean()
     count = hidden.expand_as(error).sum(dtype=torch.float32)
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    if has_joined():
         torch.distributed.all_reduce(count)
         count = count / torch.distributed.get_world_size()
     return torch.where(hidden, error, 0).sum() / count.clamp(min=1)

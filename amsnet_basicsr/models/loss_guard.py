@@ -4,8 +4,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from amsnet_basicsr.distributed import has_joined
+
 POLICIES = ('stop', 'skip')
 _MOST_IN_A_ROW = 20
+_ADVICE = '. Lower the learning rate, or set train.on_bad_loss: skip'
 
 
 class BadLossError(RuntimeError):
@@ -83,7 +86,7 @@ class LossGuard:
             event.record()
             self._pending = (flag, event, message)
             return True
-        if self.policy == 'skip' and torch.distributed.is_available() and torch.distributed.is_initialized():
+        if self.policy == 'skip' and has_joined():
             agreed = finite.float()
             torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MIN)
             finite = agreed > 0
@@ -92,7 +95,7 @@ class LossGuard:
             return True
         self._in_a_row += 1
         if self.policy == 'stop':
-            raise BadLossError(f'{message()}. Lower the learning rate, or set train.on_bad_loss: skip')
+            raise BadLossError(f'{message()}{_ADVICE}')
         if self._in_a_row >= _MOST_IN_A_ROW:
             raise BadLossError(f'{message()}, as in the {_MOST_IN_A_ROW} batches up to here: lower the learning rate')
         self.warn(f'{message()}: batch left out')
@@ -110,4 +113,4 @@ class LossGuard:
         self._pending = None
         event.synchronize()
         if not flag.item():
-            raise BadLossError(f'{message()}. Lower the learning rate, or set train.on_bad_loss: skip')
+            raise BadLossError(f'{message()}{_ADVICE}')

@@ -9,6 +9,7 @@ images of equal names over each other, and NaN as black.
 import inspect
 import json
 import os.path as osp
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from amsnet_basicsr.models.image_names import distinct_name
 from amsnet_basicsr.resume.saving import CheckpointError
 from amsnet_basicsr.whole_file import whole_file
 
@@ -57,10 +59,10 @@ class ValidationLoop:
                 metric_opt.setdefault('better', 'lower')
         results: dict[str, list[float]] = {}
         input_results: dict[str, list[float]] = {}
-        names: set[str] = set()
+        names: dict[str, Hashable] = {}
         for number, data in enumerate(tqdm(dataloader, disable=not self.opt['val'].get('pbar', False), unit='image')):
             self.stop_if_asked()
-            name = _unique_name(data['lq_path'][0], names)
+            name = distinct_name(data['lq_path'][0], names, owner=number)
             self.feed_data(data)
             self.test()
             if not torch.isfinite(self.output).all():
@@ -183,17 +185,6 @@ def picture_strip(pictures: list[np.ndarray]) -> np.ndarray:
     line = np.full((pictures[0].shape[0], 4, 3), 255, np.uint8)
     parts = [part for picture in pictures for part in (line, picture)][1:]
     return np.concatenate(parts, axis=1)
-
-
-def _unique_name(path: str, taken: set[str]) -> str:
-    """Name of an image without folder and extension; numbered if another of the set has it already."""
-    stem = osp.splitext(osp.basename(path))[0]
-    name, number = stem, 1
-    while name in taken:
-        number += 1
-        name = f'{stem}_{number}'
-    taken.add(name)
-    return name
 
 
 def _required(metric_opt: dict[str, Any]) -> set[str]:

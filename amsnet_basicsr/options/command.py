@@ -156,22 +156,6 @@ def list_problems(path: str, problems: list[str], outcome: str) -> str:
     return '\n  - '.join([f'{path} has {count}; {outcome}:', *lines])
 
 
-def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], argparse.Namespace]:
-    """Take the place of BasicSR's function of this name.
-
-    Args:
-        root_path: Folder of `experiments/` and `results/`.
-        is_train: Whether to train or to test.
-
-    Returns:
-        Options and arguments.
-
-    Raises:
-        SystemExit: If there are problems; all of them are listed.
-    """
-    return prepare(read_command(), root_path, is_train)
-
-
 def _place(launcher: str) -> tuple[int, int]:
     """Find out which process this is, of how many, before they meet."""
     if launcher == 'none':

@@ -2,6 +2,7 @@
 
 import argparse
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -53,18 +54,21 @@ def build_pair(name: str) -> Pair:
     return Pair(net.to(memory_format=torch.channels_last), plain)
 
 
-def add_common_arguments(parser: argparse.ArgumentParser, rounds: int, archs: Sequence[str]) -> None:
+def add_common_arguments(parser: argparse.ArgumentParser, rounds: int) -> None:
     """Declare the arguments that all comparisons have."""
     parser.add_argument(
-        '--archs', nargs='+', choices=CASES, default=list(archs), metavar='NAME', help=f'default: {" ".join(archs)}'
+        '--archs', nargs='+', choices=CASES, default=list(CASES), metavar='NAME', help=f'default: {" ".join(CASES)}'
     )
     parser.add_argument('--rounds', type=int, default=rounds, help=f'times everything is measured: {rounds}')
     parser.add_argument('--threads', type=int, help="threads; default: PyTorch's")
     parser.add_argument('--processor-time', action='store_true', help='processor time, for a machine that is not idle')
 
 
-def check_common(args: argparse.Namespace) -> None:
+def check_common(args: argparse.Namespace) -> Callable[[], float]:
     """Refuse impossible values and set the threads.
+
+    Returns:
+        The clock to time by.
 
     Raises:
         ValueError: The message names the argument.
@@ -75,6 +79,7 @@ def check_common(args: argparse.Namespace) -> None:
             raise ValueError(f'--{name} must be at least 1, got {value}')
     if args.threads:
         torch.set_num_threads(args.threads)
+    return time.process_time if args.processor_time else time.perf_counter
 
 
 def in_turns(tasks: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:

@@ -3,7 +3,6 @@
 import argparse
 import multiprocessing
 import statistics
-import time
 from functools import partial
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def peak_bytes(name: str, size: int, with_r3: bool, side: str, threads: int) -> 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `denoise`."""
-    add_common_arguments(parser, 5, ['Restormer', 'NAFNetBaseline', 'NAFNet', 'UNet', 'DnCNN', 'DeamNet'])
+    add_common_arguments(parser, 5)
     parser.add_argument('--size', type=int, default=256, help='side of the image, an even number: 256')
     parser.add_argument('--no-memory', action='store_true', help='leave out the peak memory (it needs Linux)')
 
@@ -79,10 +78,9 @@ def run(args: argparse.Namespace) -> str:
     Raises:
         ValueError: For impossible values, and if the two sides do not compute the same.
     """
-    check_common(args)
+    clock = check_common(args)
     if args.size < 64 or args.size % 2:
         raise ValueError(f'--size must be an even number of at least 64, got {args.size}')
-    clock = time.process_time if args.processor_time else time.perf_counter
     rows = []
     context = multiprocessing.get_context('spawn')  # a process that holds nothing of this one
     for name in args.archs:

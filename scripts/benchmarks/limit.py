@@ -2,7 +2,6 @@
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -37,7 +36,7 @@ def matrix_rate(clock: Callable[[], float], rounds: int = 9) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `limit`."""
-    add_common_arguments(parser, 5, ['Restormer', 'NAFNetBaseline', 'NAFNet', 'UNet', 'DnCNN', 'DeamNet'])
+    add_common_arguments(parser, 5)
 
 
 def run(args: argparse.Namespace) -> str:
@@ -52,8 +51,7 @@ def run(args: argparse.Namespace) -> str:
     Raises:
         ValueError: For impossible values.
     """
-    check_common(args)
-    clock = time.process_time if args.processor_time else time.perf_counter
+    clock = check_common(args)
     rate = matrix_rate(clock)
     rows = []
     for name in args.archs:

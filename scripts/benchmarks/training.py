@@ -3,7 +3,6 @@
 import argparse
 import copy
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -88,7 +87,7 @@ def check_step(name: str, pair: Pair, noisy: torch.Tensor, index: torch.Tensor) 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `train`."""
-    add_common_arguments(parser, 9, ['Restormer', 'NAFNetBaseline', 'NAFNet', 'UNet', 'DnCNN', 'DeamNet'])
+    add_common_arguments(parser, 9)
     parser.add_argument('--size', type=int, default=160, help='side of the crops, a multiple of 5 from 100 on: 160')
     parser.add_argument('--batch', type=int, default=2, help='crops in a batch: 2')
 
@@ -105,12 +104,11 @@ def run(args: argparse.Namespace) -> str:
     Raises:
         ValueError: For impossible values, and if the two sides do not compute the same.
     """
-    check_common(args)
+    clock = check_common(args)
     if args.size < 100 or args.size % STRIDE or args.batch < 1:
         raise ValueError(
             f'--size must be a multiple of {STRIDE} from 100 on and --batch at least 1: {args.size}, {args.batch}'
         )
-    clock = time.process_time if args.processor_time else time.perf_counter
     generator = torch.Generator().manual_seed(1)
     noisy = torch.rand(args.batch, 3, args.size, args.size, generator=generator)
     side = args.size // STRIDE

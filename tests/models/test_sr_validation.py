@@ -7,7 +7,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
-from amsnet_basicsr.sr_validation import distinct_name, guard_validation
+from amsnet_basicsr.models.image_names import distinct_name
+from amsnet_basicsr.models.sr_validation import guard_validation
 from tests.models.test_validation import Pictures
 from tests.pipeline.options import train_options
 

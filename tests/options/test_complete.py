@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from amsnet_basicsr import plugin  # noqa: F401 (makes BasicSR importable)
-from amsnet_basicsr.options.command import Command, command_parser, parse_options, prepare
+from amsnet_basicsr.options.command import Command, command_parser, prepare, read_command
 from amsnet_basicsr.options.complete import complete_options
 from amsnet_basicsr.options.reader import read_options
 from tests.conftest import REPOSITORY
@@ -124,7 +124,7 @@ def test_the_command_line_is_basicsrs(make_folder, tmp_path, monkeypatch, capsys
     path = write(tmp_path / 'o.yml', options)
     monkeypatch.setattr(sys, 'argv', ['train.py', '-opt', str(path), '--auto_resume', '--force_yml', 'logger=3'])
     with pytest.raises(SystemExit) as caught:
-        parse_options(str(tmp_path))
+        prepare(read_command(), str(tmp_path), is_train=True)
     report = str(caught.value).splitlines()
     assert report[0] == f'{path} has 2 problems; nothing was started:'
     assert sorted(report[1:]) == [
@@ -133,5 +133,5 @@ def test_the_command_line_is_basicsrs(make_folder, tmp_path, monkeypatch, capsys
     ]
     monkeypatch.setattr(sys, 'argv', ['train.py'])
     with pytest.raises(SystemExit) as caught:
-        parse_options(str(tmp_path))
+        prepare(read_command(), str(tmp_path), is_train=True)
     assert caught.value.code == 2 and '-opt' in capsys.readouterr().err

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import psutil
 import torch
@@ -56,8 +57,10 @@ def test_two_processes_take_the_steps_of_one_and_resume(run, make_folder, tmp_pa
     assert [path.name for path in (tmp_path / 'experiments').iterdir() if 'archived' in path.name] == []
 
 
-def test_a_process_that_dies_takes_the_run_down_with_its_reason(make_folder, tmp_path):
-    opt = options(make_folder('noisy'), 'dies', 100_000, 1)
+@contextmanager
+def under_way(make_folder, tmp_path, name):
+    """A run of two processes in its first steps: torchrun, and the file with what they print."""
+    opt = options(make_folder('noisy'), name, 100_000, 1)
     opt['datasets']['train']['dataset_enlarge_ratio'] = 100_000
     opt['val']['val_freq'] = opt['logger']['save_checkpoint_freq'] = 50_000
     command = [sys.executable, *TORCHRUN, '-opt', write(tmp_path / 'train.yml', opt), '--launcher', 'pytorch']
@@ -65,9 +68,17 @@ def test_a_process_that_dies_takes_the_run_down_with_its_reason(make_folder, tmp
     with log.open('w') as output:
         environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
         torchrun = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env=environment)
-        while 'iter:       5,' not in log.read_text():
-            assert torchrun.poll() is None, log.read_text()[-3000:]
-            time.sleep(0.1)
+        try:
+            while 'iter:       5,' not in log.read_text():
+                assert torchrun.poll() is None, log.read_text()[-3000:]
+                time.sleep(0.1)
+            yield torchrun, log
+        finally:
+            torchrun.kill()
+
+
+def test_a_process_that_dies_takes_the_run_down_with_its_reason(make_folder, tmp_path):
+    with under_way(make_folder, tmp_path, 'dies') as (torchrun, log):
         trainers = [
             child for child in psutil.Process(torchrun.pid).children() if 'amsnet_basicsr' in ' '.join(child.cmdline())
         ]
@@ -79,17 +90,7 @@ def test_a_process_that_dies_takes_the_run_down_with_its_reason(make_folder, tmp
 
 
 def test_both_processes_stop_together_when_asked(make_folder, tmp_path):
-    opt = options(make_folder('noisy'), 'stops', 100_000, 1)
-    opt['datasets']['train']['dataset_enlarge_ratio'] = 100_000
-    opt['val']['val_freq'] = opt['logger']['save_checkpoint_freq'] = 50_000
-    command = [sys.executable, *TORCHRUN, '-opt', write(tmp_path / 'train.yml', opt), '--launcher', 'pytorch']
-    log = tmp_path / 'log'
-    with log.open('w') as output:
-        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-        torchrun = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env=environment)
-        while 'iter:       5,' not in log.read_text():
-            assert torchrun.poll() is None, log.read_text()[-3000:]
-            time.sleep(0.1)
+    with under_way(make_folder, tmp_path, 'stops') as (torchrun, log):
         torchrun.terminate()
         torchrun.wait(timeout=60)
     stopped = int(re.search(r'Training stopped after iteration (\d+), saved as', log.read_text())[1])

@@ -4,14 +4,13 @@ Their loop writes images of equal names (a/1.png, b/1.png; 1.png, 1.jpg; in trai
 other, and NaN as black.
 """
 
-import os.path as osp
 from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
 import torch
 
-from amsnet_basicsr.printable import as_text
+from amsnet_basicsr.models.image_names import distinct_name
 
 
 def guard_validation() -> None:
@@ -66,21 +65,3 @@ class _DistinctNames:
         for data in self._loader:
             path = data['lq_path'][0]
             yield {**data, 'lq_path': [f'{distinct_name(path, self._taken)}.png']}
-
-
-def distinct_name(path: str, taken: dict[str, str]) -> str:
-    """Name an image by its file, without folder and extension; numbered if another image has that name.
-
-    Args:
-        path: The image.
-        taken: Path by name, of those named before; added to. The same path gets the same name again.
-
-    Returns:
-        The name.
-    """
-    stem = as_text(osp.splitext(osp.basename(path))[0])
-    name, number = stem, 1
-    while taken.setdefault(name, path) != path:
-        number += 1
-        name = f'{stem}_{number}'
-    return name
