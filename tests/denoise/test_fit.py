@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -44,15 +45,23 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 def start(cwd: Path, *arguments: object) -> subprocess.Popen:
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPOSITORY)}
+    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
     command = [sys.executable, '-m', 'amsnet_basicsr.denoise.fit', *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
+@pytest.fixture(scope='module', autouse=True)
+def one_thread() -> Iterator[None]:
+    """All trainings of this file on one thread: the number of threads decides how sums are rounded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('OMP_NUM_THREADS', '1')
+        yield
+
+
 @pytest.fixture(scope='module')
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photographs in `photos`, others that can't be used, and a fit that was killed, then finished."""
     folder = tmp_path_factory.mktemp('work')
     photos = photos_in(folder / 'photos')
