@@ -1,21 +1,27 @@
-"""Write options/ablation: Table 3 and Table 4 of the paper, each at paper size and small.
+"""Write options/ablation: the paper's comparisons, one folder each, for scripts/run_ablation.py.
 
     python scripts/make_ablation_options.py
 
-What the experiments share is said once, here. A test makes sure that the files are what this script writes.
+`options/ablation/NAME/SETTING.yml` is one setting at a size for a CPU: within a folder, everything but what is compared
+is equal, the budget first of all. `options/ablation/NAME/paper/SETTING.yml` is the same at the paper's size, for a GPU.
+What the settings share is said once, here. A test makes sure that the files are what this script writes.
+
+A file without `train:` is a test of weights that another setting of the folder has trained; one with
+`path.pretrain_network_g` goes on from such weights. scripts/run_ablation.py trains those first.
 """
 
 import argparse
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent.parent / 'options' / 'ablation'
 
-TEMPLATE = Template("""\
+HEAD = Template("""\
 # $title
-# $size_note
+# $note
 # Written by scripts/make_ablation_options.py: change that instead.
 plugin: !!python/name:amsnet_basicsr.__version__
 
@@ -25,9 +31,7 @@ num_gpu: auto
 manual_seed: 0
 $top_level
 scheme:
-  train_stride: 5
-  test_stride: 2
-  $scheme
+$scheme
 
 datasets:
 $datasets
@@ -37,8 +41,10 @@ scale: 1
 network_g:
 $network
 
-path: {}
+path:$path
+""")
 
+TRAIN = Template("""
 train:
   ema_decay: $ema_decay
   optim_g:
@@ -52,7 +58,9 @@ train:
   total_iter: $iterations
   warmup_iter: $warmup
   $loss
+""")
 
+VALIDATION = Template("""
 val:
   val_freq: $every
   save_img: false
@@ -60,36 +68,53 @@ val:
   metrics:
     psnr: {type: calculate_psnr, crop_border: 0}
     ssim: {type: calculate_ssim, crop_border: 0}
-
-logger:
-  print_freq: 100
-  save_checkpoint_freq: $every
-  use_tb_logger: true
-$distributed
-# After training: without refinement and with R3, as in the paper's table, beside the noisy input and the best blur.
-report:
-  refine:
-    - ~
-    - {type: R3, samples: 8, prob: 0.16}
 """)
 
-PAPER_DATASETS = Template("""\
+TEST = """
+val:
+  save_img: false
+"""
+
+LOGGER = Template("""
+logger:
+  print_freq: 100
+  save_checkpoint_freq: $checkpoint
+  use_tb_logger: $tensorboard
+""")
+
+DISTRIBUTED = """
+dist_params:
+  backend: nccl
+  port: 29500
+"""
+
+REPORT = Template("""
+# $when, on both sets, beside the noisy input and the best blur.
+report:
+  refine:
+$refine
+""")
+
+PAPER_TRAINING_SET = Template("""\
   train:
     name: SIDD-Medium-noisy
     type: NoisyImageDataset
     dataroot_lq: datasets/SIDD_Medium/noisy_512.lmdb
     io_backend: {type: lmdb}
-    crop_size: 160
+    crop_size: $crop
     batch_size_per_gpu: $batch
     num_worker_per_gpu: 4
+""")
+
+PAPER_VALIDATION_SET = """\
   val:
     name: SIDD-validation
     type: PairedImageDataset
     dataroot_lq: datasets/SIDD_validation/noisy
     dataroot_gt: datasets/SIDD_validation/clean
-    io_backend: {type: disk}""")
+    io_backend: {type: disk}"""
 
-SMALL_DATASETS = Template("""\
+SMALL_TRAINING_SET = Template("""\
   train:
     name: sidd-noisy
     type: NoisyImageDataset
@@ -100,6 +125,9 @@ SMALL_DATASETS = Template("""\
     batch_size_per_gpu: $batch
     num_worker_per_gpu: 0
     dataset_enlarge_ratio: 10
+""")
+
+SMALL_VALIDATION_SETS = """\
   val:
     name: sidd-progress
     type: PairedImageDataset
@@ -113,63 +141,86 @@ SMALL_DATASETS = Template("""\
     dataroot_lq: datasets/sidd/noisy
     dataroot_gt: datasets/sidd/clean
     meta_info_file: datasets/sidd/report.txt
-    io_backend: {type: disk}""")
+    io_backend: {type: disk}"""
 
-#: What each model has of its own: a line of `scheme` and the loss.
-MODELS = {
-    'AMSNetModel': {'scheme': 'branches: 2', 'loss': 'mask_opt: {type: MaskL1Loss}'},
-    'APBSNModel': {'scheme': 'pad: 2', 'loss': 'pixel_opt: {type: L1Loss}'},
+NOTHING = '~'
+AVERAGE = '{type: PartitionAverage, samples: 4}'
+R3 = '{type: R3, samples: 8, prob: 0.16}'
+
+#: What each model learns by, and its own line of `scheme`.
+LOSSES = {'AMSNetModel': 'mask_opt: {type: MaskL1Loss}', 'APBSNModel': 'pixel_opt: {type: L1Loss}'}
+OWN_SCHEME = {'AMSNetModel': {'branches': 2}, 'APBSNModel': {'pad': 2}}
+
+#: Three levels, so that a sub-image's sides should be multiples of 8; 0.18 M weights. The smallest that still denoises:
+#: learning and testing take about the same time each.
+TINY_NAFNET = {
+    'type': 'NAFNet',
+    'img_channel': 3,
+    'width': 8,
+    'middle_blk_num': 4,
+    'enc_blk_nums': [1, 1, 2],
+    'dec_blk_nums': [1, 1, 1],
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Experiment:
-    """One row of a table.
+@dataclass(frozen=True)
+class Setting:
+    """One options file.
 
     Attributes:
-        title: First line of the files.
-        network: `network_g` at paper size.
-        small_network: What is different in the small one.
+        title: Its first line.
+        network: `network_g`.
         model: Model type.
-        batch: Crops per step at paper size: official configurations have 2 for Restormer, 4 for the others.
-        small_iterations: Steps of the small one, equal within a table.
-        small_lr: Learning rate of the small one, equal within a table.
-        small_crop: Side of its crops, equal within a table.
+        train_stride: P_s while training.
+        test_stride: P_s while denoising.
+        branches: k of AMSNet.
+        crop: Side of the training crops; 80 gives sub-images of 16 pixels at stride 5, a quarter of the paper's cost.
+        batch: Crops per step.
+        iterations: Steps; 0 for a setting that is only tested.
+        lr: Learning rate.
+        smoothness: λ; None leaves the smoothness loss out.
+        weights: The setting of the same folder whose weights it starts from or tests.
+        validations: How often the sets are denoised while it trains; the report comes in any case, and costs as much.
+        refine: What is reported.
     """
 
     title: str
-    network: dict[str, Any]
-    small_network: dict[str, Any]
+    network: dict[str, Any] = dataclasses.field(default_factory=lambda: TINY_NAFNET)
     model: str = 'AMSNetModel'
+    train_stride: int = 5
+    test_stride: int = 2
+    branches: int = 2
+    crop: int = 80
+    batch: int = 2
+    iterations: int = 2000
+    lr: str = '2e-3'
+    smoothness: str | None = None
+    weights: str | None = None
+    validations: int = 0
+    refine: tuple[str, ...] = (NOTHING, AVERAGE)
+
+
+@dataclass(frozen=True)
+class PaperNetwork:
+    """A network of Table 4.
+
+    Attributes:
+        name: As the paper calls it.
+        figure: PSNR in dB there, after fine-tuning, with R3.
+        network: `network_g` at the paper's size.
+        small: What is different in the small one.
+        batch: Crops per step: official configurations have 2 for Restormer, 4 for the others.
+    """
+
+    name: str
+    figure: str
+    network: dict[str, Any]
+    small: dict[str, Any]
     batch: int = 4
-    small_iterations: int = 1500
-    small_lr: str = '1e-3'
-    small_crop: int = 160
 
 
-def _table3(model: str, dilated: bool, figure: str = '') -> Experiment:
-    method = 'AP-BSN' if model == 'APBSNModel' else 'AMSNet'
-    network = 'D_A (DBSNl: a blind spot)' if dilated else 'D_AS (DBSNl without dilation: no blind spot)'
-    dbsnl = {'type': 'DBSNl', 'in_ch': 3, 'out_ch': 3, 'base_ch': 128, 'num_module': 9, 'dilated': dilated}
-    title = f"The paper's Table 3: {method} with {network}{figure}."
-    # DBSNl has no shortcut from input to output, so that colours are learned late: many small steps, enough channels.
-    small = {'base_ch': 32, 'num_module': 2}
-    return Experiment(title, dbsnl, small, model, small_iterations=6000, small_crop=80)
-
-
-def _table4(
-    name: str, figure: str, network: dict[str, Any], small_network: dict[str, Any], **settings: Any
-) -> Experiment:
-    title = f"The paper's Table 4: AMSNet with {name}; {figure} dB there after fine-tuning, with R3."
-    return Experiment(title, network, small_network, **settings)
-
-
-EXPERIMENTS = {
-    'table3_apbsn_da': _table3('APBSNModel', True),
-    'table3_apbsn_das': _table3('APBSNModel', False, '; 20.91 dB there, with R3'),
-    'table3_amsnet_da': _table3('AMSNetModel', True),
-    'table3_amsnet_das': _table3('AMSNetModel', False, '; 37.11 dB there, with R3'),
-    'table4_restormer': _table4(
+TABLE4 = {
+    'restormer': PaperNetwork(
         'Restormer',
         '37.93',
         {
@@ -187,8 +238,8 @@ EXPERIMENTS = {
         {'dim': 12, 'num_blocks': [1, 1, 1, 2], 'num_refinement_blocks': 1, 'heads': [1, 2, 2, 4]},
         batch=2,
     ),
-    'table4_deamnet': _table4('DeamNet', '37.80', {'type': 'DeamNet'}, {}),
-    'table4_nafnet': _table4(
+    'deamnet': PaperNetwork('DeamNet', '37.80', {'type': 'DeamNet'}, {}),
+    'nafnet': PaperNetwork(
         'NAFNet (its GELU and SE baseline)',
         '37.10',
         {
@@ -203,10 +254,8 @@ EXPERIMENTS = {
         },
         {'width': 16, 'middle_blk_num': 4, 'enc_blk_nums': [1, 1, 2], 'dec_blk_nums': [1, 1, 1]},
     ),
-    'table4_unet': _table4(
-        'UNet', '36.94', {'type': 'UNet', 'in_nc': 3, 'out_nc': 3, 'n_feature': 128}, {'n_feature': 16}
-    ),
-    'table4_dncnn': _table4(
+    'unet': PaperNetwork('UNet', '36.94', {'type': 'UNet', 'in_nc': 3, 'out_nc': 3, 'n_feature': 128}, {'n_feature': 16}),
+    'dncnn': PaperNetwork(
         'DnCNN',
         '36.93',
         {'type': 'DnCNN', 'in_nc': 3, 'out_nc': 3, 'nc': 64, 'nb': 17, 'act_mode': 'BR'},
@@ -215,60 +264,193 @@ EXPERIMENTS = {
 }
 
 
-def render(name: str, small: bool) -> str:
-    """Write the options of one experiment.
+def _table3(small: bool) -> dict[str, Setting]:
+    settings = {}
+    for model, method in (('APBSNModel', 'AP-BSN'), ('AMSNetModel', 'AMSNet')):
+        for dilated in (True, False):
+            network = 'D_A (DBSNl: a blind spot)' if dilated else 'D_AS (DBSNl without dilation: no blind spot)'
+            figure = '' if dilated else f'; {"20.91" if method == "AP-BSN" else "37.11"} dB there, with R3'
+            dbsnl = {'type': 'DBSNl', 'in_ch': 3, 'out_ch': 3, 'base_ch': 128, 'num_module': 9, 'dilated': dilated}
+            setting = Setting(
+                f"The paper's Table 3: {method} with {network}{figure}.", dbsnl, model, batch=4, refine=(NOTHING, R3)
+            )
+            if small:
+                # DBSNl has no shortcut from input to output, so that colours are learned late: many small steps,
+                # enough channels.
+                dbsnl.update(base_ch=32, num_module=2)
+                setting = dataclasses.replace(setting, batch=2, iterations=6000, lr='1e-3', validations=6)
+            settings[f'{method.replace("-", "").lower()}_{"da" if dilated else "das"}'] = setting
+    return settings
+
+
+def _table4(small: bool) -> dict[str, Setting]:
+    settings = {}
+    for word, row in TABLE4.items():
+        title = f"The paper's Table 4: AMSNet with {row.name}; {row.figure} dB there after fine-tuning, with R3."
+        setting = Setting(title, row.network, batch=row.batch, refine=(NOTHING, R3))
+        if small:
+            # Sub-images of 32 pixels, as in the paper: UNet halves them five times, and would see padding else.
+            # As few steps as DeamNet allows, which has one size only and takes two seconds for one.
+            setting = dataclasses.replace(
+                setting, network=row.network | row.small, crop=160, batch=1, iterations=600, lr='1e-3'
+            )
+        settings[word] = setting
+    return settings
+
+
+def _strides() -> dict[str, Setting]:
+    settings = {}
+    for train_stride in (2, 3, 4, 5):
+        for test_stride in (1, 2, 3):
+            name = f'{train_stride}_{test_stride}'
+            trained = test_stride == 2
+            title = f'Strides: trained at {train_stride}, tested at {test_stride}'
+            # 120 is divisible by all train strides; one crop has about the pixels of two of 80.
+            settings[name] = Setting(
+                f'{title}.' if trained else f'{title}, with the weights of {train_stride}_2.',
+                train_stride=train_stride,
+                test_stride=test_stride,
+                crop=120,
+                batch=1,
+                iterations=2000 if trained else 0,
+                weights=None if trained else f'{train_stride}_2',
+            )
+    return settings
+
+
+def _mask_ratio() -> dict[str, Setting]:
+    return {
+        f'k{k}': Setting(f"The paper's Fig. 10: one in {k} pixels hidden, while learning and while denoising.", branches=k)
+        for k in (2, 3, 4, 6)
+    }
+
+
+def _lambda() -> dict[str, Setting]:
+    settings = {'start': Setting("The B from which each λ of the paper's Fig. 11 starts.")}
+    for value in ('0', '0.001', '0.01', '0.1', '1'):
+        # A fine-tuning step runs both branches and costs two. A tenth of the learning rate, as in the paper.
+        settings[value] = Setting(
+            f"The paper's Fig. 11: B fine-tuned with smoothness weight {value}.",
+            iterations=500,
+            lr='2e-4',
+            smoothness=value,
+            weights='start',
+        )
+    return settings
+
+
+def _rate() -> dict[str, Setting]:
+    return {
+        f'batch{batch}_lr{lr}': Setting(
+            f'Learning rate {lr} with batches of {batch}; equal numbers of pixels seen.',
+            batch=batch,
+            iterations=4000 // batch,
+            lr=lr,
+        )
+        for batch in (1, 2, 4)
+        for lr in ('0.0003', '0.001', '0.003')
+    }
+
+
+#: The settings by folder and file name, at a size for a CPU and at the paper's.
+SMALL = {
+    'table3': _table3(small=True),
+    'table4': _table4(small=True),
+    'strides': _strides(),
+    'mask_ratio': _mask_ratio(),
+    'lambda': _lambda(),
+    'rate': _rate(),
+}
+PAPER = {'table3': _table3(small=False), 'table4': _table4(small=False)}
+
+
+def render_small(folder: str, name: str) -> str:
+    """Write the options of a setting at a size for a CPU.
 
     Args:
-        name: Key of `EXPERIMENTS`.
-        small: Small networks and SIDD's validation patches, for a CPU; otherwise the paper's size, for a GPU.
+        folder: Key of `SMALL`.
+        name: Key in that.
 
     Returns:
         The options file.
     """
-    experiment = EXPERIMENTS[name]
-    network = experiment.network | (experiment.small_network if small else {})
-    settings: dict[str, Any] = {
-        'title': experiment.title,
-        'name': f'{name}_small' if small else name,
-        'model': experiment.model,
-        'network': network_block(network),
-        **MODELS[experiment.model],
-    }
-    if small:
-        settings.update(
-            size_note=f'Small, for a CPU, with the budget of all {name.split("_")[0]}_*_small.yml; data as in '
-            'options/train_amsnet_sidd_small.yml.',
-            top_level='channels_last: true\n',
-            datasets=SMALL_DATASETS.substitute(batch=2, crop=experiment.small_crop),
-            iterations=experiment.small_iterations,
-            every=experiment.small_iterations // 6,
-            warmup=50,
-            lr=experiment.small_lr,
-            ema_decay=0.99,
-            distributed='',
-        )
-    else:
-        settings.update(
-            size_note=f'Paper size, for a GPU; data as in options/train_amsnet_restormer.yml, small: {name}_small.yml.',
-            top_level='',
-            datasets=PAPER_DATASETS.substitute(batch=experiment.batch),
-            iterations=125000,
-            every=25000,
-            warmup=-1,
-            lr='1e-4',
-            ema_decay=0.999,
-            distributed='\ndist_params:\n  backend: nccl\n  port: 29500\n',
-        )
-    return TEMPLATE.substitute(settings)
+    setting = SMALL[folder][name]
+    trained = bool(setting.iterations)
+    note = f'Small, for a CPU; {"run by" if trained else "a test, run by"} scripts/run_ablation.py {folder}.'
+    path = ' {}'
+    if setting.weights:
+        weights = f'experiments/ablation_{folder}_{setting.weights}/models/net_g_latest.pth'
+        path = f'\n  pretrain_network_g: {weights}\n  param_key_g: params_ema'
+    training_set = SMALL_TRAINING_SET.substitute(crop=setting.crop, batch=setting.batch) if trained else ''
+    head = _head(
+        setting, f'ablation_{folder}_{name}', note, 'channels_last: true\n', training_set + SMALL_VALIDATION_SETS, path
+    )
+    if not trained:
+        return head + TEST + _report(setting, 'What is tested')
+    every = setting.iterations // (setting.validations or 2)
+    return (
+        head
+        + _train(setting, ema_decay=0.99, warmup=50)
+        + (VALIDATION.substitute(every=every) if setting.validations else '')
+        + LOGGER.substitute(checkpoint=every, tensorboard='true' if setting.validations else 'false')
+        + _report(setting, 'After training')
+    )
+
+
+def render_paper(folder: str, name: str) -> str:
+    """Write the options of a setting at the paper's size.
+
+    Args:
+        folder: Key of `PAPER`.
+        name: Key in that.
+
+    Returns:
+        The options file.
+    """
+    setting = dataclasses.replace(PAPER[folder][name], crop=160, iterations=125000, lr='1e-4')
+    note = f'Paper size, for a GPU; data as in options/train_amsnet_restormer.yml, small: ../{name}.yml.'
+    training_set = PAPER_TRAINING_SET.substitute(crop=setting.crop, batch=setting.batch)
+    return (
+        _head(setting, f'{folder}_{name}', note, '', training_set + PAPER_VALIDATION_SET, ' {}')
+        + _train(setting, ema_decay=0.999, warmup=-1)
+        + VALIDATION.substitute(every=25000)
+        + LOGGER.substitute(checkpoint=25000, tensorboard='true')
+        + DISTRIBUTED
+        + _report(setting, 'After training')
+    )
+
+
+def _head(setting: Setting, name: str, note: str, top_level: str, datasets: str, path: str) -> str:
+    scheme: dict[str, Any] = {'train_stride': setting.train_stride, 'test_stride': setting.test_stride}
+    scheme |= OWN_SCHEME[setting.model] if setting.model != 'AMSNetModel' else {'branches': setting.branches}
+    return HEAD.substitute(
+        title=setting.title, note=note, name=name, model=setting.model, top_level=top_level, datasets=datasets,
+        scheme=network_block(scheme), network=network_block(setting.network), path=path,
+    )  # fmt: skip
+
+
+def _train(setting: Setting, ema_decay: float, warmup: int) -> str:
+    loss = LOSSES[setting.model]
+    if setting.smoothness is not None:
+        loss += f'\n  smooth_opt: {{type: SmoothnessLoss, loss_weight: {setting.smoothness}}}'
+    return TRAIN.substitute(
+        ema_decay=ema_decay, lr=setting.lr, iterations=setting.iterations, warmup=warmup, loss=loss
+    )
+
+
+def _report(setting: Setting, when: str) -> str:
+    return REPORT.substitute(when=when, refine='\n'.join(f'    - {refinement}' for refinement in setting.refine))
 
 
 def render_all() -> dict[str, str]:
     """Write all options.
 
     Returns:
-        The contents by file name.
+        The contents by file name, with folders and `/`.
     """
-    return {f'{name}{"_small" * small}.yml': render(name, small) for name in EXPERIMENTS for small in (False, True)}
+    small = {f'{folder}/{name}.yml': render_small(folder, name) for folder in SMALL for name in SMALL[folder]}
+    paper = {f'{folder}/paper/{name}.yml': render_paper(folder, name) for folder in PAPER for name in PAPER[folder]}
+    return small | paper
 
 
 def network_block(network: dict[str, Any]) -> str:
@@ -291,10 +473,11 @@ def write_files(description: str, files: dict[str, str], folder: Path) -> None:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--folder', type=Path, default=folder, help='where to write; default: %(default)s')
     folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
     for file_name, text in files.items():
-        (folder / file_name).write_text(text, encoding='utf-8')
-        print(folder / file_name)
+        path = folder / file_name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding='utf-8')
+        print(path)
 
 
 if __name__ == '__main__':

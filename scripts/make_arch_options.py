@@ -9,11 +9,11 @@ other networks are those with another `network_g`, without the comments. A test 
 import re
 from pathlib import Path
 
-from make_ablation_options import EXPERIMENTS, network_block, write_files
+from make_ablation_options import TABLE4, network_block, write_files
 
 FOLDER = Path(__file__).resolve().parent.parent / 'options'
 
-#: The networks by the word in file names, which is that of `EXPERIMENTS` too, and what the paper calls them.
+#: The networks by the word in file names, which is that of `TABLE4` too, and what the paper calls them.
 NETWORKS = {'nafnet': "NAFNet (the paper's: its GELU and SE baseline)", 'deamnet': 'DeamNet', 'unet': 'UNet',
             'dncnn': 'DnCNN'}  # fmt: skip
 STAGES = {
@@ -33,7 +33,7 @@ def render(stage: str, word: str) -> str:
     Returns:
         The options file.
     """
-    experiment = EXPERIMENTS[f'table4_{word}']
+    experiment = TABLE4[word]
     model = FOLDER / f'{stage}_amsnet_restormer.yml'
     lines = [line for line in model.read_text(encoding='utf-8').splitlines() if not line.lstrip().startswith('#')]
     text = '\n'.join(re.sub(r' +# .*', '', line) for line in lines) + '\n'

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from amsnet_basicsr.archs.folding import fold_batch_norm
 from amsnet_basicsr.denoise.masked_regions import MaskedRegions
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.denoise.models import Model, ModelError, Scheme, load_model
@@ -26,8 +27,9 @@ SMALLEST_TILE = 128
 LARGEST_TILE, LARGEST_TILE_ON_CPU = 2048, 1024
 #: Of it 60 pixels are context alone: what DnCNN sees at stride 2 and again in R3, to a few. More costs time.
 LARGEST_OVERLAP = 160
-MOST_PIXELS = 2**18
-"""Most pixels of branches and samples in one pass of the mask scheme, where tiles don't ask for less."""
+#: Most pixels of branches and samples in one pass of the mask scheme, where tiles don't ask for less. On a CPU features
+#: of smaller passes stay nearer (docs/performance.md).
+MOST_PIXELS, MOST_PIXELS_ON_CPU = 2**18, 2**16
 _OUT_OF_MEMORY = ('alloc', 'out of memory')
 
 
@@ -42,7 +44,8 @@ class Denoiser:
     only (networks that look at the whole image: by what they see of it).
 
     Args:
-        net: Network that maps (N, 3, H, W) to (N, 3, H, W), values in [0, 1].
+        net: Network that maps (N, 3, H, W) to (N, 3, H, W), values in [0, 1]. Put into evaluation mode; a batch
+            normalisation that a convolution can take in is folded in a copy, so later changes of weights don't count.
         scheme: How to run it.
         seed: Seed of the masks and of the refinement.
         tile: Side in pixels of the square regions that a large picture is run in: 'auto' goes by the memory that is
@@ -87,6 +90,8 @@ class Denoiser:
         except ValueError as error:
             raise ModelError(str(error)) from None
         self.net = net.eval().to(self.device, memory_format=torch.channels_last)
+        self._folded = fold_batch_norm(self.net)
+        self._most_pixels = MOST_PIXELS_ON_CPU if self.device.type == 'cpu' else MOST_PIXELS
         self.arch = type(net).__name__
         self.options: dict[str, Any] = {}
         self.source = ''
@@ -212,7 +217,7 @@ class Denoiser:
         while True:
             if size and isinstance(runner, MaskedRegions):
                 # Branches and samples share a pass; together they must take no more memory than a tile.
-                runner.denoiser.max_pixels = min(MOST_PIXELS, size**2)
+                runner.denoiser.max_pixels = min(self._most_pixels, size**2)
             try:
                 overlap = min(size // 4, LARGEST_OVERLAP)
                 yield from run_in_regions(runner, read, write, h, w, size, overlap, align)
@@ -241,20 +246,20 @@ class Denoiser:
             seed=self.seed,
             refine=scheme.refine,
             size_multiple=self.multiple,
-            max_pixels=MOST_PIXELS,
+            max_pixels=self._most_pixels,
         )
         return MaskedRegions(denoiser, shape)
 
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.precision == 'float32':
-            return self.net(x)
+            return self._folded(x)
         with torch.autocast(self.device.type, PRECISIONS[self.precision]):
-            return self.net(x).float()
+            return self._folded(x).float()
 
     @cached_property
     def _bytes_per_pixel(self) -> float:
         """What the network takes; its trial run is made once, not for every picture."""
-        return bytes_per_pixel(self.net, self.multiple)
+        return bytes_per_pixel(self._folded, self.multiple)
 
     def _tile_size(self) -> int:
         if self._auto_tile is not None:  # memory ran out before
