@@ -5,6 +5,7 @@
     python scripts/benchmark.py data --write docs/performance.md      # on an idle machine
     python scripts/benchmark.py train                                 # training steps against the plain procedure
     python scripts/benchmark.py denoise                               # denoising, with and without R3
+    python scripts/benchmark.py large                                 # photographs of 4 and 12 megapixels
     python scripts/benchmark.py limit                                 # against the matrix rate of this machine
     python scripts/benchmark.py all --write docs/performance.md       # all of them
 
@@ -25,7 +26,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from benchmarks import denoising, limit, training
+from benchmarks import denoising, large, limit, training
 from torch.utils.data import DataLoader, RandomSampler
 
 from amsnet_basicsr.data import CameraNoiseDataset, NoisyImageDataset
@@ -285,6 +286,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[a
     'data': (add_data_arguments, run_data, 'patches per second of folder, LMDB and memory'),
     'train': (training.add_arguments, training.run, 'a training step against the plain procedure'),
     'denoise': (denoising.add_arguments, denoising.run, 'denoising against the plain procedure'),
+    'large': (large.add_arguments, large.run, 'denoising of whole photographs against the plain procedure'),
     'limit': (limit.add_arguments, limit.run, 'the share of the matrix rate that networks reach'),
 }
 

@@ -267,6 +267,9 @@ class Denoiser:
         if self.tile != 'auto':
             return int(self.tile)
         affordable = memory_budget(self.device) / self._bytes_per_pixel
+        scheme = self.scheme_settings
+        if scheme.type == 'amsnet' and not isinstance(scheme.refine, R3):
+            affordable *= scheme.stride**2  # a pass holds a single sub-image; R3 runs at stride 1
         largest = LARGEST_TILE_ON_CPU if self.device.type == 'cpu' else LARGEST_TILE
         size = int(min(max(affordable**0.5, SMALLEST_TILE), largest))
         return size // 64 * 64

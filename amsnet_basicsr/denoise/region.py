@@ -30,6 +30,26 @@ def region_starts(length: int, size: int, overlap: int, align: int) -> list[int]
     return [*range(0, last, size - overlap), last]
 
 
+def even_size(length: int, size: int, overlap: int, align: int) -> int:
+    """Shrink regions along one side until they overlap no more than they must: what they share is computed twice.
+
+    Args:
+        length: Length of the side in pixels.
+        size: Largest length of a region, a multiple of `align`.
+        overlap: Pixels that neighbours share at least, a multiple of `align` and less than `size`.
+        align: What lengths and starts are multiples of.
+
+    Returns:
+        The smallest length, a multiple of `align`, for which no more regions are needed than for `size`; `size` if one
+        will do.
+    """
+    if length <= size:
+        return size
+    count = len(region_starts(length, size, overlap, align))
+    enough = -(-(length - overlap) // count) + overlap
+    return min(size, enough + -enough % align)
+
+
 def blend_weight(start: int, stop: int, length: int, overlap: int, like: torch.Tensor) -> torch.Tensor:
     """Weights of a region along one side: zero at cut edges, then a rise, one inside and at the image's border.
 
@@ -72,7 +92,7 @@ def run_in_regions(
         write: Takes finished rows, in order and each once.
         height: Height of the image.
         width: Width of the image.
-        size: Side of a region; 0 takes the whole image at once.
+        size: Largest side of a region; 0 takes the whole image at once. As many as are needed share the image evenly.
         overlap: Pixels that neighbouring regions share, less than `size`.
         align: What starts of regions are multiples of. `size` and `overlap` are rounded up to it. With the network's
             own grid in it, a pixel lies in a region as it lies in the whole image.
@@ -89,14 +109,15 @@ def run_in_regions(
     size, overlap = size + -size % align, overlap + -overlap % align
     if not 0 <= overlap < size:
         raise ValueError(f'an overlap of {overlap} needs regions larger than {size}')
-    rows, columns = region_starts(height, size, overlap, align), region_starts(width, size, overlap, align)
+    tall, wide = (even_size(length, size, overlap, align) for length in (height, width))
+    rows, columns = region_starts(height, tall, overlap, align), region_starts(width, wide, overlap, align)
     carried: tuple[torch.Tensor, torch.Tensor] | None = None
     for number, top in enumerate(rows):
-        bottom = min(top + size, height)
+        bottom = min(top + tall, height)
         finished = rows[number + 1] if number + 1 < len(rows) else height
         total = weights = None
         for index, left in enumerate(columns):
-            right = min(left + size, width)
+            right = min(left + wide, width)
             result = run(read(top, bottom, left, right), top, left)
             if total is None:
                 total = result.new_zeros((1, result.shape[1], bottom - top, width))

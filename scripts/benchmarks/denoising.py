@@ -1,15 +1,16 @@
 """`benchmark.py denoise`: time and peak memory of denoising against the plain procedure, with the same masks."""
 
 import argparse
-import multiprocessing
 import statistics
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 from benchmarks.cases import add_common_arguments, build_pair, check_common, in_turns, ratio_cell
+from benchmarks.memory import memory_cells, peak_of
 from benchmarks.reference_scheme import denoise, padded
 
+from amsnet_basicsr.archs.folding import fold_batch_norm
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser
 
 #: Largest difference allowed between the results.
@@ -29,7 +30,7 @@ def tasks_for(name: str, size: int, with_r3: bool) -> dict[str, partial]:
     """
     pair = build_pair(name)
     noisy = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1))
-    denoiser = AsymmetricMaskDenoiser(pair.ours.eval(), refine=R3() if with_r3 else None)
+    denoiser = AsymmetricMaskDenoiser(fold_batch_norm(pair.ours.eval()), refine=R3() if with_r3 else None)
     # The same draws in the same order as in the denoiser.
     generator = torch.Generator().manual_seed(denoiser.seed)
     draw = partial(denoiser.draw_partition, tuple(noisy.shape), generator=generator)
@@ -39,24 +40,10 @@ def tasks_for(name: str, size: int, with_r3: bool) -> dict[str, partial]:
     return {'ours': partial(denoiser, noisy), 'plain': partial(denoise, plain, noisy, index, replacements)}
 
 
-def _status_bytes(key: str) -> int:
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith(f'{key}:'):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f'/proc/self/status has no {key}')
-
-
-def peak_bytes(name: str, size: int, with_r3: bool, side: str, threads: int) -> int:
-    """Measure in a process of its own by how much a call raises the memory of the process.
-
-    Returns:
-        Bytes from before the call to its highest point.
-    """
-    torch.set_num_threads(threads)
+def side_alone(name: str, size: int, with_r3: bool, side: str) -> Callable[[], None]:
+    """Make one side of `tasks_for`, which returns nothing."""
     task = tasks_for(name, size, with_r3)[side]
-    before = _status_bytes('VmRSS')
-    task()
-    return _status_bytes('VmHWM') - before
+    return lambda: (task(), None)[1]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +69,6 @@ def run(args: argparse.Namespace) -> str:
     if args.size < 64 or args.size % 2:
         raise ValueError(f'--size must be an even number of at least 64, got {args.size}')
     rows = []
-    context = multiprocessing.get_context('spawn')  # a process that holds nothing of this one
     for name in args.archs:
         for with_r3 in (False, True):
             tasks = tasks_for(name, args.size, with_r3)
@@ -94,12 +80,7 @@ def run(args: argparse.Namespace) -> str:
             times = in_turns(tasks, args.rounds, clock)
             memory = '–', '–'
             if not args.no_memory:
-                peaks = {}
-                for side in tasks:
-                    with context.Pool(1) as pool:
-                        settings = (name, args.size, with_r3, side, torch.get_num_threads())
-                        peaks[side] = pool.apply(peak_bytes, settings)
-                memory = f'{peaks["ours"] / peaks["plain"]:.2f}', f'{peaks["ours"] / 2**20:,.0f} MiB'
+                memory = memory_cells(*(peak_of(side_alone, name, args.size, with_r3, side)[0] for side in tasks))
             rows.append(
                 f'| `{name}`{", R3" if with_r3 else ""} | {ratio_cell(times["ours"], times["plain"])} | '
                 f'{statistics.median(times["ours"]):.2f} s | {memory[0]} | {memory[1]} | {difference:.0e} |'

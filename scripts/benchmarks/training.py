@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from benchmarks.cases import Pair, add_common_arguments, build_pair, check_common, in_turns, ratio_cell
+from benchmarks.memory import memory_cells, peak_of
 from benchmarks.reference_scheme import TrainingStep
 from torch import nn
 
@@ -85,9 +86,40 @@ def check_step(name: str, pair: Pair, noisy: torch.Tensor, index: torch.Tensor) 
     return worst
 
 
+def crops_and_index(size: int, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw noise as crops, and a partition of their sub-images.
+
+    Args:
+        size: Side of the crops.
+        batch: Their number.
+
+    Returns:
+        Crops (N, 3, H, W) and branch indices (N·s², 1, H/s, W/s).
+    """
+    generator = torch.Generator().manual_seed(1)
+    noisy = torch.rand(batch, 3, size, size, generator=generator)
+    side = size // STRIDE
+    return noisy, random_partition((batch * STRIDE**2, 3, side, side), 2, generator)
+
+
+def two_steps(name: str, size: int, batch: int, side: str) -> Callable[[], None]:
+    """Make a call that does two steps of one side: from the second on gradients and moments are there."""
+    pair = build_pair(name)
+    multiple = pair.ours.size_multiple
+    step = our_step(pair.ours, multiple) if side == 'ours' else TrainingStep(pair.plain, multiple, RATE, DECAY, STRIDE)
+    inputs = crops_and_index(size, batch)
+
+    def both() -> None:
+        for _ in range(2):
+            step(*inputs)
+
+    return both
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `train`."""
     add_common_arguments(parser, 9)
+    parser.add_argument('--no-memory', action='store_true', help='leave out the peak memory (it needs Linux)')
     parser.add_argument('--size', type=int, default=160, help='side of the crops, a multiple of 5 from 100 on: 160')
     parser.add_argument('--batch', type=int, default=2, help='crops in a batch: 2')
 
@@ -109,10 +141,7 @@ def run(args: argparse.Namespace) -> str:
         raise ValueError(
             f'--size must be a multiple of {STRIDE} from 100 on and --batch at least 1: {args.size}, {args.batch}'
         )
-    generator = torch.Generator().manual_seed(1)
-    noisy = torch.rand(args.batch, 3, args.size, args.size, generator=generator)
-    side = args.size // STRIDE
-    index = random_partition((args.batch * STRIDE**2, 3, side, side), 2, generator)
+    noisy, index = crops_and_index(args.size, args.batch)
     rows = []
     for name in args.archs:
         pair = build_pair(name)
@@ -121,14 +150,18 @@ def run(args: argparse.Namespace) -> str:
         difference = check_step(name, pair, noisy, index)
         tasks = {'ours': lambda: ours(noisy, index), 'plain': lambda: plain(noisy, index)}  # noqa: B023 (called here)
         times = in_turns(tasks, args.rounds, clock)
+        memory = '–', '–'
+        if not args.no_memory:
+            memory = memory_cells(*(peak_of(two_steps, name, args.size, args.batch, side)[0] for side in tasks))
         rows.append(
             f'| `{name}` | {ratio_cell(times["ours"], times["plain"])} | '
-            f'{statistics.median(times["ours"]) * 1e3:,.0f} ms | {difference:.0e} |'
+            f'{statistics.median(times["ours"]) * 1e3:,.0f} ms | {memory[0]} | {memory[1]} | {difference:.0e} |'
         )
     kind = 'processor time' if args.processor_time else 'time'
-    head = f'| network | step, {kind} by that of the plain one | ours | difference |\n|---|---|---|---|'
+    head = f'| network | {kind} by plain | ours | peak memory by plain | ours | difference |\n' + '|---' * 6 + '|'
     return '\n'.join([head, *rows]) + (
         f'\n\n{args.batch} crops of {args.size}×{args.size}, median of {args.rounds} rounds (quartiles), '
-        f'{torch.get_num_threads()} thread(s). The difference is that of the gradients by their length, in double '
+        f'{torch.get_num_threads()} thread(s); memory: what a process of its own grows by in its first '
+        'two steps. The difference is that of the gradients by their length, in double '
         'precision but for the loss.'
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from amsnet_basicsr.archs import UNet
-from amsnet_basicsr.denoise.region import blend_weight, region_starts, run_in_regions
+from amsnet_basicsr.denoise.region import blend_weight, even_size, region_starts, run_in_regions
 
 
 def run(net, x, size, overlap, align=1):
@@ -77,6 +77,25 @@ def test_starts_are_aligned_and_cover():
     assert region_starts(100, 40, 8, 4) == [0, 32, 60]
     assert region_starts(101, 40, 8, 4) == [0, 32, 64]
     assert region_starts(30, 40, 8, 4) == [0]
+
+
+@given(st.integers(1, 3000), st.integers(1, 40), st.integers(0, 20), st.integers(1, 8))
+def test_even_regions_are_the_smallest_of_their_number(length, extra, overlap, align):
+    overlap *= align
+    size = overlap + extra * align
+    count = len(region_starts(length, size, overlap, align))
+    even = even_size(length, size, overlap, align)
+    assert even <= size and even % align == 0 and len(region_starts(length, even, overlap, align)) == count
+    if length <= size:
+        assert even == size
+    elif even - align > overlap:
+        assert len(region_starts(length, even - align, overlap, align)) > count
+
+
+def test_a_picture_a_little_larger_than_a_region_is_not_run_four_times():
+    pixels = []
+    run(lambda r: pixels.append(r.shape[2] * r.shape[3]) or r, torch.rand(1, 3, 80, 80), 64, 16)
+    assert pixels == [48 * 48] * 4
 
 
 def test_too_much_overlap_is_refused():

@@ -138,7 +138,8 @@ def test_plain_networks_are_the_official_ones(benchmark, name):
 def test_training_steps(run):
     found = cells(run('train --archs NAFNetBaseline DnCNN --size 100 --batch 1 --rounds 3'))
     assert list(found) == ['`NAFNetBaseline`', '`DnCNN`']
-    for ratio, ours, difference in found.values():
+    for ratio, ours, memory, peak, difference in found.values():
+        assert float(memory) > 0 and peak.endswith('MiB')
         assert re.fullmatch(r'[\d.]+ \([\d.]+–[\d.]+\)', ratio) and ours.endswith(' ms') and float(difference) < 1e-4
 
 
@@ -147,6 +148,24 @@ def test_denoising(run):
     assert list(found) == ['`NAFNetBaseline`', '`NAFNetBaseline`, R3']
     for ratio, _, memory, ours, difference in found.values():
         assert float(ratio) > 0 and float(memory) > 0 and ours.endswith('MiB') and float(difference) < 1e-4
+
+
+def test_large_photographs(run):
+    (row,) = cells(run('large --archs DnCNN --sizes 96x64 --processor-time')).values()
+    assert row[0] == '0.0 MP' and float(row[1]) > 0 and row[2].endswith(' s') and row[4].endswith('MiB')
+
+
+def _hungry(size: int):
+    return lambda: torch.zeros(size).sum().item()
+
+
+def test_what_does_not_fit_is_told(benchmark):
+    from benchmarks.memory import memory_cells, peak_of
+
+    assert peak_of(_hungry, 2**46) == (None, None)
+    peak, result = peak_of(_hungry, 2**24)
+    assert 0.9 * 2**26 < peak < 3 * 2**26 and result == 0
+    assert memory_cells(2**21, None) == ('plain does not fit', '2 MiB') and memory_cells(None, 1)[1] == 'does not fit'
 
 
 def test_limit(run):
@@ -176,6 +195,7 @@ def test_sides_that_differ_are_not_timed(run, benchmark, monkeypatch):
         ('train --size 42', 'multiple of 5'),
         ('train --rounds 0', '--rounds must be at least 1'),
         ('denoise --size 65', 'even number'),
+        ('large --sizes 4MP', 'such as 2048x2048'),
         ('limit --threads 0', '--threads must be at least 1'),
         ('all --write none.md', 'there is no page none.md'),
     ],

@@ -1,0 +1,133 @@
+"""`benchmark.py large`: time and peak memory of whole photographs against the plain procedure, which knows no tiles."""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from benchmarks.cases import CASES, add_common_arguments, build_pair, check_common, ratio_cell
+from benchmarks.memory import memory_cells, peak_of
+from benchmarks.reference_scheme import denoise, padded
+
+from amsnet_basicsr import Denoiser
+from amsnet_basicsr.denoise.models import Scheme
+from amsnet_basicsr.scheme import AsymmetricMaskDenoiser
+
+#: Largest difference allowed between the results of a network that sees no further than tiles overlap.
+TOLERANCE = 1e-4
+#: Such networks. The others average over the whole image, or see hundreds of pixels through their coarse scales; that
+#: they compute the same where both sides see the same is what `benchmark.py denoise` checks.
+BOUNDED = ('DnCNN',)
+#: Networks that take a quarter of an hour for 12 megapixels, and the most pixels of theirs unless they are asked for.
+SLOW = {'DeamNet': 5e6}
+
+
+def side_alone(
+    name: str, width: int, height: int, side: str, output: Path, clock: Callable[[], float]
+) -> Callable[[], float]:
+    """Make one side of the comparison.
+
+    Args:
+        name: Name in `CASES`.
+        width: Width of the image, even.
+        height: Height of the image, even.
+        side: 'ours' or 'plain'.
+        output: Where the result goes, as a NumPy file.
+        clock: Seconds.
+
+    Returns:
+        Denoises, writes the result and returns the seconds of the first.
+    """
+    pair = build_pair(name)
+    noisy = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+    if side == 'ours':
+        denoiser = Denoiser(pair.ours, Scheme(), device='cpu')
+        task = partial(denoiser, noisy)
+    else:
+        draws = AsymmetricMaskDenoiser(pair.ours)
+        index = draws.draw_partition(tuple(noisy.shape), draws.stride, torch.Generator().manual_seed(draws.seed))
+        net = partial(padded, pair.plain.eval(), multiple=draws.size_multiple)
+        task = partial(denoise, net, noisy, index, [])
+
+    def timed() -> float:
+        start = clock()
+        result = task()
+        seconds = clock() - start
+        np.save(output, result.clamp(0, 1).numpy())
+        return seconds
+
+    return timed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `large`."""
+    add_common_arguments(parser, 1)
+    parser.add_argument(
+        '--sizes', nargs='+', default=['2048x2048', '4096x3072'], metavar='WxH', help='default: 2048x2048 4096x3072'
+    )
+
+
+def _sides(size: str) -> tuple[int, int]:
+    try:
+        width, height = (int(part) for part in size.split('x'))
+    except ValueError:
+        width = height = 0
+    if min(width, height) < 64 or width % 2 or height % 2:
+        raise ValueError(f'--sizes: two even numbers of at least 64 such as 2048x2048 are needed, got {size!r}')
+    return width, height
+
+
+def run(args: argparse.Namespace) -> str:
+    """Time and measure both sides in turns, each in a process of its own.
+
+    Args:
+        args: Arguments, see `add_arguments`.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        ValueError: For impossible values, and if the two sides do not compute the same.
+    """
+    clock = check_common(args)
+    sizes = [_sides(size) for size in args.sizes]
+    rows = []
+    with tempfile.TemporaryDirectory(prefix='benchmark-large-') as temporary:
+        outputs = {side: Path(temporary) / f'{side}.npy' for side in ('ours', 'plain')}
+        for name in args.archs:
+            for width, height in sizes:
+                if args.archs == list(CASES) and width * height > SLOW.get(name, float('inf')):
+                    continue
+                peaks: dict[str, int | None] = {'ours': 0, 'plain': 0}
+                times: dict[str, list[float]] = {'ours': [], 'plain': []}
+                for _ in range(args.rounds):
+                    for side, output in outputs.items():
+                        if peaks[side] is not None:
+                            peaks[side], seconds = peak_of(side_alone, name, width, height, side, output, clock)
+                            times[side].append(seconds)
+                both = None not in peaks.values()
+                if both and name in BOUNDED:
+                    _check(name, outputs)
+                rows.append(
+                    f'| `{name}` | {width * height / 1e6:.1f} MP | '
+                    f'{ratio_cell(times["ours"], times["plain"]) if both else "–"} | '
+                    f'{min(times["ours"]):.0f} s | ' + ' | '.join(memory_cells(peaks['ours'], peaks['plain'])) + ' |'
+                )
+    kind = 'processor time' if args.processor_time else 'time'
+    head = f'| network | image | {kind} by plain | ours | peak memory by plain | ours |\n'
+    rounds = f'{args.rounds} rounds' if args.rounds > 1 else 'one round'
+    return '\n'.join([head + '|---' * 6 + '|', *rows]) + (
+        f'\n\nMask scheme without refinement, {rounds}, {torch.get_num_threads()} thread(s), '
+        'each side in a process of its own, whose growth is the memory.'
+    )
+
+
+def _check(name: str, outputs: dict[str, Path]) -> None:
+    ours, plain = (np.load(outputs[side], mmap_mode='r') for side in ('ours', 'plain'))
+    # Channel by channel, not to hold a photograph three times.
+    difference = max(float(np.abs(a - b).max()) for a, b in zip(ours[0], plain[0], strict=True))
+    if difference > TOLERANCE:
+        raise ValueError(f'{name}: the result differs from the plain one by {difference:.1e}: nothing was reported')

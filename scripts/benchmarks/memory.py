@@ -1,0 +1,64 @@
+"""Peak memory of a call, in a process of its own, so that nothing before it counts. Linux only."""
+
+import multiprocessing
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+
+def _status_bytes(key: str) -> int:
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(f'{key}:'):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f'/proc/self/status has no {key}')
+
+
+def _peak(prepare: Callable[..., Callable[[], Any]], arguments: tuple, threads: int) -> tuple[int | None, Any]:
+    torch.set_num_threads(threads)
+    task = prepare(*arguments)
+    before = _status_bytes('VmRSS')
+    # What doesn't fit fails here instead of taking the machine down.
+    limit = _status_bytes('VmSize') + psutil.virtual_memory().available
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    try:
+        result = task()
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or 'alloc' in str(error):
+            return None, None
+        raise
+    return _status_bytes('VmHWM') - before, result
+
+
+def peak_of(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -> tuple[int | None, Any]:
+    """Measure by how much a call raises the memory of a new process.
+
+    Args:
+        prepare: Function of a module, called there first; returns the call to measure.
+        *arguments: For `prepare`.
+
+    Returns:
+        Bytes from before the call to its highest point, and what the call returned (small: it is sent back). Both are
+        None if the memory that is there doesn't suffice.
+    """
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        return pool.apply(_peak, (prepare, arguments, torch.get_num_threads()))
+
+
+def memory_cells(ours: int | None, plain: int | None) -> tuple[str, str]:
+    """Write two peaks as cells of a table.
+
+    Args:
+        ours: Bytes, None if it didn't fit.
+        plain: The same of the plain side.
+
+    Returns:
+        The ratio, and ours in MiB.
+    """
+    own = 'does not fit' if ours is None else f'{ours / 2**20:,.0f} MiB'
+    if ours is None:
+        return '–', own
+    return 'plain does not fit' if plain is None else f'{ours / plain:.2f}', own
