@@ -17,6 +17,7 @@ def prepare_import() -> None:
 
 def apply() -> None:
     """Apply every patch that needs BasicSR to be imported; a second call changes nothing."""
+    from amsnet_basicsr.metrics.separable_ssim import separate_ssim
     from amsnet_basicsr.models.sr_validation import guard_validation
     from amsnet_basicsr.safe_load import explain_load_network
 
@@ -27,6 +28,7 @@ def apply() -> None:
     share_lmdb_environments()
     explain_load_network()
     guard_validation()
+    separate_ssim()
 
 
 def alias_functional_tensor() -> None:

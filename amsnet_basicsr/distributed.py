@@ -19,7 +19,7 @@ def join_processes(backend: str = 'nccl', timeout: float = _TIMEOUT_MINUTES, **o
     Args:
         backend: `nccl`, which becomes `gloo` where there is no GPU, or another of PyTorch's.
         timeout: Minutes after which a process stops waiting for another. Longer than what the first does alone: the
-            validation.
+            validation of BasicSR's own models. (Ours share theirs.)
         **options: More for `torch.distributed.init_process_group`; `dist_params` of the options file.
 
     Raises:

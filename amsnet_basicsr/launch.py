@@ -46,11 +46,12 @@ def test(root_path: str) -> None:
 
     import basicsr.test  # isort: skip
     from amsnet_basicsr.convert import WeightsError
+    from amsnet_basicsr.models.validation_error import ValidationError
 
     prepared = _prepare_by_ours(basicsr.test, command)
     try:
         basicsr.test.test_pipeline(root_path)
-    except WeightsError as error:
+    except (WeightsError, ValidationError) as error:
         sys.exit(f'Testing ended: {error}')
     if prepared['rank'] == 0:
         print(f'Pictures and log: {osp.relpath(prepared["path"]["results_root"])}')

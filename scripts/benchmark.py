@@ -8,6 +8,7 @@
     python scripts/benchmark.py large                                 # photographs of 4 and 12 megapixels
     python scripts/benchmark.py limit                                 # against the matrix rate of this machine
     python scripts/benchmark.py all --write docs/performance.md       # all of them
+    python scripts/benchmark.py plot docs/performance.md -o docs/images/performance.png
 
 Every figure is the median of several rounds, and each round measures everything once, so that a busy minute doesn't
 spoil one figure alone.
@@ -26,7 +27,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from benchmarks import denoising, large, limit, training
+from benchmarks import denoising, large, limit, plot, training
 from torch.utils.data import DataLoader, RandomSampler
 
 from amsnet_basicsr.data import CameraNoiseDataset, NoisyImageDataset
@@ -305,8 +306,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         add_arguments(command)
         add_write_argument(command)
     add_write_argument(commands.add_parser('all', help='all of these with their defaults'))
+    drawing = commands.add_parser('plot', help='the tables of a page as a picture', description='Draw the tables.')
+    drawing.add_argument('page', type=Path, help='page that `--write` has filled')
+    drawing.add_argument('-o', '--output', type=Path, required=True, help='picture to write')
     args = parser.parse_args(argv)
     try:
+        if args.command == 'plot':
+            plot.plot(args.page, args.output)
+            return
         if args.write is not None and not args.write.is_file():
             raise ValueError(f'--write: there is no page {args.write}')
         for name in COMMANDS if args.command == 'all' else [args.command]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from amsnet_basicsr.models.image_names import distinct_name
+from amsnet_basicsr.models.validation_error import ValidationError
 
 
 def guard_validation() -> None:
@@ -33,7 +34,7 @@ def guard_validation() -> None:
         test(self)
         if not torch.isfinite(self.output).all():
             name = f' for {self.name_of_input}' if getattr(self, 'name_of_input', None) else ''
-            raise ValueError(f'the network returns NaN or infinite values{name}: not saved')
+            raise ValidationError(f'the network returns NaN or infinite values{name}: not saved')
 
     feed = SRModel.feed_data
 

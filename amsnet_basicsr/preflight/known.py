@@ -91,6 +91,7 @@ SECTIONS: dict[str, Group] = {
             'suffix': or_none(set_name),
             'pbar': or_none(flag),
             'metrics': or_none(settings),
+            'batch_size': whole(1),
             'strip': whole(0),
             'save_best': or_none(either(text, settings)),
         },

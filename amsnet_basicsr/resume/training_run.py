@@ -21,6 +21,7 @@ from amsnet_basicsr.convert import WeightsError
 from amsnet_basicsr.distributed import leave, wait_for_all
 from amsnet_basicsr.interruption import Interruption
 from amsnet_basicsr.models.loss_guard import BadLossError, bad_loss_message
+from amsnet_basicsr.models.validation_error import ValidationError
 from amsnet_basicsr.resume.data_order import ResumableSampler, SeededDataset
 from amsnet_basicsr.resume.randomness import mixed_seed, seed_generators
 from amsnet_basicsr.resume.saving import BadWeightsError, CheckpointError
@@ -262,7 +263,7 @@ def train_or_stop(pipeline: ModuleType, root_path: str) -> None:
                     print(f'Training {said}', flush=True)
                 sys.exit(128 + (interruption.signal or signal.SIGTERM))
             leave()
-        except (ResumeError, BadLossError, BadWeightsError, CheckpointError, WeightsError) as error:
+        except (ResumeError, BadLossError, BadWeightsError, CheckpointError, ValidationError, WeightsError) as error:
             sys.exit(f'Training ended: {error}')
         except KeyboardInterrupt:
             sys.exit('Training ended at once; --auto_resume goes on from the newest checkpoint, if there is one')

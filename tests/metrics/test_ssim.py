@@ -10,9 +10,10 @@ from amsnet_basicsr import compat
 
 compat.prepare_import()
 
-from basicsr.metrics import calculate_metric, calculate_psnr, calculate_ssim  # noqa: E402
+from basicsr.metrics import calculate_metric, calculate_psnr, calculate_ssim, psnr_ssim  # noqa: E402
 
 from amsnet_basicsr.metrics import calculate_ssim_uniform  # noqa: E402
+from amsnet_basicsr.metrics.separable_ssim import ssim_of_channel  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -41,6 +42,32 @@ def test_ssim_of_basicsr_is_scikit_images_with_the_gaussian_window(pair, y_chann
     )
     found = calculate_ssim(*bgr(pair), crop_border=0, test_y_channel=y_channel)
     assert found == pytest.approx(expected, abs=1e-5)
+
+
+def gaussian_ssim(first: np.ndarray, second: np.ndarray) -> float:
+    """SSIM of one channel by its formula, each window of 11×11 weighted as a whole."""
+    kernel = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
+    window = np.outer(kernel, kernel) / kernel.sum() ** 2
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.einsum('ijkl,kl->ij', np.lib.stride_tricks.sliding_window_view(values, (11, 11)), window)
+
+    mean1, mean2 = mean(first), mean(second)
+    variances = [mean(image**2) - mu**2 for image, mu in ((first, mean1), (second, mean2))]
+    covariance = mean(first * second) - mean1 * mean2
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    luminance = (2 * mean1 * mean2 + c1) / (mean1**2 + mean2**2 + c1)
+    return float((luminance * (2 * covariance + c2) / (sum(variances) + c2)).mean())
+
+
+def test_ssim_by_columns_and_rows_is_that_of_the_whole_window(pair):
+    assert psnr_ssim._ssim is ssim_of_channel  # BasicSR's metric uses it
+    channels = [tuple(image[..., channel].astype(np.float64) for image in pair) for channel in range(3)]
+    flat = (np.full((30, 40), 7.0), np.full((30, 40), 8.0))
+    for first, second in [*channels, flat, (channels[0][1], channels[0][1])]:
+        assert ssim_of_channel(first, second) == pytest.approx(gaussian_ssim(first, second), abs=1e-10)
+    expected = np.mean([gaussian_ssim(*channel) for channel in channels])
+    assert calculate_ssim(*bgr(pair), crop_border=0) == pytest.approx(expected, abs=1e-10)
 
 
 def uniform_ssim(first: np.ndarray, second: np.ndarray) -> float:

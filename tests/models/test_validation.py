@@ -1,6 +1,7 @@
 """The validation loop on datasets made of tensors."""
 
 import json
+import threading
 
 import cv2
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from amsnet_basicsr.models.validation import picture_strip
+from amsnet_basicsr.models.image_names import distinct_name
+from amsnet_basicsr.models.validation_images import picture_strip
+from amsnet_basicsr.models.validation_images import names_of_block
+from amsnet_basicsr.models.validation_overlap import Behind, read_ahead
 from tests.models.test_amsnet_model import build
 from tests.pipeline.options import PSNR
 
@@ -26,6 +30,31 @@ class Pictures(Dataset):
         picture = torch.full((3, 16, 20), 0.1 * (index + 1))
         truth = {'gt': picture, 'gt_path': self.paths[index]} if self.with_gt else {}
         return {'lq': picture, 'lq_path': self.paths[index], **truth}
+
+
+class NoisyPairs(Dataset):
+    """Pairs of several sizes; neighbours are often alike. One of them may be unreadable."""
+
+    sizes = ((16, 20), (16, 20), (20, 16), (20, 16), (20, 16), (16, 20), (17, 23))
+
+    def __init__(self, count: int = 7, unreadable: int | None = None) -> None:
+        self.opt, self.count, self.unreadable = {'name': 'pairs'}, count, unreadable
+        self.paths = [f'{"ab"[number % 2]}/{number // 2}.png' for number in range(count)]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict:
+        if index == self.unreadable:
+            raise ValueError(f'{self.paths[index]} cannot be read')
+        generator = torch.Generator().manual_seed(index)
+        clean = torch.rand((3, 1, 1), generator=generator).expand(3, *self.sizes[index]).clone()
+        noisy = (clean + 0.1 * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
+        return {'lq': noisy, 'gt': clean, 'lq_path': self.paths[index], 'gt_path': self.paths[index]}
+
+
+def no_thread_is_left() -> bool:
+    return not [thread for thread in threading.enumerate() if thread.name.startswith(('read-ahead', 'behind'))]
 
 
 @pytest.fixture
@@ -109,6 +138,135 @@ def test_sets_with_and_without_ground_truth(model):
     del model.metric_results
     validate(model, Pictures(['x.png'], name='noisy'))
     assert not hasattr(model, 'metric_results')
+
+
+@pytest.mark.parametrize('refine', [None, {'type': 'R3', 'samples': 3}, {'type': 'PartitionAverage', 'samples': 2}])
+def test_the_batch_changes_nothing(tmp_path, refine):
+    model = build(tmp_path, scheme={'refine': refine})
+    metrics = {'psnr': dict(PSNR), 'mask_l1': {'type': 'calculate_mask_l1'}}
+    model.opt['val'] = {'val_freq': 1, 'strip': 3, 'metrics': metrics}
+    images, found, batches, test = NoisyPairs(), {}, [], model.test
+
+    def watched_test() -> None:
+        batches[-1].append(len(model.lq))
+        test()
+
+    model.test = watched_test
+    for size in (1, 3, 7):
+        model.opt['val']['batch_size'] = size
+        model.opt['path']['visualization'] = str(tmp_path / str(size))
+        batches.append([])
+        random = torch.get_rng_state()
+        loader = DataLoader(images, generator=torch.Generator())
+        model.nondist_validation(loader, 1, None, True)
+        assert torch.equal(torch.get_rng_state(), random)  # or a resumed training would not go on exactly
+        pictures = {
+            path.relative_to(tmp_path / str(size)): cv2.imread(str(path)).astype(int)
+            for path in (tmp_path / str(size)).rglob('*.png')
+        }
+        found[size] = dict(model.metric_results), pictures
+    assert batches == [[1] * 7, [2, 1, 2, 1, 1], [2, 3, 1, 1]]
+    expected_figures, expected_pictures = found[1]
+    assert len(expected_pictures) == 7 + 3
+    for figures, pictures in found.values():
+        assert figures == pytest.approx(expected_figures, rel=1e-4)
+        assert pictures.keys() == expected_pictures.keys()
+        assert all(abs(picture - expected_pictures[path]).max() <= 1 for path, picture in pictures.items())
+
+
+def test_figures_are_those_of_each_image_by_itself(model):
+    model.opt['val'].update(batch_size=3)
+    images = NoisyPairs()
+    model.nondist_validation(DataLoader(images), 1, None, False)
+    alone = []
+    for index in range(len(images)):
+        item = images[index]
+        model.feed_data({'lq': item['lq'][None], 'lq_path': ['x']})
+        model.test()
+        error = model.output[0].clamp(0, 1).mul(255).round() - item['gt'].mul(255).round()
+        alone.append(10 * np.log10(255**2 / error.double().square().mean().item()))
+    assert model.metric_results['psnr'] == pytest.approx(np.mean(alone), abs=1e-3)
+
+
+@pytest.mark.parametrize('size', [1, 3])
+def test_an_unreadable_image_ends_it_after_those_before(model, tmp_path, size):
+    model.opt['val']['batch_size'] = size
+    with pytest.raises(ValueError, match=r'^b/1\.png cannot be read$'):
+        model.nondist_validation(DataLoader(NoisyPairs(unreadable=3)), 1, None, True)
+    assert no_thread_is_left()
+    assert len(list((tmp_path / 'pairs').rglob('*.png'))) == 3
+    assert not hasattr(model, 'metric_results')
+
+
+def test_no_thread_is_left_after_a_stop_or_a_bad_result(model):
+    class Stopped(Exception):  # noqa: N818 (as the training's)
+        pass
+
+    asked = []
+
+    def stop_if_asked() -> None:
+        asked.append(None)
+        if len(asked) == 3:
+            raise Stopped
+
+    model.stop_if_asked = stop_if_asked
+    with pytest.raises(Stopped):
+        model.nondist_validation(DataLoader(NoisyPairs()), 1, None, False)
+    assert no_thread_is_left()
+    model.test = lambda: setattr(model, 'output', model.lq * float('inf'))
+    with pytest.raises(ValueError, match="NaN or infinite values for 0 of 'pairs'"):
+        model.nondist_validation(DataLoader(NoisyPairs()), 1, None, False)
+    assert no_thread_is_left()
+
+
+def test_no_more_is_read_than_asked_for_and_the_rest_of_the_bound():
+    read = []
+
+    def items():
+        for number in range(20):
+            read.append(number)
+            yield number
+
+    ahead = read_ahead(items(), 3)
+    for number, item in zip(range(10), ahead):  # noqa: B905 (stops there)
+        assert item == number and len(read) <= number + 1 + 3
+    ahead.close()
+    assert len(read) <= 10 + 3 and no_thread_is_left()
+
+
+def test_results_come_in_order_and_their_number_is_bounded():
+    may_end = [threading.Event() for _ in range(3)]
+
+    def work(number: int) -> int:
+        assert may_end[number].wait(10)
+        return number
+
+    with Behind[int](2) as behind:
+        behind.hand_over(work, 0)
+        behind.hand_over(work, 1)
+        assert behind.finished() == []
+        may_end[0].set()
+        behind.hand_over(work, 2)  # waits for the first
+        may_end[2].set()
+        assert behind.finished() == [0]
+        may_end[1].set()
+        assert behind.rest() == [1, 2]
+    assert no_thread_is_left()
+
+
+@pytest.mark.parametrize('processes', [1, 2, 3])
+@pytest.mark.parametrize('size', [1, 2])
+def test_processes_that_share_images_name_them_as_one_does(processes, size):
+    paths = ['a/x.png', 'b/x.png', 'x_2.png', 'y.png', 'c/x.png', 'c/y.png', 'z.png']
+    taken: dict = {}
+    expected = {number: distinct_name(path, taken, owner=number) for number, path in enumerate(paths)}
+    names, found = {}, {}
+    for first in range(0, len(paths), size * processes):
+        block = paths[first : first + size * processes]
+        for process, named in enumerate(names_of_block([block[i::processes] for i in range(processes)], first, names)):
+            assert all(number % processes == process for number in named)
+            found.update(named)
+    assert found == expected
 
 
 def test_strip_is_side_by_side():

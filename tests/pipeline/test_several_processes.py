@@ -8,13 +8,16 @@ import sys
 import time
 from contextlib import contextmanager
 
+import cv2
 import psutil
 import torch
 
-from tests.pipeline.options import train_options, write
+from tests.models.test_amsnet_model import build
+from tests.pipeline.options import test_options, train_options, write
 
 NETWORK = {'type': 'DnCNN', 'in_nc': 3, 'out_nc': 3, 'nc': 8, 'nb': 4, 'act_mode': 'R'}  # no BatchNorm
 TORCHRUN = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', '-m', 'amsnet_basicsr.train')
+TEST = ('-m', 'amsnet_basicsr.test')
 
 
 def options(folder, name, total, batch):
@@ -96,3 +99,40 @@ def test_both_processes_stop_together_when_asked(make_folder, tmp_path):
     stopped = int(re.search(r'Training stopped after iteration (\d+), saved as', log.read_text())[1])
     state = tmp_path / 'experiments' / 'stops' / 'training_states' / f'{stopped}.state'
     assert stopped % 10 == 0 and read(state)['iter'] == stopped
+
+
+def test_two_processes_test_as_one_and_end_together(run, make_folder, tmp_path):
+    noisy, clean = make_folder('noisy', count=5), make_folder('clean', count=5, first_seed=50)
+    listing = tmp_path / 'list.txt'
+    listing.write_text(''.join(f'im{number}.png (64,72,3) 1\n' for number in range(5)))
+    model = build(tmp_path)
+    model.save_network([model.net_g, model.net_g_ema], 'net_g', 'some', ['params', 'params_ema'])
+    opt = test_options(noisy, tmp_path / 'net_g_some.pth', num_gpu=0)
+    opt['datasets']['test'].update(
+        type='PairedImageDataset', dataroot_gt=str(clean), io_backend={'type': 'disk'}, meta_info_file=str(listing)
+    )
+    opt['scale'] = 1
+    metrics = {name: {'type': f'calculate_{name}', 'crop_border': 0} for name in ('psnr', 'ssim', 'mask_l1')}
+    opt['val'] = {'save_img': True, 'strip': 3, 'batch_size': 2, 'metrics': metrics}
+    logs, pictures = [], []
+    for name, start in (('one', TEST), ('two', (*TORCHRUN[:-2], *TEST))):
+        opt['name'] = name
+        file = write(tmp_path / f'{name}.yml', opt)
+        result = run(*start, '-opt', file, *(['--launcher', 'pytorch'] if name == 'two' else []))
+        logs.append(re.findall(r'has psnr.*|# \w+: \S+', result.stdout + result.stderr))
+        root = tmp_path / 'results' / name / 'visualization'
+        found = {path.relative_to(root): cv2.imread(str(path)).astype(int) for path in root.rglob('*.png')}
+        pictures.append({str(path).replace(name, ''): picture for path, picture in found.items()})
+    assert logs[0] == logs[1] and len(logs[0]) == 4  # one process logs
+    assert pictures[0].keys() == pictures[1].keys() and len(pictures[0]) == 5 + 3
+    assert all(abs(picture - pictures[1][path]).max() <= 1 for path, picture in pictures[0].items())
+
+    broken = noisy / 'im3.png'  # the second process's
+    broken.write_bytes(broken.read_bytes()[:2000])
+    opt.update(name='broken')
+    result = run(*TORCHRUN[:-2], *TEST, '-opt', write(file, opt), '--launcher', 'pytorch', fails=True)
+    log = result.stdout + result.stderr
+    reason = rf"image 3 of set 'held-out' \(.*{re.escape(str(broken))}.*\) cannot be read"
+    assert re.search(f'Testing ended: {reason}', log)
+    assert 'in test_pipeline' not in log  # no traceback of ours beside torchrun's own
+    assert re.search(f'validation ended by process 1: {reason}', log)

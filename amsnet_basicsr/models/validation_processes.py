@@ -1,0 +1,104 @@
+"""Validation by one process, or by several that share a set."""
+
+import hashlib
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+from amsnet_basicsr.distributed import has_joined
+from amsnet_basicsr.models.validation_error import OtherProcessFailedError, ValidationError
+
+Message = TypeVar('Message')
+
+
+class Processes:
+    """Those that validate together: this one alone, or all of a distributed run.
+
+    Image i of a set is for process i mod W. All processes talk at the same points, so that none waits long for a reason
+    that another knows; `torch.distributed` carries objects over gloo by the CPU, over NCCL by each process's GPU.
+
+    Args:
+        together: Whether all processes take part; else this one works as if there were no other.
+    """
+
+    def __init__(self, together: bool) -> None:
+        """Find out who is there."""
+        several = together and has_joined()
+        self.count = torch.distributed.get_world_size() if several else 1
+        self.rank = torch.distributed.get_rank() if several else 0
+
+    def share(self, loader: DataLoader) -> DataLoader:
+        """Make the loader of the images that are for this process.
+
+        Args:
+            loader: Loads all images of a set, in order and one at a time.
+
+        Returns:
+            A loader alike of images rank, rank + W, rank + 2·W, …; with one process the loader itself.
+
+        Raises:
+            ValidationError: If the processes don't have the images in the same order.
+        """
+        if self.count == 1:
+            return loader
+        # BasicSR lists folders as the file system does, which on another node may be in another order.
+        paths = repr(getattr(loader.dataset, 'paths', len(loader.dataset)))
+        if len(set(self.exchange(hashlib.sha256(paths.encode()).hexdigest()))) > 1:
+            raise ValidationError(
+                f'the processes find different images in set {loader.dataset.opt["name"]!r}, or in different orders; '
+                f'let meta_info_file list them'
+            )
+        return DataLoader(
+            Subset(loader.dataset, range(self.rank, len(loader.dataset), self.count)),
+            num_workers=loader.num_workers,
+            collate_fn=loader.collate_fn,
+            pin_memory=loader.pin_memory,
+            generator=torch.Generator(),  # a pass draws a seed: not from the network's generator
+        )
+
+    def exchange(self, message: Message) -> list[Message]:
+        """Tell all others something, and hear what they have to tell.
+
+        Args:
+            message: Something that pickles.
+
+        Returns:
+            The messages of all processes, by rank.
+
+        Raises:
+            OtherProcessFailedError: If another has told of a failure instead.
+        """
+        return self._exchange((message, None))
+
+    def tell_failure(self, error: Exception) -> None:
+        """Tell the others, who are waiting or will be, why this process sends no more messages."""
+        reason = str(error) if isinstance(error, ValidationError) else f'{type(error).__name__}: {error}'
+        with suppress(RuntimeError, ValidationError):  # others may have failed too, or be gone
+            self._exchange((None, reason))
+
+    def _exchange(self, told: tuple[Any, str | None]) -> list[Any]:
+        heard: list[Any] = [told]
+        if self.count > 1:
+            heard = [None] * self.count
+            torch.distributed.all_gather_object(heard, told)
+        for rank, (_, failure) in enumerate(heard):
+            if failure is not None and rank != self.rank:
+                raise OtherProcessFailedError(f'validation ended by process {rank}: {failure}')
+        return [message for message, _ in heard]
+
+    @torch.no_grad()
+    def share_buffers(self, net: nn.Module) -> None:
+        """Give all processes the first's buffers, such as BatchNorm's statistics, which differ while training.
+
+        (Weights are the same in all, and the first's network is the one that is saved.)
+
+        Args:
+            net: The network.
+        """
+        for buffer in net.buffers() if self.count > 1 else ():
+            same = buffer.contiguous()
+            torch.distributed.broadcast(same, src=0)
+            buffer.copy_(same)
