@@ -1,6 +1,7 @@
 """Several processes: what BasicSR has for GPUs with NCCL, for CPUs with gloo too, and without races at the start."""
 
 import os
+import warnings
 from datetime import timedelta
 from typing import Any
 
@@ -36,6 +37,22 @@ def join_processes(backend: str = 'nccl', timeout: float = _TIMEOUT_MINUTES, **o
     torch.distributed.init_process_group(backend, timeout=timedelta(minutes=timeout), **options)
 
 
+def average_gradients(net: nn.Module, devices: list[int] | None = None, unused: bool = False) -> nn.Module:
+    """Wrap a network so that the processes average their gradients.
+
+    Args:
+        net: The network.
+        devices: The GPU of this process, None on a CPU.
+        unused: Whether there are weights that get no gradient.
+
+    Returns:
+        The wrapped network.
+    """
+    # In channels_last the gradient of a pointwise convolution says its strides otherwise: the same memory, a warning.
+    warnings.filterwarnings('ignore', 'Grad strides do not match bucket view strides')
+    return DistributedDataParallel(net, device_ids=devices, find_unused_parameters=unused)
+
+
 def place_network(model: Any, net: nn.Module) -> nn.Module:
     """Take the place of `BaseModel.model_to_device`: wrap a network for several processes, on CPUs too.
 
@@ -55,7 +72,7 @@ def place_network(model: Any, net: nn.Module) -> nn.Module:
     if model.opt['dist']:
         devices = [torch.cuda.current_device()] if model.device.type == 'cuda' else None
         unused = model.opt.get('find_unused_parameters', False)
-        return DistributedDataParallel(net, device_ids=devices, find_unused_parameters=unused)
+        return average_gradients(net, devices, unused)
     return DataParallel(net) if model.opt['num_gpu'] > 1 else net
 
 

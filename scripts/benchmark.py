@@ -7,7 +7,8 @@
     python scripts/benchmark.py denoise                               # denoising, with and without R3
     python scripts/benchmark.py large                                 # photographs of 4 and 12 megapixels
     python scripts/benchmark.py limit                                 # against the matrix rate of this machine
-    python scripts/benchmark.py all --write docs/performance.md       # all of them
+    python scripts/benchmark.py all --write docs/performance.md       # all of them, but for the next
+    python scripts/benchmark.py scale --write docs/scaling.md         # how time grows
     python scripts/benchmark.py plot docs/performance.md -o docs/images/performance.png
 
 Every figure is the median of several rounds, and each round measures everything once, so that a busy minute doesn't
@@ -27,7 +28,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from benchmarks import denoising, large, limit, plot, training
+from benchmarks import denoising, large, limit, plot, scaling, training
 from torch.utils.data import DataLoader, RandomSampler
 
 from amsnet_basicsr.data import CameraNoiseDataset, NoisyImageDataset
@@ -289,7 +290,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[a
     'denoise': (denoising.add_arguments, denoising.run, 'denoising against the plain procedure'),
     'large': (large.add_arguments, large.run, 'denoising of whole photographs against the plain procedure'),
     'limit': (limit.add_arguments, limit.run, 'the share of the matrix rate that networks reach'),
+    'scale': (scaling.add_arguments, scaling.run, 'how time grows with images, pixels, k, T and processes'),
 }
+#: Those with a page of their own.
+ELSEWHERE = ('scale',)
 
 
 def add_write_argument(parser: argparse.ArgumentParser) -> None:
@@ -305,7 +309,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         command = commands.add_parser(name, help=what, description=f'Measure {what}.')
         add_arguments(command)
         add_write_argument(command)
-    add_write_argument(commands.add_parser('all', help='all of these with their defaults'))
+    add_write_argument(commands.add_parser('all', help='all of these but scale, with their defaults'))
     drawing = commands.add_parser('plot', help='the tables of a page as a picture', description='Draw the tables.')
     drawing.add_argument('page', type=Path, help='page that `--write` has filled')
     drawing.add_argument('-o', '--output', type=Path, required=True, help='picture to write')
@@ -316,7 +320,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             return
         if args.write is not None and not args.write.is_file():
             raise ValueError(f'--write: there is no page {args.write}')
-        for name in COMMANDS if args.command == 'all' else [args.command]:
+        every = [name for name in COMMANDS if name not in ELSEWHERE]
+        for name in every if args.command == 'all' else [args.command]:
             text = COMMANDS[name][1](parser.parse_args([name]) if args.command == 'all' else args)
             if args.write is None:
                 print(text)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amsnet_basicsr.allocator import keep_freed_memory
 from amsnet_basicsr.denoise.arguments import UsageError, parse
 from amsnet_basicsr.denoise.console import Console
 from amsnet_basicsr.denoise.run import Run
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 if all succeeded, 1 if something failed, 2 for wrong usage or a model that can't be used, 130
         after an interruption.
     """
+    if argv is None:  # a process of our own
+        keep_freed_memory()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if arguments[:1] == ['fit']:

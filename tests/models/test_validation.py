@@ -10,8 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from amsnet_basicsr.models.image_names import distinct_name
-from amsnet_basicsr.models.validation_images import picture_strip
-from amsnet_basicsr.models.validation_images import names_of_block
+from amsnet_basicsr.models.validation_images import names_of_block, picture_strip
 from amsnet_basicsr.models.validation_overlap import Behind, read_ahead
 from tests.models.test_amsnet_model import build
 from tests.pipeline.options import PSNR

@@ -1,0 +1,163 @@
+"""`benchmark.py scale`: how time grows with the size of an image, their number, k, T, and the number of processes."""
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from benchmarks.cases import CASES, check_common, in_turns
+from benchmarks.training import crops_and_index, our_step
+from torch import nn
+
+from amsnet_basicsr.archs import ARCHS
+from amsnet_basicsr.distributed import average_gradients
+from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
+
+#: Side of the image that everything but the size is tried on.
+SIDE = 256
+
+
+def build(name: str) -> nn.Module:
+    """Build a network of `CASES` in channels_last."""
+    torch.manual_seed(0)
+    return ARCHS[name](**CASES[name]).to(memory_format=torch.channels_last)
+
+
+def denoising_tasks(net: nn.Module) -> dict[str, tuple[Callable[[], object], float]]:
+    """Make what is timed: denoising calls, and how much of a network each runs in megapixels.
+
+    Args:
+        net: The network.
+
+    Returns:
+        By the text of a row: the call, and megapixels × passes.
+    """
+    tasks: dict[str, tuple[Callable[[], object], float]] = {}
+
+    def add(text: str, passes: int, images: int = 1, side: int = SIDE, **settings: object) -> None:
+        noisy = torch.rand(images, 3, side, side, generator=torch.Generator().manual_seed(1))
+        denoiser = AsymmetricMaskDenoiser(net, **settings)
+        tasks[text] = partial(denoiser, noisy), images * side**2 * passes / 1e6
+
+    add(f'one image of {SIDE}×{SIDE}, k = 2, no refinement', 2)
+    for side in (512, 1024):
+        add(f'{side}×{side}', 2, side=side)
+    for images in (2, 4):
+        add(f'{images} images', 2, images=images)
+    for branches in (3, 4, 6):
+        add(f'k = {branches}', branches, branches=branches)
+    for samples in (2, 4, 8):
+        add(f'R3, T = {samples}', 2 + 2 * samples, refine=R3(samples=samples))
+    for samples in (2, 4, 8):
+        add(f'PartitionAverage of {samples}', 2 * samples, refine=PartitionAverage(samples=samples))
+    return tasks
+
+
+def _train_together(
+    rank: int, count: int, threads: int, name: str, batch: int, steps: int, meeting: str, results: multiprocessing.Queue
+) -> None:
+    torch.set_num_threads(threads)
+    net = build(name)
+    multiple = net.size_multiple
+    if count > 1:
+        torch.distributed.init_process_group('gloo', init_method=f'file://{meeting}', rank=rank, world_size=count)
+        net = average_gradients(net)
+    step = our_step(net, multiple)
+    noisy, index = crops_and_index(160, batch)
+    times = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        step(noisy, index)
+        times.append(time.perf_counter() - start)
+    if count > 1:
+        torch.distributed.destroy_process_group()
+    results.put(statistics.median(times[2:]))
+
+
+def step_seconds(name: str, count: int, threads: int, batch: int, steps: int) -> float:
+    """Time training steps in processes that average their gradients, each with its own crops.
+
+    Args:
+        name: Name in `CASES`.
+        count: Number of processes.
+        threads: Threads of each.
+        batch: Crops of 160×160 in each.
+        steps: Number of steps; the first two don't count.
+
+    Returns:
+        Seconds of a step: the median, of the slowest process.
+    """
+    context = multiprocessing.get_context('spawn')
+    results = context.Queue()
+    with tempfile.TemporaryDirectory(prefix='benchmark-scale-') as folder:
+        meeting = str(Path(folder) / 'meeting')
+        processes = [
+            context.Process(
+                target=_train_together, args=(rank, count, threads, name, batch, steps, meeting, results), daemon=True
+            )
+            for rank in range(count)
+        ]
+        for process in processes:
+            process.start()
+        seconds = [results.get(timeout=600) for _ in processes]
+        for process in processes:
+            process.join()
+    return max(seconds)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `scale`."""
+    parser.add_argument('--arch', choices=CASES, default='NAFNet', metavar='NAME', help='default: NAFNet')
+    parser.add_argument('--rounds', type=int, default=5, help='times everything is measured: 5')
+    parser.add_argument('--steps', type=int, default=12, help='training steps timed: 12')
+    parser.add_argument('--threads', type=int, help="threads; default: PyTorch's")
+    parser.add_argument('--processor-time', action='store_true', help='processor time for denoising, if not idle')
+
+
+@torch.inference_mode()
+def run(args: argparse.Namespace) -> str:
+    """Time everything in turns.
+
+    Args:
+        args: Arguments, see `add_arguments`.
+
+    Returns:
+        Two tables in Markdown.
+
+    Raises:
+        ValueError: For impossible values.
+    """
+    clock = check_common(args)
+    if args.steps < 3:
+        raise ValueError(f'--steps must be at least 3, got {args.steps}')
+    tasks = denoising_tasks(build(args.arch).eval())
+    times = in_turns({text: task for text, (task, _) in tasks.items()}, args.rounds, clock)
+    medians = {text: statistics.median(values) for text, values in times.items()}
+    base = next(iter(medians.values()))
+    rows = [
+        f'| {text} | {tasks[text][1]:.2f} | {seconds:.2f} s | {seconds / base:.1f} | {seconds / tasks[text][1]:.2f} s |'
+        for text, seconds in medians.items()
+    ]
+    head = (
+        '| denoising | passes × megapixels | time | by the first | for each megapixel of a pass |\n' + '|---' * 5 + '|'
+    )
+
+    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    settings = list(dict.fromkeys([(1, 1, 2), (1, cores, 2), (cores, 1, 1), (cores, 1, 2)]))
+    steps = {given: [step_seconds(args.arch, *given, args.steps) for _ in range(3)] for given in settings}
+    step_rows = [
+        f'| {count} | {given_threads} | {batch} | {statistics.median(seconds) * 1e3:.0f} ms | '
+        f'{count * batch / statistics.median(seconds):.1f} |'
+        for (count, given_threads, batch), seconds in steps.items()
+    ]
+    step_head = '| processes | threads of each | crops of each | step | crops per second |\n|---|---|---|---|---|'
+    return '\n'.join([head, *rows, '', step_head, *step_rows]) + (
+        f'\n\n`{args.arch}` as in performance.md, denoising: median of {args.rounds} rounds, {threads} thread(s); '
+        f'training: crops of 160×160, gloo, median of {args.steps - 2} steps and of 3 starts, {cores} cores.'
+    )
