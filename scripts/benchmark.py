@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 import torch
 from benchmarks import denoising, large, limit, plot, scaling, training
+from pages import write_between_marks
 from torch.utils.data import DataLoader, RandomSampler
 
 from amsnet_basicsr.data import CameraNoiseDataset, NoisyImageDataset
@@ -53,27 +54,6 @@ def median_of_rounds(measurements: dict[Any, Measurement], rounds: int) -> dict[
         for name, measure in measurements.items():
             results[name].append(measure())
     return {name: statistics.median(values) for name, values in results.items()}
-
-
-def write_between_marks(path: Path, name: str, text: str) -> None:
-    """Replace what stands between two marks in a Markdown file, at once.
-
-    Args:
-        path: The file.
-        name: Name of the sub-command, which is in the marks.
-        text: What to write there.
-
-    Raises:
-        ValueError: If the marks aren't there once each.
-    """
-    begin, end = f'<!-- measured by scripts/benchmark.py {name} -->', f'<!-- end of {name} -->'
-    page = path.read_text(encoding='utf-8')
-    if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
-        raise ValueError(f'{path}: the lines {begin} and {end} must be there once, in this order')
-    before, rest = page.split(begin)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    partial.write_text(f'{before}{begin}\n{text}\n{end}{rest.split(end)[1]}', encoding='utf-8')
-    os.replace(partial, path)
 
 
 # ---- data: reading training crops ----
@@ -326,7 +306,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             if args.write is None:
                 print(text)
             else:
-                write_between_marks(args.write, name, text)
+                marks = f'<!-- measured by scripts/benchmark.py {name} -->', f'<!-- end of {name} -->'
+                write_between_marks(args.write, *marks, text)
     except (ValueError, OSError) as error:
         sys.exit(f'error: {error}')
 

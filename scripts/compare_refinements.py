@@ -10,13 +10,13 @@ import os
 import sys
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
-from amsnet_basicsr.options.command import list_problems, parse_options
+from amsnet_basicsr.options.command import list_problems, prepare, read_command
 from amsnet_basicsr.report import compare_refinements
 
 
 def main() -> None:
     """Read the options, check them, compare, and print the table."""
-    opt, arguments = parse_options(os.getcwd(), is_train=False)
+    opt, arguments = prepare(read_command(), os.getcwd(), is_train=False)
     problems = []
     if not opt.get('report'):
         problems.append('report is missing: say e.g. report: {refine: [~, {type: R3}]}')

@@ -19,9 +19,6 @@ from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.distributed import average_gradients
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
 
-#: Side of the image that everything but the size is tried on.
-SIDE = 256
-
 
 def build(name: str) -> nn.Module:
     """Build a network of `CASES` in channels_last."""
@@ -29,24 +26,25 @@ def build(name: str) -> nn.Module:
     return ARCHS[name](**CASES[name]).to(memory_format=torch.channels_last)
 
 
-def denoising_tasks(net: nn.Module) -> dict[str, tuple[Callable[[], object], float]]:
+def denoising_tasks(net: nn.Module, size: int) -> dict[str, tuple[Callable[[], object], float]]:
     """Make what is timed: denoising calls, and how much of a network each runs in megapixels.
 
     Args:
         net: The network.
+        size: Side of the image that everything but the size is tried on.
 
     Returns:
         By the text of a row: the call, and megapixels × passes.
     """
     tasks: dict[str, tuple[Callable[[], object], float]] = {}
 
-    def add(text: str, passes: int, images: int = 1, side: int = SIDE, **settings: object) -> None:
+    def add(text: str, passes: int, images: int = 1, side: int = size, **settings: object) -> None:
         noisy = torch.rand(images, 3, side, side, generator=torch.Generator().manual_seed(1))
         denoiser = AsymmetricMaskDenoiser(net, **settings)
         tasks[text] = partial(denoiser, noisy), images * side**2 * passes / 1e6
 
-    add(f'one image of {SIDE}×{SIDE}, k = 2, no refinement', 2)
-    for side in (512, 1024):
+    add(f'one image of {size}×{size}, k = 2, no refinement', 2)
+    for side in (2 * size, 4 * size):
         add(f'{side}×{side}', 2, side=side)
     for images in (2, 4):
         add(f'{images} images', 2, images=images)
@@ -114,8 +112,10 @@ def step_seconds(name: str, count: int, threads: int, batch: int, steps: int) ->
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `scale`."""
     parser.add_argument('--arch', choices=CASES, default='NAFNet', metavar='NAME', help='default: NAFNet')
+    parser.add_argument('--size', type=int, default=256, help='side of the smallest image, an even number: 256')
     parser.add_argument('--rounds', type=int, default=5, help='times everything is measured: 5')
     parser.add_argument('--steps', type=int, default=12, help='training steps timed: 12')
+    parser.add_argument('--starts', type=int, default=3, help='times each training is started: 3')
     parser.add_argument('--threads', type=int, help="threads; default: PyTorch's")
     parser.add_argument('--processor-time', action='store_true', help='processor time for denoising, if not idle')
 
@@ -134,14 +134,14 @@ def run(args: argparse.Namespace) -> str:
         ValueError: For impossible values.
     """
     clock = check_common(args)
-    if args.steps < 3:
-        raise ValueError(f'--steps must be at least 3, got {args.steps}')
-    tasks = denoising_tasks(build(args.arch).eval())
+    if args.steps < 3 or args.starts < 1 or args.size < 32 or args.size % 2:
+        raise ValueError('--steps must be at least 3, --starts 1, and --size an even number of at least 32')
+    tasks = denoising_tasks(build(args.arch).eval(), args.size)
     times = in_turns({text: task for text, (task, _) in tasks.items()}, args.rounds, clock)
     medians = {text: statistics.median(values) for text, values in times.items()}
     base = next(iter(medians.values()))
     rows = [
-        f'| {text} | {tasks[text][1]:.2f} | {seconds:.2f} s | {seconds / base:.1f} | {seconds / tasks[text][1]:.2f} s |'
+        f'| {text} | {tasks[text][1]:.3g} | {seconds:.2f} s | {seconds / base:.1f} | {seconds / tasks[text][1]:.2f} s |'
         for text, seconds in medians.items()
     ]
     head = (
@@ -150,7 +150,7 @@ def run(args: argparse.Namespace) -> str:
 
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
     settings = list(dict.fromkeys([(1, 1, 2), (1, cores, 2), (cores, 1, 1), (cores, 1, 2)]))
-    steps = {given: [step_seconds(args.arch, *given, args.steps) for _ in range(3)] for given in settings}
+    steps = {given: [step_seconds(args.arch, *given, args.steps) for _ in range(args.starts)] for given in settings}
     step_rows = [
         f'| {count} | {given_threads} | {batch} | {statistics.median(seconds) * 1e3:.0f} ms | '
         f'{count * batch / statistics.median(seconds):.1f} |'
@@ -159,5 +159,5 @@ def run(args: argparse.Namespace) -> str:
     step_head = '| processes | threads of each | crops of each | step | crops per second |\n|---|---|---|---|---|'
     return '\n'.join([head, *rows, '', step_head, *step_rows]) + (
         f'\n\n`{args.arch}` as in performance.md, denoising: median of {args.rounds} rounds, {threads} thread(s); '
-        f'training: crops of 160×160, gloo, median of {args.steps - 2} steps and of 3 starts, {cores} cores.'
+        f'training: crops of 160×160, gloo, {cores} cores, median of {args.steps - 2} steps and of {args.starts} start(s).'
     )

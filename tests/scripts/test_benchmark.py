@@ -187,6 +187,18 @@ def test_the_plot_shows_what_the_page_says(run, benchmark, tmp_path):
         run(f'plot {page} -o {tmp_path}/none.png')
 
 
+def test_growth(run):
+    out = run('scale --arch DnCNN --size 64 --rounds 1 --steps 3 --starts 1 --processor-time')
+    lines = [[cell.strip() for cell in line.strip('|').split('|')] for line in out.splitlines() if line.startswith('|')]
+    passes = {line[0]: float(line[1]) for line in lines if len(line) == 5 and line[2].endswith(' s')}
+    once = 64 * 64 / 1e6
+    assert passes['256×256'] == pytest.approx(32 * once, rel=0.01)
+    assert passes['R3, T = 8'] == pytest.approx(18 * once, rel=0.01)
+    assert passes['PartitionAverage of 8'] == pytest.approx(16 * once, rel=0.01)
+    steps = [line for line in lines if line[3].endswith(' ms')]
+    assert len(steps) == len({tuple(line[:3]) for line in steps}) >= 3 and all(float(line[4]) > 0 for line in steps)
+
+
 def test_limit(run):
     (row,) = cells(run('limit --archs DnCNN --rounds 1')).values()
     operations, share, with_gradients, _ = row
@@ -215,6 +227,7 @@ def test_sides_that_differ_are_not_timed(run, benchmark, monkeypatch):
         ('train --rounds 0', '--rounds must be at least 1'),
         ('denoise --size 65', 'even number'),
         ('large --sizes 4MP', 'such as 2048x2048'),
+        ('scale --size 33', 'an even number'),
         ('limit --threads 0', '--threads must be at least 1'),
         ('all --write none.md', 'there is no page none.md'),
     ],

@@ -1,0 +1,106 @@
+"""Every script starts and tells its usage; the small ones that no other test runs do what they say."""
+
+import re
+import runpy
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from amsnet_basicsr.archs import DnCNN
+from tests.conftest import REPOSITORY, noisy_picture
+from tests.pipeline.options import PSNR, TINY_DNCNN, test_options
+
+SCRIPTS = [path for path in sorted((REPOSITORY / 'scripts').glob('*.py')) if '__main__' in path.read_text()]
+
+
+def run(script: str, *arguments: object) -> None:
+    """Run a script as a program, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, 'argv', [script, *map(str, arguments)])
+        patch.syspath_prepend(REPOSITORY / 'scripts')
+        runpy.run_path(str(REPOSITORY / 'scripts' / script), run_name='__main__')
+
+
+@pytest.mark.parametrize('script', SCRIPTS, ids=lambda path: path.stem)
+def test_usage(script, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(script.name, '--help')
+    assert not stop.value.code and script.name in capsys.readouterr().out
+
+
+def test_refinements_are_compared(make_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    noisy, clean = make_folder('noisy', count=2), make_folder('clean', count=2, first_seed=30)
+    torch.manual_seed(0)
+    net = DnCNN(**{key: value for key, value in TINY_DNCNN.items() if key != 'type'})
+    torch.save({'params_ema': net.state_dict()}, tmp_path / 'net.pth')
+    options = test_options(noisy, tmp_path / 'net.pth', name='compared', scale=1)
+    options['datasets']['test'].update(type='PairedImageDataset', dataroot_gt=str(clean), io_backend={'type': 'disk'})
+    options['val'] = {'save_img': False, 'metrics': {'psnr': PSNR}}
+    options['report'] = {'refine': [None, {'type': 'PartitionAverage', 'samples': 2}]}
+    (tmp_path / 'test.yml').write_text(yaml.safe_dump(options))
+    run('compare_refinements.py', '-opt', tmp_path / 'test.yml')
+    out = capsys.readouterr().out
+    assert [out.count(row) for row in ('noisy input', 'no refinement', 'PartitionAverage')] == [1, 1, 1]
+    expected = np.mean([cv2.PSNR(*(cv2.imread(str(f / f'im{i}.png')) for f in (noisy, clean))) for i in range(2)])
+    assert float(re.search(r'noisy input[^\d]*([\d.]+)', out)[1]) == pytest.approx(expected, abs=0.01)
+
+    del options['report']
+    (tmp_path / 'test.yml').write_text(yaml.safe_dump(options))
+    with pytest.raises(SystemExit, match='report is missing'):
+        run('compare_refinements.py', '-opt', tmp_path / 'test.yml')
+
+
+def test_training_targets_are_means_of_all_models(tmp_path, capsys):
+    """Of a teacher with its masks and a student without; done work is kept."""
+    from amsnet_basicsr import Denoiser
+    from amsnet_basicsr.denoise.self_ensemble import self_ensemble
+
+    weights = REPOSITORY / 'amsnet_basicsr' / 'weights'
+    models = [weights / 'sidd_teacher.safetensors', weights / 'sidd_student.safetensors']
+    (tmp_path / 'noisy').mkdir()
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / 'noisy' / f'{number}.png'), noisy_picture(48, 56, number))
+    run(
+        'denoise_training_set.py', tmp_path / 'noisy', '-o', tmp_path / 'targets', '--model', *models,
+        '--symmetries', 2, '--device', 'cpu',
+    )  # fmt: skip
+    image = cv2.imread(str(tmp_path / 'noisy' / '1.png'))[..., ::-1].astype(np.float32) / 255
+    each = [
+        self_ensemble([Denoiser.from_pretrained(m, refine=False, seed=s, device='cpu') for s in range(2)], image)
+        for m in models
+    ]
+    target = tmp_path / 'targets' / '1.png'
+    assert np.abs(cv2.imread(str(target))[..., ::-1] - 255 * np.mean(each, axis=0)).max() <= 0.51
+    before = target.stat().st_mtime_ns
+    run('denoise_training_set.py', tmp_path / 'noisy', '-o', tmp_path / 'targets', '--model', models[1])
+    assert target.stat().st_mtime_ns == before and '2 of them done before' in capsys.readouterr().out
+
+
+def test_a_curve_is_drawn_from_a_log(tmp_path, capsys):
+    log = tmp_path / 'train.log'
+    lines = []
+    for iteration, psnr in ((1000, 20.5), (2000, 21.25)):
+        lines += [
+            f'2026-01-01 00:00:00,000 INFO: [x][epoch:  1, iter:   {iteration:,}, lr:(1.000e-03,)] l_mask: 1',
+            '2026-01-01 00:00:01,000 INFO: Validation pairs',
+            f'\t # psnr: {psnr:.4f}\tBest: {psnr:.4f} @ {iteration} iter',
+        ]
+    log.write_text('\n'.join(lines))
+    run('plot_training.py', log, '-o', tmp_path / 'curve.png')
+    assert '| 2000 | 21.2500 |' in capsys.readouterr().out
+    assert cv2.imread(str(tmp_path / 'curve.png')) is not None
+
+
+def test_pairs_are_measured(make_folder, tmp_path, capsys):
+    noisy, clean = make_folder('noisy', count=2), make_folder('clean', count=2, first_seed=30)
+    names = tmp_path / 'list.txt'
+    names.write_text('im1.png\n')
+    run('measure_pairs.py', noisy, clean, '--list', names)
+    out = capsys.readouterr().out
+    expected = cv2.PSNR(cv2.imread(str(noisy / 'im1.png')), cv2.imread(str(clean / 'im1.png')))
+    assert f'{expected:.2f}' in out and '| 1 pictures |' in out
