@@ -159,5 +159,6 @@ def run(args: argparse.Namespace) -> str:
     step_head = '| processes | threads of each | crops of each | step | crops per second |\n|---|---|---|---|---|'
     return '\n'.join([head, *rows, '', step_head, *step_rows]) + (
         f'\n\n`{args.arch}` as in performance.md, denoising: median of {args.rounds} rounds, {threads} thread(s); '
-        f'training: crops of 160×160, gloo, {cores} cores, median of {args.steps - 2} steps and of {args.starts} start(s).'
+        f'training: crops of 160×160, gloo, {cores} cores, median of {args.steps - 2} steps, then of {args.starts} '
+        'start(s).'
     )
