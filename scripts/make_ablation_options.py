@@ -151,8 +151,8 @@ R3 = '{type: R3, samples: 8, prob: 0.16}'
 LOSSES = {'AMSNetModel': 'mask_opt: {type: MaskL1Loss}', 'APBSNModel': 'pixel_opt: {type: L1Loss}'}
 OWN_SCHEME = {'AMSNetModel': {'branches': 2}, 'APBSNModel': {'pad': 2}}
 
-#: Three levels, so that a sub-image's sides should be multiples of 8; 0.18 M weights. The smallest that still denoises:
-#: learning and testing take about the same time each.
+#: 0.18 M weights. Three levels, so that a sub-image's sides should be multiples of 8, and large beside 8: taught on
+#: sub-images of 16 pixels, it drew a grid of 8 of their pixels into every picture (docs/experiments.md).
 TINY_NAFNET = {
     'type': 'NAFNet',
     'img_channel': 3,
@@ -174,7 +174,7 @@ class Setting:
         train_stride: P_s while training.
         test_stride: P_s while denoising.
         branches: k of AMSNet.
-        crop: Side of the training crops; 80 gives sub-images of 16 pixels at stride 5, a quarter of the paper's cost.
+        crop: Side of the training crops; the paper's 160 gives sub-images of 32 pixels at stride 5.
         batch: Crops per step.
         iterations: Steps; 0 for a setting that is only tested.
         lr: Learning rate.
@@ -190,8 +190,8 @@ class Setting:
     train_stride: int = 5
     test_stride: int = 2
     branches: int = 2
-    crop: int = 80
-    batch: int = 2
+    crop: int = 160
+    batch: int = 1
     iterations: int = 2000
     lr: str = '2e-3'
     smoothness: str | None = None
@@ -254,7 +254,9 @@ TABLE4 = {
         },
         {'width': 16, 'middle_blk_num': 4, 'enc_blk_nums': [1, 1, 2], 'dec_blk_nums': [1, 1, 1]},
     ),
-    'unet': PaperNetwork('UNet', '36.94', {'type': 'UNet', 'in_nc': 3, 'out_nc': 3, 'n_feature': 128}, {'n_feature': 16}),
+    'unet': PaperNetwork(
+        'UNet', '36.94', {'type': 'UNet', 'in_nc': 3, 'out_nc': 3, 'n_feature': 128}, {'n_feature': 16}
+    ),
     'dncnn': PaperNetwork(
         'DnCNN',
         '36.93',
@@ -278,7 +280,7 @@ def _table3(small: bool) -> dict[str, Setting]:
                 # DBSNl has no shortcut from input to output, so that colours are learned late: many small steps,
                 # enough channels.
                 dbsnl.update(base_ch=32, num_module=2)
-                setting = dataclasses.replace(setting, batch=2, iterations=6000, lr='1e-3', validations=6)
+                setting = dataclasses.replace(setting, crop=80, batch=2, iterations=6000, lr='1e-3', validations=6)
             settings[f'{method.replace("-", "").lower()}_{"da" if dilated else "das"}'] = setting
     return settings
 
@@ -291,9 +293,7 @@ def _table4(small: bool) -> dict[str, Setting]:
         if small:
             # Sub-images of 32 pixels, as in the paper: UNet halves them five times, and would see padding else.
             # As few steps as DeamNet allows, which has one size only and takes two seconds for one.
-            setting = dataclasses.replace(
-                setting, network=row.network | row.small, crop=160, batch=1, iterations=600, lr='1e-3'
-            )
+            setting = dataclasses.replace(setting, network=row.network | row.small, batch=1, iterations=600, lr='1e-3')
         settings[word] = setting
     return settings
 
@@ -305,14 +305,14 @@ def _strides() -> dict[str, Setting]:
             name = f'{train_stride}_{test_stride}'
             trained = test_stride == 2
             title = f'Strides: trained at {train_stride}, tested at {test_stride}'
-            # 120 is divisible by all train strides; one crop has about the pixels of two of 80.
+            # About 50 sub-images of 32 pixels at every stride: sub-images of other sizes would be another comparison.
             settings[name] = Setting(
                 f'{title}.' if trained else f'{title}, with the weights of {train_stride}_2.',
                 train_stride=train_stride,
                 test_stride=test_stride,
-                crop=120,
-                batch=1,
-                iterations=2000 if trained else 0,
+                crop=32 * train_stride,
+                batch={2: 12, 3: 6, 4: 3, 5: 2}[train_stride],
+                iterations=1000 if trained else 0,
                 weights=None if trained else f'{train_stride}_2',
             )
     return settings
@@ -320,7 +320,9 @@ def _strides() -> dict[str, Setting]:
 
 def _mask_ratio() -> dict[str, Setting]:
     return {
-        f'k{k}': Setting(f"The paper's Fig. 10: one in {k} pixels hidden, while learning and while denoising.", branches=k)
+        f'k{k}': Setting(
+            f"The paper's Fig. 10: one in {k} pixels hidden, while learning and while denoising.", branches=k
+        )
         for k in (2, 3, 4, 6)
     }
 
@@ -344,7 +346,7 @@ def _rate() -> dict[str, Setting]:
         f'batch{batch}_lr{lr}': Setting(
             f'Learning rate {lr} with batches of {batch}; equal numbers of pixels seen.',
             batch=batch,
-            iterations=4000 // batch,
+            iterations=2000 // batch,
             lr=lr,
         )
         for batch in (1, 2, 4)
@@ -407,7 +409,7 @@ def render_paper(folder: str, name: str) -> str:
     Returns:
         The options file.
     """
-    setting = dataclasses.replace(PAPER[folder][name], crop=160, iterations=125000, lr='1e-4')
+    setting = dataclasses.replace(PAPER[folder][name], iterations=125000, lr='1e-4')
     note = f'Paper size, for a GPU; data as in options/train_amsnet_restormer.yml, small: ../{name}.yml.'
     training_set = PAPER_TRAINING_SET.substitute(crop=setting.crop, batch=setting.batch)
     return (
@@ -433,9 +435,7 @@ def _train(setting: Setting, ema_decay: float, warmup: int) -> str:
     loss = LOSSES[setting.model]
     if setting.smoothness is not None:
         loss += f'\n  smooth_opt: {{type: SmoothnessLoss, loss_weight: {setting.smoothness}}}'
-    return TRAIN.substitute(
-        ema_decay=ema_decay, lr=setting.lr, iterations=setting.iterations, warmup=warmup, loss=loss
-    )
+    return TRAIN.substitute(ema_decay=ema_decay, lr=setting.lr, iterations=setting.iterations, warmup=warmup, loss=loss)
 
 
 def _report(setting: Setting, when: str) -> str:

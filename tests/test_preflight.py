@@ -269,11 +269,12 @@ def test_new_options_of_ours_are_known(make_folder):
         assert check(options) == ([], [])
     student = sr_options(options['datasets']['train']['dataroot_lq'], compile=True)
     student['train'].update(ours, on_bad_loss='skip')
+    student['val']['batch_size'] = 4
     problems, notes = check(student)
     assert not problems
     assert notes == [
         f'{key}: SRModel does not read it; AMSNetModel and APBSNModel do'
-        for key in ('compile', 'train.accumulate', 'train.amp', 'train.checkpointing')
+        for key in ('compile', 'train.accumulate', 'train.amp', 'train.checkpointing', 'val.batch_size')
     ]
 
 

@@ -115,7 +115,7 @@ def test_options_of_the_users_own_come_first(tmp_path, monkeypatch, capsys):
         ('options/quikstart.yml', 'quickstart.yml'),
         ('quickstart', 'quickstart.yml'),
         ('/nowhere/train_small.yml', 'train_amsnet_small.yml'),
-        ('table4_unet.yml', 'ablation/table4_unet.yml'),
+        ('table4_unet.yml', 'ablation/table4/unet.yml'),
         ('options/../options/quickstart.yml', 'quickstart.yml'),
     ],
 )

@@ -216,8 +216,8 @@ class Denoiser:
 
         while True:
             if size and isinstance(runner, MaskedRegions):
-                # Branches and samples share a pass; together they must take no more memory than a tile.
-                runner.denoiser.max_pixels = min(self._most_pixels, size**2)
+                # Branches and samples share a pass; together they must take no more memory than a tile may.
+                runner.denoiser.max_pixels = min(self._most_pixels, (size // self._tile_by_pass) ** 2)
             try:
                 overlap = min(size // 4, LARGEST_OVERLAP)
                 yield from run_in_regions(runner, read, write, h, w, size, overlap, align)
@@ -262,17 +262,21 @@ class Denoiser:
         return bytes_per_pixel(self._folded, self.multiple)
 
     def _tile_size(self) -> int:
-        if self._auto_tile is not None:  # memory ran out before
+        if self._auto_tile is not None:
             return self._auto_tile
         if self.tile != 'auto':
             return int(self.tile)
-        affordable = memory_budget(self.device) / self._bytes_per_pixel
-        scheme = self.scheme_settings
-        if scheme.type == 'amsnet' and not isinstance(scheme.refine, R3):
-            affordable *= scheme.stride**2  # a pass holds a single sub-image; R3 runs at stride 1
+        # Asked once: memory that was freed and kept (allocator.py) looks used to the next picture.
+        affordable = memory_budget(self.device) / self._bytes_per_pixel * self._tile_by_pass**2
         largest = LARGEST_TILE_ON_CPU if self.device.type == 'cpu' else LARGEST_TILE
-        size = int(min(max(affordable**0.5, SMALLEST_TILE), largest))
-        return size // 64 * 64
+        self._auto_tile = int(min(max(affordable**0.5, SMALLEST_TILE), largest)) // 64 * 64
+        return self._auto_tile
+
+    @property
+    def _tile_by_pass(self) -> int:
+        """Side of a tile by that of the smallest pass: a single sub-image, but R3 runs at stride 1."""
+        scheme = self.scheme_settings
+        return scheme.stride if scheme.type == 'amsnet' and not isinstance(scheme.refine, R3) else 1
 
 
 class _Function(nn.Module):

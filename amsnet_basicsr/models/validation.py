@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from basicsr.utils import get_root_logger, imwrite
+from basicsr.utils import get_root_logger
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from amsnet_basicsr.models.validation_error import OtherProcessFailedError, ValidationError
+from amsnet_basicsr.models.validation_error import OtherProcessFailedError
 from amsnet_basicsr.models.validation_images import (
     Data,
     DenoisedImage,
@@ -33,6 +33,7 @@ from amsnet_basicsr.models.validation_images import (
     in_order,
     names_of_block,
     read_by_name,
+    write_picture,
 )
 from amsnet_basicsr.models.validation_overlap import Behind, read_ahead
 from amsnet_basicsr.models.validation_processes import Processes
@@ -93,8 +94,6 @@ class ValidationLoop:
         self, processes: Processes, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool
     ) -> None:
         set_name, val = dataloader.dataset.opt['name'], self.opt['val']
-        if len(dataloader) == 0:
-            raise ValidationError(f'validation set {set_name!r} holds no image')
         metrics_opt = val.get('metrics') or {}
         for metric_opt in metrics_opt.values():
             if metric_opt['type'] == 'calculate_mask_l1':
@@ -149,6 +148,7 @@ class ValidationLoop:
         try:
             processes.share_buffers(self.test_network())
             own = processes.share(dataloader)
+            size = min(size, len(dataloader))
             numbers = range(processes.rank, len(dataloader), processes.count)
             images = read_by_name(iter(own), dataloader.dataset, numbers)
             with closing(read_ahead(images, size)) as items, Behind[FinishedImage](size) as behind:
@@ -160,12 +160,13 @@ class ValidationLoop:
                         self.stop_if_asked()
                         self._denoise_batch(batch, named[places.start : places.stop], task, behind)
                 last = behind.rest()
+            talk([], last)
+            processes.exchange(None)  # the first has saved the last strips
         except OtherProcessFailedError:
             raise
         except Exception as error:
             processes.tell_failure(error)
             raise
-        talk([], last)
 
     def _denoise_batch(
         self, batch: Data, named: Sequence[tuple[int, str]], task: Finishing, behind: Behind[FinishedImage]
@@ -195,7 +196,8 @@ class ValidationLoop:
         return osp.join(folder, set_name, f'{name}_{self.opt["val"].get("suffix") or self.opt["name"]}.png')
 
     def _save_strip(self, strip: np.ndarray, set_name: str, name: str, current_iter: int | str, tb_logger: Any) -> None:
-        imwrite(strip, osp.join(self.opt['path']['visualization'], 'strips', set_name, f'{name}_{current_iter}.png'))
+        root = self.opt['path']['visualization']
+        write_picture(strip, osp.join(root, 'strips', set_name, f'{name}_{current_iter}.png'))
         if tb_logger:
             tb_logger.add_image(f'{set_name}/{name}', strip[..., ::-1].copy(), current_iter, dataformats='HWC')
 

@@ -90,7 +90,7 @@ class FinishedImage:
 
 
 def read_by_name(items: Iterator[Data], dataset: Any, numbers: Iterable[int]) -> Iterator[Data]:
-    """Read images; one that cannot be read is named where BasicSR's own data sets don't.
+    """Read images; one that cannot be read ends in a line, and is named where BasicSR's own data sets don't.
 
     (OpenCV returns None for a damaged file, and they go on with it.)
 
@@ -104,11 +104,12 @@ def read_by_name(items: Iterator[Data], dataset: Any, numbers: Iterable[int]) ->
 
     Raises:
         ValidationError: For an image that is none.
-        Exception: What else the set raises.
     """
     for number in numbers:
         try:
             yield next(items)
+        except (ValueError, KeyError, OSError) as error:  # these name it
+            raise ValidationError(error.args[0] if isinstance(error, KeyError) else str(error)) from error
         except (AttributeError, TypeError, cv2.error) as error:
             paths = getattr(dataset, 'paths', {})
             where = f' ({paths[number]})' if isinstance(paths, list) and number < len(paths) else ''
@@ -151,21 +152,38 @@ def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
         if task.with_input and clean is not None and 'img2' in task.needs[metric]:
             input_figures[metric] = calculate_metric({'img': noisy, 'img2': clean}, opt)
     if task.picture_path is not None:
-        imwrite(denoised, task.picture_path(image.name))
+        write_picture(denoised, task.picture_path(image.name))
     pictures = [picture for picture in (noisy, denoised, clean) if picture is not None]
     strip = picture_strip(pictures) if image.number < task.strips else None
     return FinishedImage(image.number, image.name, figures, input_figures, strip)
+
+
+def write_picture(picture: np.ndarray, path: str) -> None:
+    """Write a picture, and make its folder.
+
+    Args:
+        picture: (H, W, 3) BGR or (H, W), uint8.
+        path: Where.
+
+    Raises:
+        ValidationError: If it cannot be written.
+    """
+    try:
+        imwrite(picture, path)
+    except (OSError, cv2.error) as error:
+        raise ValidationError(f'{path} cannot be written: {error}') from error
 
 
 def picture_strip(pictures: list[np.ndarray]) -> np.ndarray:
     """Put pictures side by side with a thin white line between them.
 
     Args:
-        pictures: Images of one size, (H, W, 3), uint8.
+        pictures: Images of one size, (H, W, 3) or (H, W), uint8.
 
     Returns:
         The strip, (H, n·W + 4·(n − 1), 3), uint8.
     """
+    pictures = [np.atleast_3d(picture).repeat(3 // np.atleast_3d(picture).shape[2], axis=2) for picture in pictures]
     line = np.full((pictures[0].shape[0], 4, 3), 255, np.uint8)
     parts = [part for picture in pictures for part in (line, picture)][1:]
     return np.concatenate(parts, axis=1)

@@ -1,7 +1,9 @@
 """Validation by one process, or by several that share a set."""
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 import torch
@@ -40,17 +42,19 @@ class Processes:
             A loader alike of images rank, rank + W, rank + 2·W, …; with one process the loader itself.
 
         Raises:
-            ValidationError: If the processes don't have the images in the same order.
+            ValidationError: If the processes don't have the same images in the same order, or none.
         """
-        if self.count == 1:
-            return loader
         # BasicSR lists folders as the file system does, which on another node may be in another order.
-        paths = repr(getattr(loader.dataset, 'paths', len(loader.dataset)))
-        if len(set(self.exchange(hashlib.sha256(paths.encode()).hexdigest()))) > 1:
+        names = '\n'.join(_file_names(loader.dataset))
+        if len(set(self.exchange(hashlib.sha256(names.encode(errors='replace')).hexdigest()))) > 1:
             raise ValidationError(
                 f'the processes find different images in set {loader.dataset.opt["name"]!r}, or in different orders; '
                 f'let meta_info_file list them'
             )
+        if len(loader) == 0:
+            raise ValidationError(f'validation set {loader.dataset.opt["name"]!r} holds no image')
+        if self.count == 1:
+            return loader
         return DataLoader(
             Subset(loader.dataset, range(self.rank, len(loader.dataset), self.count)),
             num_workers=loader.num_workers,
@@ -102,3 +106,19 @@ class Processes:
             same = buffer.contiguous()
             torch.distributed.broadcast(same, src=0)
             buffer.copy_(same)
+
+
+def _file_names(dataset: Any) -> list[str]:
+    """Names of a set's files in its order; folders may be mounted elsewhere on another node."""
+    for attribute in ('paths', 'entries', 'pairs'):  # BasicSR's, ours
+        if isinstance(files := getattr(dataset, attribute, None), list):
+            return [_file_name(file) for file in files]
+    return [str(len(dataset))]
+
+
+def _file_name(file: Any) -> str:
+    if isinstance(file, Mapping):
+        file = file.get('lq_path', file)
+    elif isinstance(file, tuple) and not hasattr(file, 'path'):
+        file = file[0]
+    return PurePath(str(getattr(file, 'path', file))).name

@@ -29,7 +29,7 @@ from amsnet_basicsr.preflight.known import (
     LOSSES,
     OUR_DATASETS,
     OURS_AT_TOP,
-    OURS_IN_TRAIN,
+    OURS_IN,
     SECTIONS,
     SR_LOSSES,
     TOP_LEVEL,
@@ -39,7 +39,7 @@ from amsnet_basicsr.preflight.scheme import wrong_scheme
 from amsnet_basicsr.preflight.types import text_numbers, wrong_types
 from amsnet_basicsr.preflight.validation import wrong_validation
 
-_TRAIN = frozenset(SECTIONS['train'].keys) - OURS_IN_TRAIN - frozenset().union(*LOSSES.values(), *SR_LOSSES.values())
+_TRAIN = frozenset(SECTIONS['train'].keys) - OURS_IN['train'] - frozenset().union(*LOSSES.values(), *SR_LOSSES.values())
 
 
 def check_raw(raw: Mapping[str, Any], is_train: bool) -> list[str]:
@@ -107,7 +107,8 @@ def _check(opt: dict[str, Any], found: Findings) -> tuple[list[str], list[str]]:
         found.add(_wandb(sound))
     found.add(wrong_metrics(sound['val'], found.clean))
     found.add(wrong_validation(sound, found.clean))
-    if opt['is_train'] and not sound['val'] and found.clean('val') and len(sound['datasets']) > 1:
+    unused = opt['is_train'] and not sound['val'] and not sound.get('report') and len(sound['datasets']) > 1
+    if unused and found.clean('val'):
         notes.append('val is missing, so nothing but training is done; the val sets are never used')
     found.add(wrong_loading(sound))
     problems, images = counted(sound, _count_images, found.clean)
@@ -127,7 +128,7 @@ def _unknown(opt: Mapping[str, Any]) -> tuple[list[Finding], list[str]]:
     losses = (LOSSES | SR_LOSSES).get(model, frozenset()) if isinstance(model, str) else frozenset()
     top = {*TOP_LEVEL, *SECTIONS, 'datasets'}
     known = {
-        'train': _TRAIN | losses | (OURS_IN_TRAIN if ours else frozenset()),
+        'train': _TRAIN | losses | (OURS_IN['train'] if ours else frozenset()),
         **{section: SECTIONS[section].keys.keys() for section in ('path', 'val', 'logger', 'dist_params')},
     }
     only_ours = [] if ours else [f'{key}' for key in OURS_AT_TOP if opt.get(key)]
@@ -138,8 +139,8 @@ def _unknown(opt: Mapping[str, Any]) -> tuple[list[Finding], list[str]]:
     for section, keys in known.items():
         group = opt.get(section)
         if isinstance(group, Mapping):
-            others = OURS_IN_TRAIN if section == 'train' and not ours else frozenset()
-            only_ours += [f'train.{key}' for key in sorted(others & group.keys()) if group[key]]
+            others = OURS_IN.get(section, frozenset()) if not ours else frozenset()
+            only_ours += [f'{section}.{key}' for key in sorted(others & group.keys()) if group[key]]
             set_by_basicsr = BASICSR_SETS_PATHS if section == 'path' else frozenset()
             for said in unknown_keys({key: 0 for key in group if key not in others | set_by_basicsr}, keys, section):
                 found.append(((section, '?'), said))

@@ -27,7 +27,7 @@ LOSSES = {'AMSNetModel': frozenset({'mask_opt', 'smooth_opt'}), 'APBSNModel': fr
 SR_LOSSES = {'SRModel': frozenset({'pixel_opt', 'perceptual_opt'})}
 ALL_LOSSES = ('mask_opt', 'smooth_opt', 'pixel_opt', 'perceptual_opt')
 #: Keys of `train` and of the top level that only our models read.
-OURS_IN_TRAIN = frozenset('amp accumulate checkpointing'.split())
+OURS_IN = {'train': frozenset('amp accumulate checkpointing'.split()), 'val': frozenset(['batch_size'])}
 OURS_AT_TOP = frozenset(['compile'])
 #: What BasicSR writes into the options itself.
 BASICSR_SETS = frozenset('root_path dist rank world_size auto_resume is_train'.split())
@@ -91,7 +91,7 @@ SECTIONS: dict[str, Group] = {
             'suffix': or_none(set_name),
             'pbar': or_none(flag),
             'metrics': or_none(settings),
-            'batch_size': whole(1),
+            'batch_size': whole(1, 10**6),
             'strip': whole(0),
             'save_best': or_none(either(text, settings)),
         },

@@ -153,9 +153,7 @@ class Spread:
         Args:
             values: At least one.
         """
-        return Spread(
-            statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values)
-        )
+        return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
 
     @property
     def half_interval(self) -> float | None:

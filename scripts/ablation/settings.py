@@ -111,7 +111,7 @@ def read_settings(folder: Path) -> dict[str, Setting]:
     Raises:
         ValueError: If a file is no good, or two have one `name:`.
     """
-    files = {path.stem: path for path in sorted(folder.glob('*.yml'))}
+    files = {path.stem: path for path in sorted(folder.glob('*.yml'), key=lambda path: path.stem)}
     options = {name: read_options(str(path)) for name, path in files.items()}
     by_experiment: dict[str, str] = {}
     for name, content in options.items():
@@ -128,7 +128,7 @@ def read_settings(folder: Path) -> dict[str, Setting]:
         weights = str((content.get('path') or {}).get('pretrain_network_g') or '')
         parts = Path(weights).parts
         start = by_experiment.get(parts[1]) if len(parts) > 2 and parts[0] == 'experiments' else None
-        if start == name or ('train' not in content and not weights):
+        if start == name or ('train' not in content and start is None):
             raise ValueError(f'{files[name]}: path.pretrain_network_g must name the weights of another setting')
         settings[name] = Setting(name, files[name], content, start)
     return settings

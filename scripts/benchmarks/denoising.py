@@ -91,5 +91,5 @@ def run(args: argparse.Namespace) -> str:
     )
     return '\n'.join([head, *rows]) + (
         f'\n\nOne image of {args.size}×{args.size}, median of {args.rounds} rounds (quartiles), '
-        f'{torch.get_num_threads()} thread(s); memory: what a process of its own grows by.'
+        f'{torch.get_num_threads()} thread(s). Memory: what a process of its own grows by.'
     )

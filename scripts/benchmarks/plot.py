@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 #: Tables, their titles in the plot, and which columns hold the ratios of time and of memory.
 PANELS = {
-    'train': ('A training step', 1, 3),
+    'train': ('A training step', 1, 4),
     'denoise': ('Denoising 256×256', 1, 3),
     'large': ('Denoising photographs', 2, 4),
 }
@@ -37,12 +37,15 @@ def read_bars(page: str, name: str) -> list[Bar]:
     Returns:
         A bar for each row, none if nothing has been measured.
     """
-    table = page.split(f'benchmark.py {name} -->')[1].split(f'<!-- end of {name}')[0]
+    begin, end = f'benchmark.py {name} -->', f'<!-- end of {name}'
+    if page.count(begin) != 1 or page.count(end) != 1:
+        return []
+    table = page.split(begin)[1].split(end)[0]
     _, time_column, memory_column = PANELS[name]
     bars = []
     for line in table.splitlines():
         cells = [cell.strip() for cell in line.strip('|').split('|')]
-        if not cells[0].startswith('`'):
+        if not cells[0].startswith('`') or len(cells) <= memory_column:
             continue
         found = _RATIO.fullmatch(cells[time_column])
         time = None
@@ -81,7 +84,7 @@ def plot(page: Path, output: Path) -> None:
     for axis, (name, bars) in zip(axes[0], panels.items(), strict=True):
         for row, bar in enumerate(bars):
             if bar.time is None:
-                axis.text(0.02, row - 0.2, 'plain does not fit', va='center', fontsize=7)
+                axis.text(0.02, row - 0.2, 'one side does not fit', va='center', fontsize=7)
             else:
                 median, low, high = bar.time
                 axis.barh(row - 0.2, median, 0.36, color='#2a6f97', xerr=[[median - low], [high - median]], capsize=2)

@@ -15,9 +15,15 @@ from benchmarks.cases import CASES, check_common, in_turns
 from benchmarks.training import crops_and_index, our_step
 from torch import nn
 
+from amsnet_basicsr.allocator import keep_freed_memory
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.distributed import average_gradients
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 def build(name: str) -> nn.Module:
@@ -60,6 +66,7 @@ def denoising_tasks(net: nn.Module, size: int) -> dict[str, tuple[Callable[[], o
 def _train_together(
     rank: int, count: int, threads: int, name: str, batch: int, steps: int, meeting: str, results: multiprocessing.Queue
 ) -> None:
+    keep_freed_memory()
     torch.set_num_threads(threads)
     net = build(name)
     multiple = net.size_multiple
@@ -67,7 +74,7 @@ def _train_together(
         torch.distributed.init_process_group('gloo', init_method=f'file://{meeting}', rank=rank, world_size=count)
         net = average_gradients(net)
     step = our_step(net, multiple)
-    noisy, index = crops_and_index(160, batch)
+    noisy, index = crops_and_index(160, batch, seed=1 + rank)
     times = []
     for _ in range(steps):
         start = time.perf_counter()
@@ -103,10 +110,11 @@ def step_seconds(name: str, count: int, threads: int, batch: int, steps: int) ->
         ]
         for process in processes:
             process.start()
-        seconds = [results.get(timeout=600) for _ in processes]
         for process in processes:
             process.join()
-    return max(seconds)
+    if any(process.exitcode for process in processes):
+        raise ValueError(f'training in {count} process(es) failed; what went wrong stands above')
+    return max(results.get() for _ in processes)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,21 +142,25 @@ def run(args: argparse.Namespace) -> str:
         ValueError: For impossible values.
     """
     clock = check_common(args)
+    keep_freed_memory()  # as our commands do
     if args.steps < 3 or args.starts < 1 or args.size < 32 or args.size % 2:
         raise ValueError('--steps must be at least 3, --starts 1, and --size an even number of at least 32')
     tasks = denoising_tasks(build(args.arch).eval(), args.size)
     times = in_turns({text: task for text, (task, _) in tasks.items()}, args.rounds, clock)
     medians = {text: statistics.median(values) for text, values in times.items()}
     base = next(iter(medians.values()))
+    kind = 'processor time' if args.processor_time else 'time'
     rows = [
         f'| {text} | {tasks[text][1]:.3g} | {seconds:.2f} s | {seconds / base:.1f} | {seconds / tasks[text][1]:.2f} s |'
         for text, seconds in medians.items()
     ]
     head = (
-        '| denoising | passes × megapixels | time | by the first | for each megapixel of a pass |\n' + '|---' * 5 + '|'
+        f'| denoising | passes × megapixels | {kind} | by the first | for each megapixel of a pass |\n'
+        + '|---' * 5
+        + '|'
     )
 
-    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    threads, cores = torch.get_num_threads(), available_cores()
     settings = list(dict.fromkeys([(1, 1, 2), (1, cores, 2), (cores, 1, 1), (cores, 1, 2)]))
     steps = {given: [step_seconds(args.arch, *given, args.steps) for _ in range(args.starts)] for given in settings}
     step_rows = [

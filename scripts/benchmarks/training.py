@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable
 
 import torch
+from benchmarks.apart import APART, in_turns_apart
 from benchmarks.cases import Pair, add_common_arguments, build_pair, check_common, in_turns, ratio_cell
 from benchmarks.memory import memory_cells, peak_of
 from benchmarks.reference_scheme import TrainingStep
@@ -86,34 +87,35 @@ def check_step(name: str, pair: Pair, noisy: torch.Tensor, index: torch.Tensor) 
     return worst
 
 
-def crops_and_index(size: int, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+def crops_and_index(size: int, batch: int, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw noise as crops, and a partition of their sub-images.
 
     Args:
         size: Side of the crops.
         batch: Their number.
+        seed: Of the draws.
 
     Returns:
         Crops (N, 3, H, W) and branch indices (N·s², 1, H/s, W/s).
     """
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(seed)
     noisy = torch.rand(batch, 3, size, size, generator=generator)
     side = size // STRIDE
     return noisy, random_partition((batch * STRIDE**2, 3, side, side), 2, generator)
 
 
-def two_steps(name: str, size: int, batch: int, side: str) -> Callable[[], None]:
-    """Make a call that does two steps of one side: from the second on gradients and moments are there."""
+def steps_alone(name: str, size: int, batch: int, side: str, count: int = 1) -> Callable[[], None]:
+    """Make a call that does steps of one side; from the second on gradients and moments are there."""
     pair = build_pair(name)
     multiple = pair.ours.size_multiple
     step = our_step(pair.ours, multiple) if side == 'ours' else TrainingStep(pair.plain, multiple, RATE, DECAY, STRIDE)
     inputs = crops_and_index(size, batch)
 
-    def both() -> None:
-        for _ in range(2):
+    def steps() -> None:
+        for _ in range(count):
             step(*inputs)
 
-    return both
+    return steps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -150,18 +152,21 @@ def run(args: argparse.Namespace) -> str:
         difference = check_step(name, pair, noisy, index)
         tasks = {'ours': lambda: ours(noisy, index), 'plain': lambda: plain(noisy, index)}  # noqa: B023 (called here)
         times = in_turns(tasks, args.rounds, clock)
+        alone = {side: (name, args.size, args.batch, side) for side in tasks}
+        apart = in_turns_apart(steps_alone, alone, args.rounds, clock)
         memory = '–', '–'
         if not args.no_memory:
-            memory = memory_cells(*(peak_of(two_steps, name, args.size, args.batch, side)[0] for side in tasks))
+            memory = memory_cells(*(peak_of(steps_alone, name, args.size, args.batch, side, 2)[0] for side in tasks))
         rows.append(
             f'| `{name}` | {ratio_cell(times["ours"], times["plain"])} | '
-            f'{statistics.median(times["ours"]) * 1e3:,.0f} ms | {memory[0]} | {memory[1]} | {difference:.0e} |'
+            f'{statistics.median(times["ours"]) * 1e3:,.0f} ms | {ratio_cell(apart["ours"], apart["plain"])} | '
+            f'{memory[0]} | {memory[1]} | {difference:.0e} |'
         )
     kind = 'processor time' if args.processor_time else 'time'
-    head = f'| network | {kind} by plain | ours | peak memory by plain | ours | difference |\n' + '|---' * 6 + '|'
-    return '\n'.join([head, *rows]) + (
+    head = f'| network | {kind} by plain | ours | as commands run | peak memory by plain | ours | difference |\n'
+    return '\n'.join([head + '|---' * 7 + '|', *rows]) + (
         f'\n\n{args.batch} crops of {args.size}×{args.size}, median of {args.rounds} rounds (quartiles), '
-        f'{torch.get_num_threads()} thread(s); memory: what a process of its own grows by in its first '
-        'two steps. The difference is that of the gradients by their length, in double '
-        'precision but for the loss.'
+        f'{torch.get_num_threads()} thread(s). {APART} Memory: what a process of its own grows by in its first two '
+        'steps. '
+        'The difference is that of the gradients by their length, in double precision but for the loss.'
     )

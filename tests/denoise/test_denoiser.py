@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.archs import DnCNN, NAFNet
+from amsnet_basicsr.denoise import denoiser as denoiser_module
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.models import ModelError, Scheme
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
@@ -275,3 +277,27 @@ def test_a_pass_of_the_masks_takes_no_more_pixels_than_a_tile(refine):
 
     Denoiser(Counting(), Scheme(refine=refine), tile=64)(np.zeros((200, 150, 3), np.uint8))
     assert 0 < Counting.most <= 64**2
+
+
+@pytest.mark.parametrize('refine', REFINEMENTS, ids=str)
+def test_a_pass_fits_into_the_memory_that_is_free(refine, monkeypatch):
+    """Tiles are larger than a pass where a pass holds a sub-image; the pass must fit all the same."""
+
+    class Counting(Brighten):
+        passes: ClassVar[list[int]] = []
+
+        def forward(self, x):
+            Counting.passes.append(x.shape[0] * x.shape[2] * x.shape[3])
+            return super().forward(x)
+
+    Counting.passes.clear()
+    affordable = 200**2
+    denoiser = Denoiser(Counting(), Scheme(refine=refine), device='cpu')
+    asked = []
+    monkeypatch.setattr(denoiser_module, 'memory_budget', lambda device: asked.append(1) or 1000 * affordable)
+    monkeypatch.setattr(denoiser_module, 'bytes_per_pixel', lambda net, multiple: 1000)
+    for _ in range(2):
+        denoiser(np.zeros((700, 500, 3), np.uint8))
+    assert max(Counting.passes) <= affordable
+    assert denoiser._tile_size() == (192 if isinstance(refine, R3) else 384)
+    assert len(asked) == 1  # what an earlier picture has left in the process doesn't count

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models import APBSNModel
@@ -9,7 +10,8 @@ from amsnet_basicsr.models.scheme_options import APBSNOptions
 from amsnet_basicsr.preflight.checks import check_options
 from amsnet_basicsr.scheme import R3
 from tests.models.test_amsnet_model import batch
-from tests.pipeline.options import train_options
+from tests.models.test_validation import NoisyPairs
+from tests.pipeline.options import PSNR, train_options
 
 TINY_DBSNL = {'type': 'DBSNl', 'in_ch': 3, 'out_ch': 3, 'base_ch': 8, 'num_module': 1}
 
@@ -128,3 +130,14 @@ def test_preflight_knows_the_model(make_folder):
     options['train'].update(mask_opt={'type': 'MaskL1Loss'}, pixel_op={})
     problems, _ = check_options(options)
     assert ["train has no option 'mask_opt'" in problems[0], "did you mean 'pixel_opt'" in problems[1]] == [True, True]
+
+
+@pytest.mark.parametrize('refine', [None, {'type': 'R3', 'samples': 2}], ids=['none', 'R3'])
+def test_a_validation_in_batches_gives_the_same(tmp_path, refine):
+    model = build(tmp_path, scheme={'refine': refine})
+    found = []
+    for size in (1, 3):
+        model.opt['val'] = {'val_freq': 1, 'strip': 0, 'batch_size': size, 'metrics': {'psnr': dict(PSNR)}}
+        model.nondist_validation(DataLoader(NoisyPairs(), generator=torch.Generator()), 1, None, False)
+        found.append(model.metric_results['psnr'])
+    assert found[1] == pytest.approx(found[0], abs=1e-4)

@@ -85,9 +85,9 @@ def test_figures_and_pictures_are_those_of_one_process(told, tmp_path, case):
 
 def test_what_one_cannot_read_ends_both_with_its_name(told):
     _, (first, second) = told
-    assert second['unreadable'] == {'error': 'ValueError: b/1.png cannot be read'}
+    assert second['unreadable'] == {'error': 'ValidationError: b/1.png cannot be read'}
     assert first['unreadable'] == {
-        'error': 'OtherProcessFailedError: validation ended by process 1: ValueError: b/1.png cannot be read'
+        'error': 'OtherProcessFailedError: validation ended by process 1: b/1.png cannot be read'
     }
 
 

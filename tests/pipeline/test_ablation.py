@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from tests.pipeline.options import write
 from tests.pipeline.test_archs import DRIVER
 
 FOLDER = REPOSITORY / 'options' / 'ablation'
-FILES = sorted(FOLDER.glob('*.yml'))
+SMALL = sorted(FOLDER.glob('*/*.yml'))
+PAPER = sorted(FOLDER.glob('*/paper/*.yml'))
 PARAMETERS = {
     'DBSNl': 3656131, 'DeamNet': 2228131, 'DnCNN': 559363, 'NAFNetBaseline': 29056227, 'Restormer': 26111668,
     'UNet': 7935555,
@@ -30,73 +32,132 @@ def load(path: Path) -> dict[str, Any]:
     return yaml.safe_load(text.replace('!!python/name:amsnet_basicsr.__version__', plugin.__version__))
 
 
-def parameters(small: bool) -> list:
-    """The files of one size as test parameters."""
-    return [pytest.param(path, id=path.stem) for path in FILES if path.stem.endswith('_small') == small]
+def parameters(paths: list[Path]) -> list:
+    return [pytest.param(path, id=path.relative_to(FOLDER).as_posix()) for path in paths]
+
+
+def settings(folder: str) -> dict[str, dict[str, Any]]:
+    """The small settings of a folder."""
+    return {path.stem: load(path) for path in SMALL if path.parent.name == folder}
 
 
 def test_files_are_what_the_script_writes(monkeypatch):
     monkeypatch.syspath_prepend(REPOSITORY / 'scripts')
     script = importlib.import_module('make_ablation_options')
-    assert {path.name: path.read_text() for path in FILES} == script.render_all()
+    files = {path.relative_to(FOLDER).as_posix(): path.read_text() for path in SMALL + PAPER}
+    assert files == script.render_all() and set(FOLDER.rglob('*.yml')) == {*SMALL, *PAPER}
 
 
-def test_both_tables_are_complete():
-    rows = {(options['model_type'], options['network_g']['type'], options['network_g'].get('dilated'), path.stem[:6],
-             path.stem.endswith('_small')) for path in FILES for options in [load(path)]}  # fmt: skip
-    table3 = {(model, 'DBSNl', dilated) for model in ('APBSNModel', 'AMSNetModel') for dilated in (True, False)}
-    table4 = {('AMSNetModel', name, None) for name in ('Restormer', 'DeamNet', 'NAFNetBaseline', 'UNet', 'DnCNN')}
-    sizes = (True, False)
-    expected = {(*row, 'table3', small) for row in table3 for small in sizes}
-    expected |= {(*row, 'table4', small) for row in table4 for small in sizes}
-    assert rows == expected and len(FILES) == len(expected)
+@pytest.mark.parametrize('paths', [SMALL, PAPER], ids=['small', 'paper'])
+def test_both_tables_are_complete(paths):
+    folder = {'table3': 0, 'table4': 0}
+    rows = set()
+    for path in paths:
+        table = next((name for name in folder if name in path.parts), None)
+        if table:
+            options = load(path)
+            rows.add((table, options['model_type'], options['network_g']['type'], options['network_g'].get('dilated')))
+            folder[table] += 1
+    expected = {('table3', model, 'DBSNl', dilated) for model in ('APBSNModel', 'AMSNetModel') for dilated in (1, 0)}
+    expected |= {
+        ('table4', 'AMSNetModel', name, None) for name in ('Restormer', 'DeamNet', 'NAFNetBaseline', 'UNet', 'DnCNN')
+    }
+    assert rows == expected and folder == {'table3': 4, 'table4': 5}
 
 
-@pytest.mark.parametrize('path', parameters(small=True) + parameters(small=False))
+@pytest.mark.parametrize('path', parameters(SMALL + PAPER))
 def test_options_pass_the_check_once_their_data_is_there(path, monkeypatch):
-    options = load(path)
-    assert options['name'] == path.stem
-    options.update(is_train=True, dist=False, rank=0, world_size=1, num_gpu=0)
+    options, small = load(path), path.parent.name != 'paper'
+    folder = path.parent.name if small else path.parent.parent.name
+    assert options['name'] == f'{"ablation_" * small}{folder}_{path.stem}'
+    options.update(is_train='train' in options, dist=False, rank=0, world_size=1, num_gpu=0)
     monkeypatch.setattr('amsnet_basicsr.preflight.checks._paths', lambda opt: [])
     monkeypatch.setattr('amsnet_basicsr.preflight.checks._count_images', lambda opt: 1000)
-    assert check_options(options) == ([], [])
+    problems, notes = check_options(options)
+    assert (problems, notes) == ([], [])
 
 
-def compared(path: Path) -> dict[str, Any]:
-    """Options without what a table compares."""
-    options = load(path)
-    for key in ('name', 'model_type', 'network_g'):
-        options.pop(key, None)
-    for section, keys in (('scheme', ('branches', 'pad')), ('train', ('mask_opt', 'pixel_opt'))):
-        for key in keys:
-            options[section].pop(key, None)
+def compared(options: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Options without their name and what is compared, given by path."""
+    options = copy.deepcopy(options)
+    for key in ('name', *keys):
+        *groups, last = key.split('.')
+        group = options
+        for name in groups:
+            group = group.get(name, {})
+        group.pop(last, None)
     return options
 
 
-@pytest.mark.parametrize(('table', 'iterations'), [('table3', 6000), ('table4', 1500)])
-def test_small_files_of_a_table_have_an_equal_budget(table, iterations):
-    first, *others = [compared(path) for path in FILES if path.stem.startswith(table) and path.stem.endswith('_small')]
-    assert first['train']['total_iter'] == iterations and first['datasets']['train']['batch_size_per_gpu'] == 2
+@pytest.mark.parametrize(
+    ('folder', 'keys'),
+    [
+        ('table3', ['model_type', 'network_g', 'scheme.branches', 'scheme.pad', 'train.mask_opt', 'train.pixel_opt']),
+        ('table4', ['network_g']),
+        ('mask_ratio', ['scheme.branches']),
+    ],
+)
+def test_settings_differ_only_in_what_they_compare(folder, keys):
+    first, *others = [compared(options, *keys) for options in settings(folder).values()]
     assert len(others) > 2 and all(other == first for other in others)
+
+
+def test_strides_are_all_pairs_with_one_training_for_each_train_stride():
+    found = settings('strides')
+    pairs = {(o['scheme']['train_stride'], o['scheme']['test_stride']): o for o in found.values()}
+    assert set(pairs) == {(trained, tested) for trained in (2, 3, 4, 5) for tested in (1, 2, 3)} and len(found) == 12
+    keys = ('scheme.train_stride', 'datasets.train.crop_size', 'datasets.train.batch_size_per_gpu')
+    trainings = [compared(options, *keys) for options in found.values() if 'train' in options]
+    assert len(trainings) == 4 and all(other == trainings[0] for other in trainings)
+    for (trained, tested), options in pairs.items():
+        if tested == 2:
+            data = options['datasets']['train']
+            assert data['crop_size'] == 32 * trained and 48 <= data['batch_size_per_gpu'] * trained**2 <= 54
+        else:
+            weights = f'experiments/ablation_strides_{trained}_2/models/net_g_latest.pth'
+            assert options['path']['pretrain_network_g'] == weights and 'train' not in options
+            assert options['network_g'] == trainings[0]['network_g'] and options['report'] == trainings[0]['report']
+
+
+def test_every_weight_of_the_smoothness_loss_starts_from_one_b():
+    found = settings('lambda')
+    start = found.pop('start')
+    assert 'smooth_opt' not in start['train']
+    weights = {name: options['train']['smooth_opt']['loss_weight'] for name, options in found.items()}
+    assert weights == {'0': 0, '0.001': 0.001, '0.01': 0.01, '0.1': 0.1, '1': 1}
+    first, *others = [compared(options, 'train.smooth_opt.loss_weight') for options in found.values()]
+    assert all(other == first for other in others)
+    assert first['path']['pretrain_network_g'] == f'experiments/{start["name"]}/models/net_g_latest.pth'
+
+
+def test_rates_and_batches_see_equal_numbers_of_pixels():
+    found = settings('rate')
+    pixels = set()
+    for options in found.values():
+        batch, train = options['datasets']['train'].pop('batch_size_per_gpu'), options['train']
+        pixels.add(batch * train['total_iter'])
+        assert train['scheduler'].pop('periods') == [train.pop('total_iter')]
+    assert len(found) == 9 and len(pixels) == 1
+    first, *others = [compared(options, 'train.optim_g.lr', 'logger') for options in found.values()]
+    assert all(other == first for other in others)
 
 
 def test_paper_files_have_the_settings_of_the_paper():
     restormer = load(REPOSITORY / 'options' / 'train_amsnet_restormer.yml')
-    assert load(FOLDER / 'table4_restormer.yml')['network_g'] == restormer['network_g']
-    for path in FILES:
-        if path.stem.endswith('_small'):
-            continue
+    assert load(FOLDER / 'table4' / 'paper' / 'restormer.yml')['network_g'] == restormer['network_g']
+    for path in PAPER:
         options, model = load(path), load(path)['model_type']
         assert (options['scheme']['train_stride'], options['scheme']['test_stride']) == (5, 2)
         assert options['train']['optim_g'] == {'type': 'AdamW', 'lr': 1e-4, 'weight_decay': 0}
         assert options['train']['total_iter'] == restormer['train']['total_iter']
         data, expected = options['datasets']['train'], restormer['datasets']['train']
         assert all(data[key] == expected[key] for key in ('dataroot_lq', 'io_backend', 'crop_size'))
+        assert data['batch_size_per_gpu'] == (2 if options['network_g']['type'] == 'Restormer' else 4)
         loss = {'AMSNetModel': 'mask_opt', 'APBSNModel': 'pixel_opt'}[model]
         assert set(options['train']) & {'mask_opt', 'pixel_opt'} == {loss}
 
 
-@pytest.mark.parametrize('path', parameters(small=False))
+@pytest.mark.parametrize('path', parameters(PAPER))
 def test_paper_files_have_networks_of_the_official_size(path):
     network = load(path)['network_g']
     kind = network.pop('type')
@@ -126,27 +187,32 @@ def shortened(path: Path, noisy: Path, clean: Path, lmdb: Path) -> dict[str, Any
     return options
 
 
-def run_all(run, paths, make_folder, make_lmdb, tmp_path) -> None:
+def run_all(run, paths: Sequence[Path], make_folder, make_lmdb, tmp_path) -> None:
     size = (48, 56)
     noisy, clean = make_folder('noisy', 2, size), make_folder('clean', 2, size, 9)
     (tmp_path / 'names.txt').write_text('im0.png\nim1.png\n')
     lmdb = make_lmdb(noisy)
-    files = []
+    files = {}
     for path in paths:
-        files.append(write(tmp_path / path.name, shortened(path, noisy, clean, lmdb), plugin=True))
-    result = run('-c', DRIVER, *files)
-    for file in files:
+        options = shortened(path, noisy, clean, lmdb)
+        files[options['name']] = write(tmp_path / f'{options["name"]}.yml', options, plugin=True)
+    assert len(files) == len(paths)
+    result = run('-c', DRIVER, *files.values())
+    for name, file in files.items():
         assert f'FINISHED {file}' in result.stdout
-        table = (tmp_path / 'experiments' / file.stem / 'report' / 'report.md').read_text()
-        assert table.count('no refinement') == table.count('R3 (samples 1') == table.count('Gaussian blur') >= 1
+        table = (tmp_path / 'experiments' / name / 'report' / 'report.md').read_text()
+        refined = table.count('R3 (samples 1') + table.count('PartitionAverage (samples 1')
+        assert table.count('no refinement') == refined == table.count('Gaussian blur') >= 1
 
 
 def test_small_files_run(run, make_folder, make_lmdb, tmp_path):
-    paths = [parameter.values[0] for parameter in parameters(small=True) if not parameter.marks]
-    run_all(run, paths, make_folder, make_lmdb, tmp_path)
+    """All of both tables; of the others, one of each kind, B before what starts from it."""
+    others = ['strides/4_2.yml', 'mask_ratio/k6.yml', 'lambda/start.yml', 'lambda/0.1.yml', 'rate/batch4_lr0.003.yml']
+    tables = [path for path in SMALL if path.parent.name.startswith('table')]
+    run_all(run, [*tables, *(FOLDER / name for name in others)], make_folder, make_lmdb, tmp_path)
 
 
 def test_paper_files_run(run, make_folder, make_lmdb, tmp_path):
     """One of each model; the other networks are only counted, as running them takes long without a GPU."""
-    paths = [FOLDER / 'table3_apbsn_da.yml', FOLDER / 'table4_dncnn.yml']
-    run_all(run, paths, make_folder, make_lmdb, tmp_path)
+    names = ['table3/paper/apbsn_da.yml', 'table4/paper/dncnn.yml']
+    run_all(run, [FOLDER / name for name in names], make_folder, make_lmdb, tmp_path)
