@@ -6,7 +6,6 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from amsnet_basicsr.allocator import keep_freed_memory
 from amsnet_basicsr.options.command import Command, prepare, read_command
 
 
@@ -19,7 +18,6 @@ def train(root_path: str) -> None:
     Raises:
         SystemExit: If the options have problems; they are listed.
     """
-    keep_freed_memory()
     command = read_command()  # first, as importing takes seconds
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
 
@@ -43,7 +41,6 @@ def test(root_path: str) -> None:
     Raises:
         SystemExit: If the options have problems; they are listed.
     """
-    keep_freed_memory()
     command = read_command()
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
 

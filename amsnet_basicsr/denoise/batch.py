@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from amsnet_basicsr.allocator import release_freed_memory
 from amsnet_basicsr.denoise.compare import compare_picture
 from amsnet_basicsr.denoise.console import Console
 from amsnet_basicsr.denoise.outputs import Job
@@ -78,6 +79,7 @@ def run_batch(
             except Exception as error:
                 outcome.error = _line(error, job)
                 console.error(outcome.error)
+            release_freed_memory()
             outcome.seconds = time.monotonic() - start
             outcomes.append(outcome)
             _tell(outcome, console, told)

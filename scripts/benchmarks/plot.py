@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 #: Tables, their titles in the plot, and which columns hold the ratios of time and of memory.
 PANELS = {
-    'train': ('A training step', 1, 4),
+    'train': ('A training step', 1, 3),
     'denoise': ('Denoising 256×256', 1, 3),
     'large': ('Denoising photographs', 2, 4),
 }

@@ -15,7 +15,6 @@ from benchmarks.cases import CASES, check_common, in_turns
 from benchmarks.training import crops_and_index, our_step
 from torch import nn
 
-from amsnet_basicsr.allocator import keep_freed_memory
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.distributed import average_gradients
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
@@ -66,7 +65,6 @@ def denoising_tasks(net: nn.Module, size: int) -> dict[str, tuple[Callable[[], o
 def _train_together(
     rank: int, count: int, threads: int, name: str, batch: int, steps: int, meeting: str, results: multiprocessing.Queue
 ) -> None:
-    keep_freed_memory()
     torch.set_num_threads(threads)
     net = build(name)
     multiple = net.size_multiple
@@ -142,7 +140,6 @@ def run(args: argparse.Namespace) -> str:
         ValueError: For impossible values.
     """
     clock = check_common(args)
-    keep_freed_memory()  # as our commands do
     if args.steps < 3 or args.starts < 1 or args.size < 32 or args.size % 2:
         raise ValueError('--steps must be at least 3, --starts 1, and --size an even number of at least 32')
     tasks = denoising_tasks(build(args.arch).eval(), args.size)

@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Callable
 
 import torch
-from benchmarks.apart import APART, in_turns_apart
 from benchmarks.cases import Pair, add_common_arguments, build_pair, check_common, in_turns, ratio_cell
 from benchmarks.memory import memory_cells, peak_of
 from benchmarks.reference_scheme import TrainingStep
@@ -152,21 +151,17 @@ def run(args: argparse.Namespace) -> str:
         difference = check_step(name, pair, noisy, index)
         tasks = {'ours': lambda: ours(noisy, index), 'plain': lambda: plain(noisy, index)}  # noqa: B023 (called here)
         times = in_turns(tasks, args.rounds, clock)
-        alone = {side: (name, args.size, args.batch, side) for side in tasks}
-        apart = in_turns_apart(steps_alone, alone, args.rounds, clock)
         memory = '–', '–'
         if not args.no_memory:
             memory = memory_cells(*(peak_of(steps_alone, name, args.size, args.batch, side, 2)[0] for side in tasks))
         rows.append(
             f'| `{name}` | {ratio_cell(times["ours"], times["plain"])} | '
-            f'{statistics.median(times["ours"]) * 1e3:,.0f} ms | {ratio_cell(apart["ours"], apart["plain"])} | '
-            f'{memory[0]} | {memory[1]} | {difference:.0e} |'
+            f'{statistics.median(times["ours"]) * 1e3:,.0f} ms | {memory[0]} | {memory[1]} | {difference:.0e} |'
         )
     kind = 'processor time' if args.processor_time else 'time'
-    head = f'| network | {kind} by plain | ours | as commands run | peak memory by plain | ours | difference |\n'
-    return '\n'.join([head + '|---' * 7 + '|', *rows]) + (
+    head = f'| network | {kind} by plain | ours | peak memory by plain | ours | difference |\n'
+    return '\n'.join([head + '|---' * 6 + '|', *rows]) + (
         f'\n\n{args.batch} crops of {args.size}×{args.size}, median of {args.rounds} rounds (quartiles), '
-        f'{torch.get_num_threads()} thread(s). {APART} Memory: what a process of its own grows by in its first two '
-        'steps. '
+        f'{torch.get_num_threads()} thread(s); memory: what a process of its own grows by in its first two steps. '
         'The difference is that of the gradients by their length, in double precision but for the loss.'
     )

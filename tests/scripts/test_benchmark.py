@@ -138,8 +138,8 @@ def test_plain_networks_are_the_official_ones(benchmark, name):
 def test_training_steps(run):
     found = cells(run('train --archs NAFNetBaseline DnCNN --size 100 --batch 1 --rounds 3'))
     assert list(found) == ['`NAFNetBaseline`', '`DnCNN`']
-    for ratio, ours, apart, memory, peak, difference in found.values():
-        assert float(apart.split()[0]) > 0 and float(memory) > 0 and peak.endswith('MiB')
+    for ratio, ours, memory, peak, difference in found.values():
+        assert float(memory) > 0 and peak.endswith('MiB')
         assert re.fullmatch(r'[\d.]+ \([\d.]+–[\d.]+\)', ratio) and ours.endswith(' ms') and float(difference) < 1e-4
 
 
@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_told(benchmark):
 def test_the_plot_shows_what_the_page_says(run, benchmark, tmp_path):
     from benchmarks.plot import Bar, read_bars
 
-    rows = '| `DnCNN` | 0.50 (0.40–0.70) | 3 ms | 0.4 | 0.25 | 9 MiB | 1e-08 |\n| `UNet` | – | – | – | – | – | – |'
+    rows = '| `DnCNN` | 0.50 (0.40–0.70) | 3 ms | 0.25 | 9 MiB | 1e-08 |\n| `UNet` | – | – | – | – | – |'
     table = f'| head |\n|---|\n{rows}'
     page = tmp_path / 'page.md'
     parts = {'train': table, 'denoise': 'Not yet measured.', 'large': 'Not yet measured.'}
