@@ -123,7 +123,8 @@ def run(args: argparse.Namespace) -> str:
     rounds = f'{args.rounds} rounds' if args.rounds > 1 else 'one round'
     return '\n'.join([head + '|---' * 6 + '|', *rows]) + (
         f'\n\nMask scheme without refinement, {rounds}, {torch.get_num_threads()} thread(s), '
-        'each side in a process of its own, whose growth is the memory. Ours keeps freed memory, as `amsnet-denoise` does.'
+        'each side in a process of its own, whose growth is the memory. Ours keeps freed memory, as `amsnet-denoise` '
+        'does.'
     )
 
 
