@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pages import write_between_marks
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -161,15 +162,6 @@ def table(size: int, repeats: int, timed: bool) -> str:
     return text
 
 
-def write_between_marks(path: Path, text: str) -> None:
-    """Replace what stands between the two marks in a Markdown file."""
-    page = path.read_text(encoding='utf-8')
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        sys.exit(f'{path}: the lines {BEGIN} and {END} must be there once')
-    before, rest = page.split(BEGIN)
-    path.write_text(f'{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}', encoding='utf-8')
-
-
 def main() -> None:
     """Measure and print, or write into a page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -183,7 +175,10 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     text = table(args.size, args.repeats, args.time)
     if args.write:
-        write_between_marks(args.write, text)
+        try:
+            write_between_marks(args.write, BEGIN, END, text)
+        except (ValueError, OSError) as error:
+            sys.exit(str(error))
     else:
         print(text)
 

@@ -28,8 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 if all succeeded, 1 if something failed, 2 for wrong usage or a model that can't be used, 130
         after an interruption.
     """
-    if argv is None:  # a process of our own
-        keep_freed_memory()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if arguments[:1] == ['fit']:
@@ -44,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             options = parse(arguments)
         except SystemExit as stop:  # help, or what is wrong, has been printed
             return int(stop.code or 0)
+        if argv is None:  # a process of our own; `fit` has no pictures between which to release it
+            keep_freed_memory()
         return _denoise(options)
     except KeyboardInterrupt:
         print(f'{PROGRAM}: interrupted', file=sys.stderr)

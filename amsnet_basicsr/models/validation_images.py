@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, zip_longest
 from typing import Any
 
@@ -36,12 +37,11 @@ class Finishing:
     with_input: bool = False
     picture_path: Callable[[str], str] | None = None
     strips: int = 0
-    needs: Mapping[str, frozenset[str]] = field(init=False)
-    """What each metric cannot do without, of what not every set has."""
 
-    def __post_init__(self) -> None:
-        """Look at the metrics once, not at each image."""
-        object.__setattr__(self, 'needs', {metric: _required(opt) for metric, opt in self.metrics.items()})
+    @cached_property
+    def needs(self) -> dict[str, frozenset[str]]:
+        """What each metric cannot do without, of what not every set has; looked up once, not for each image."""
+        return {metric: _required(opt) for metric, opt in self.metrics.items()}
 
     @property
     def looks_at_hidden_pixels(self) -> bool:

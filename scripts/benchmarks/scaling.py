@@ -2,7 +2,6 @@
 
 import argparse
 import multiprocessing
-import os
 import statistics
 import tempfile
 import time
@@ -17,12 +16,8 @@ from torch import nn
 
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.distributed import average_gradients
+from amsnet_basicsr.prepare.parallel import available_cores
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
-
-
-def available_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 def build(name: str) -> nn.Module:
