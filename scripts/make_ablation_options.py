@@ -178,6 +178,7 @@ class Setting:
         batch: Crops per step.
         iterations: Steps; 0 for a setting that is only tested.
         lr: Learning rate.
+        loss: Class of the mask loss; None for the model's own.
         smoothness: λ; None leaves the smoothness loss out.
         weights: The setting of the same folder whose weights it starts from or tests.
         validations: How often the sets are denoised while it trains; the report comes in any case, and costs as much.
@@ -194,6 +195,7 @@ class Setting:
     batch: int = 1
     iterations: int = 2000
     lr: str = '2e-3'
+    loss: str | None = None
     smoothness: str | None = None
     weights: str | None = None
     validations: int = 0
@@ -327,6 +329,13 @@ def _mask_ratio() -> dict[str, Setting]:
     }
 
 
+def _loss() -> dict[str, Setting]:
+    return {
+        'l1': Setting('The mask loss of the paper, L1, which asks for the median of the noisy values.'),
+        'l2': Setting('The mask loss with squares, which asks for the mean of the noisy values.', loss='MaskL2Loss'),
+    }
+
+
 def _lambda() -> dict[str, Setting]:
     settings = {'start': Setting("The B from which each λ of the paper's Fig. 11 starts.")}
     for value in ('0', '0.001', '0.01', '0.1', '1'):
@@ -360,6 +369,7 @@ SMALL = {
     'table4': _table4(small=True),
     'strides': _strides(),
     'mask_ratio': _mask_ratio(),
+    'loss': _loss(),
     'lambda': _lambda(),
     'rate': _rate(),
 }
@@ -432,7 +442,7 @@ def _head(setting: Setting, name: str, note: str, top_level: str, datasets: str,
 
 
 def _train(setting: Setting, ema_decay: float, warmup: int) -> str:
-    loss = LOSSES[setting.model]
+    loss = f'mask_opt: {{type: {setting.loss}}}' if setting.loss else LOSSES[setting.model]
     if setting.smoothness is not None:
         loss += f'\n  smooth_opt: {{type: SmoothnessLoss, loss_weight: {setting.smoothness}}}'
     return TRAIN.substitute(ema_decay=ema_decay, lr=setting.lr, iterations=setting.iterations, warmup=warmup, loss=loss)

@@ -4,15 +4,11 @@ import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
 
-from amsnet_basicsr.distributed import has_joined
+from amsnet_basicsr.losses.hidden_mean import hidden_mean
 
 
 def mask_l1_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:
     """Mean absolute error over the hidden pixels.
-
-    The paper writes the sum (an L1 norm), the official code takes the mean over the hidden pixels; the mean keeps
-    learning rate and λ independent of crop size and k. With several processes it is normalised by the count of all of
-    them, so that the gradient, which DistributedDataParallel averages, is that of one process with the whole batch.
 
     Args:
         prediction: Predicted images, (N, C, H, W).
@@ -20,16 +16,9 @@ def mask_l1_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.T
         hidden: True where a pixel was hidden, (N, 1, H, W) or (N, C, H, W); None if every pixel was (Eq. 10).
 
     Returns:
-        The loss, a scalar; 0 if nothing was hidden.
+        The loss, a scalar; 0 if nothing was hidden. `hidden_mean` says why it is a mean.
     """
-    error = (prediction.float() - target.float()).abs()
-    if hidden is None:
-        return error.mean()
-    count = hidden.expand_as(error).sum(dtype=torch.float32)
-    if has_joined():
-        torch.distributed.all_reduce(count)
-        count = count / torch.distributed.get_world_size()
-    return torch.where(hidden, error, 0).sum() / count.clamp(min=1)
+    return hidden_mean((prediction.float() - target.float()).abs(), hidden)
 
 
 @LOSS_REGISTRY.register()

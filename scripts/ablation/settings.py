@@ -15,6 +15,7 @@ REFERENCES = {
     'table4': 'restormer',
     'strides': '5_2',
     'mask_ratio': 'k2',
+    'loss': 'l1',
     'lambda': '0.01',
     'rate': 'batch2_lr0.001',
 }
