@@ -9,6 +9,7 @@
     python scripts/benchmark.py limit                                 # against the matrix rate of this machine
     python scripts/benchmark.py all --write docs/performance.md       # all of them, but for the next
     python scripts/benchmark.py scale --write docs/scaling.md         # how time grows
+    python scripts/benchmark.py plan options/train_amsnet_restormer.yml   # what a training will take
     python scripts/benchmark.py plot docs/performance.md -o docs/images/performance.png
 
 Every figure is the median of several rounds, and each round measures everything once, so that a busy minute doesn't
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from benchmarks import denoising, large, limit, plot, scaling, training
+from benchmarks import denoising, large, limit, plan, plot, scaling, training
 from pages import write_between_marks
 from torch.utils.data import DataLoader, RandomSampler
 
@@ -271,9 +272,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[a
     'large': (large.add_arguments, large.run, 'denoising of whole photographs against the plain procedure'),
     'limit': (limit.add_arguments, limit.run, 'the share of the matrix rate that networks reach'),
     'scale': (scaling.add_arguments, scaling.run, 'how time grows with images, pixels, k, T and processes'),
+    'plan': (plan.add_arguments, plan.run, 'a few steps by options files, and compute what all of them will take'),
 }
 #: Those with a page of their own.
-ELSEWHERE = ('scale',)
+ELSEWHERE = ('scale', 'plan')
 
 
 def add_write_argument(parser: argparse.ArgumentParser) -> None:
@@ -289,7 +291,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         command = commands.add_parser(name, help=what, description=f'Measure {what}.')
         add_arguments(command)
         add_write_argument(command)
-    add_write_argument(commands.add_parser('all', help='all of these but scale, with their defaults'))
+    add_write_argument(commands.add_parser('all', help='all of these but scale and plan, with their defaults'))
     drawing = commands.add_parser('plot', help='the tables of a page as a picture', description='Draw the tables.')
     drawing.add_argument('page', type=Path, help='page that `--write` has filled')
     drawing.add_argument('-o', '--output', type=Path, required=True, help='picture to write')

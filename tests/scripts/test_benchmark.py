@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from amsnet_basicsr.archs import ARCHS
 from tests.archs.test_conformance import DATA, VECTORS
@@ -224,6 +225,36 @@ def test_limit(run):
     assert float(with_gradients) == pytest.approx(3 * expected, abs=0.005)
 
 
+def test_the_plan_counts_all_steps_and_passes(run, tmp_path):
+    settings = {'type': 'DnCNN', 'in_nc': 3, 'out_nc': 3, 'nc': 4, 'nb': 3}
+    once = 2 * 9 * (2 * 3 * 4 + 4**2)  # operations for a pixel
+    train = {'optim_g': {'type': 'AdamW', 'lr': 1e-3}, 'total_iter': 100, 'mask_opt': {'type': 'MaskL1Loss'}}
+    train['scheduler'] = {'type': 'CosineAnnealingRestartLR', 'periods': [100]}
+    common = {'model_type': 'AMSNetModel', 'name': 'x', 'network_g': settings, 'scale': 1}
+    data = {'train': {'crop_size': 80, 'batch_size_per_gpu': 2}}
+    b = {**common, 'scheme': {}, 'train': train, 'val': {'val_freq': 40.0}, 'datasets': data}
+    p = {**b, 'train': {**train, 'smooth_opt': {'type': 'SmoothnessLoss'}}, 'val': {}}
+    e = {**common, 'scheme': {'refine': {'type': 'R3'}}, 'val': {}, 'datasets': {}}
+    for name, options in zip('bpe', (b, p, e), strict=True):
+        (tmp_path / f'{name}.yml').write_text(yaml.safe_dump(options))
+    out = run('plan b.yml p.yml e.yml --images 7 --side 64 --rounds 1 --rates 2')
+    lines = [[cell.strip() for cell in line.strip('|').split('|')] for line in out.splitlines() if line.startswith('|')]
+    assert [line[:2] for line in lines[2:]] == [
+        ['b: a step', '100'], ['an image of its validations', '14'], ['p: a step', '100'], ['e: an image', '7'],
+        ['**sum**', ''],
+    ]  # fmt: skip
+    total = once * (100 * 3 * 2 * 80**2 * (1 + 2) + 64**2 * (14 * 2 + 7 * 18))
+    assert float(lines[-1][2]) == pytest.approx(total / 1e12, rel=0.01)
+    assert lines[2][4].endswith('GiB') and '3 steps' not in out and 'All in all' in out
+
+
+@pytest.mark.parametrize(('seconds', 'text'), [(0.5, '0.5 s'), (100, '100 s'), (600, '10.0 min'), (10**6, '11.6 days')])
+def test_durations(benchmark, seconds, text):
+    from benchmarks.plan import duration
+
+    assert duration(seconds) == text
+
+
 def test_sides_that_differ_are_not_timed(run, benchmark, monkeypatch):
     from benchmarks import cases
 
@@ -244,11 +275,15 @@ def test_sides_that_differ_are_not_timed(run, benchmark, monkeypatch):
         ('denoise --size 65', 'even number'),
         ('large --sizes 4MP', 'such as 2048x2048'),
         ('scale --size 33', 'an even number'),
+        ('plan none.yml', 'none.yml'),
+        ('plan student.yml', 'plan is for model_type: AMSNetModel, not SRModel'),
+        ('plan none.yml --rates 0', '--rates must be positive'),
         ('limit --threads 0', '--threads must be at least 1'),
         ('all --write none.md', 'there is no page none.md'),
     ],
 )
-def test_mistakes_in_comparisons_take_one_line(run, arguments, message):
+def test_mistakes_in_comparisons_take_one_line(run, tmp_path, arguments, message):
+    (tmp_path / 'student.yml').write_text('model_type: SRModel\n')
     with pytest.raises(SystemExit) as stop:
         run(arguments)
     assert str(stop.value).startswith('error: ') and message in str(stop.value)

@@ -104,3 +104,28 @@ def test_pairs_are_measured(make_folder, tmp_path, capsys):
     out = capsys.readouterr().out
     expected = cv2.PSNR(cv2.imread(str(noisy / 'im1.png')), cv2.imread(str(clean / 'im1.png')))
     assert f'{expected:.2f}' in out and '| 1 pictures |' in out
+
+
+def test_models_side_by_side(make_folder, tmp_path, capsys):
+    """Noisy, teacher, student and clean, in this order, a row for each scene."""
+    scenes, strip = make_folder('scenes', count=2, size=(48, 64)), tmp_path / 'strip.png'
+    arguments = ('picture_strip.py', '-o', strip, '--dataroot', scenes, '--side', 40, '--iso', 6400)
+    run(*arguments)
+    header, _, first, second = [
+        [cell.strip() for cell in line.split('|')[1:-1]] for line in capsys.readouterr().out.split('\n')[:4]
+    ]
+    assert header == ['PSNR dB / SSIM', 'noisy', 'teacher, R3', 'student'] and [first[0], second[0]] == ['im0', 'im1']
+    picture = cv2.imread(str(strip)).astype(float)
+    assert picture.shape == (2 * 40 + 4, 4 * 40 + 3 * 4, 3)
+    columns = [picture[:40, 44 * number : 44 * number + 40] for number in range(4)]
+    errors = [((column - columns[3]) ** 2).mean() for column in columns]
+    assert errors[0] > 50 and errors[3] == 0 and min(errors[1], errors[2]) > 0
+    assert (picture[40:44] == 255).all() and 10 < float(first[1].split(' / ')[0]) < 30
+
+    before = strip.read_bytes()
+    with pytest.raises(SystemExit):
+        run(*arguments)
+    assert 'exists already' in capsys.readouterr().err and strip.read_bytes() == before
+    with pytest.raises(SystemExit, match='nowhere'):
+        run('picture_strip.py', '-o', tmp_path / 'other.png', '--dataroot', tmp_path / 'nowhere')
+    assert not (tmp_path / 'other.png').exists()

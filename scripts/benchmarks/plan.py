@@ -1,0 +1,245 @@
+"""`benchmark.py plan`: what a training or test by an options file will take, from a few of its steps."""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from benchmarks.limit import matrix_rate
+from benchmarks.memory import peak_of
+from torch.utils.flop_counter import FlopCounterMode
+
+from amsnet_basicsr.options.reader import read_options
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one step of training, or one image of a validation or test, costs here.
+
+    Attributes:
+        what: How the table calls it.
+        count: How many there will be.
+        operations: Of one, products and convolutions; three times the forward ones for a training step.
+        seconds: Of one, median.
+        memory: Bytes at the peak, weights and averages included; None if it isn't known.
+    """
+
+    what: str
+    count: int
+    operations: float
+    seconds: float
+    memory: int | None
+
+
+def build(file: str) -> Any:
+    """Build the model of an options file with random weights, without data and without a logger's file.
+
+    Args:
+        file: The options file.
+
+    Returns:
+        The BasicSR model, on the GPU if there is one.
+
+    Raises:
+        ValueError: If the file cannot be read, or is of another kind of model.
+    """
+    from amsnet_basicsr import compat
+
+    compat.prepare_import()
+    from amsnet_basicsr import plugin  # noqa: F401 (registers)
+
+    from basicsr.models import build_model  # isort: skip
+
+    opt = read_options(file)
+    if opt.get('model_type') != 'AMSNetModel':
+        raise ValueError(f'{file}: plan is for model_type: AMSNetModel, not {opt.get("model_type")}')
+    opt |= {'is_train': 'train' in opt, 'dist': False, 'rank': 0, 'world_size': 1}
+    opt |= {'num_gpu': int(torch.cuda.is_available()), 'path': {}}
+    torch.manual_seed(0)
+    return build_model(opt)
+
+
+def crops(opt: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Draw a batch as the training set gives one."""
+    dataset = opt['datasets']['train']
+    size = dataset['crop_size']
+    return {'lq': torch.rand(dataset['batch_size_per_gpu'], 3, size, size)}
+
+
+def alone(file: str, side: int) -> Callable[[], int]:
+    """Make a call that does two training steps or denoises an image, for `peak_of`.
+
+    Args:
+        file: Options file.
+        side: Side of the image.
+
+    Returns:
+        The call, which returns the bytes that were there before: the weights and their average.
+    """
+    model = build(file)
+    model.feed_data(crops(model.opt) if model.opt['is_train'] else {'lq': torch.rand(1, 3, side, side)})
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.net_g.parameters())
+
+    def run_it() -> int:
+        if not model.opt['is_train']:
+            model.test()
+            return weights
+        for number in (1, 2):
+            model.optimize_parameters(number)
+        return weights * (2 if hasattr(model, 'net_g_ema') else 1)
+
+    return run_it
+
+
+def _seconds(task: Callable[[], object], rounds: int) -> float:
+    times = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        task()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def _operations(task: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        task()
+    return counter.get_total_flops()
+
+
+def _peak(file: str, side: int) -> int | None:
+    grown, before = peak_of(alone, file, side)
+    return None if grown is None else grown + before
+
+
+def measure(file: str, rounds: int, images: int, side: int) -> list[Cost]:
+    """Do a few steps of a training, or denoise an image of a test.
+
+    Args:
+        file: Options file of `AMSNetModel`.
+        rounds: Steps that are timed.
+        images: Images of a validation or test.
+        side: Side of these in pixels.
+
+    Returns:
+        The training and its validations, or the test.
+    """
+    on_gpu = torch.cuda.is_available()
+    # On a CPU first of all, so that a process of its own finds the memory free.
+    memory = None if on_gpu else _peak(file, side)
+    name, model = Path(file).stem, build(file)
+    opt, costs = model.opt, []
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    if opt['is_train']:
+        model.feed_data(crops(opt))
+        numbers = iter(range(1, rounds + 2))
+        operations = 3 * _operations(lambda: model.compute_losses(model.lq))
+        seconds = _seconds(lambda: model.optimize_parameters(next(numbers)), rounds)
+        steps = int(opt['train']['total_iter'])
+        memory = torch.cuda.max_memory_allocated() if on_gpu else memory
+        costs.append(Cost(f'{name}: a step', steps, operations, seconds, memory))
+        passes = steps // int(opt['val']['val_freq']) * images if opt.get('val', {}).get('val_freq') else 0
+    else:
+        passes = images
+    if passes:
+        model.feed_data({'lq': torch.rand(1, 3, side, side)})
+        operations, seconds = _operations(model.test), _seconds(model.test, 1)
+        if opt['is_train']:
+            costs.append(Cost('an image of its validations', passes, operations, seconds, None))
+        else:
+            memory = torch.cuda.max_memory_allocated() if on_gpu else memory
+            costs.append(Cost(f'{name}: an image', passes, operations, seconds, memory))
+    return costs
+
+
+def amount(operations: float) -> str:
+    """Write a number of operations in 10¹²."""
+    return f'{operations / 1e12:,.0f}' if operations >= 1e14 else f'{operations / 1e12:.3g}'
+
+
+def duration(seconds: float) -> str:
+    """Write a time with the unit that suits it."""
+    for length, unit in ((86400.0, 'days'), (3600.0, 'h'), (60.0, 'min')):
+        if seconds >= 2 * length:
+            return f'{seconds / length:,.1f} {unit}' if seconds < 20 * length else f'{seconds / length:,.0f} {unit}'
+    return f'{seconds:.2g} s' if seconds < 10 else f'{seconds:.0f} s'
+
+
+def table(costs: Sequence[Cost], rates: Sequence[float], share: float | None) -> str:
+    """Write the costs as a table.
+
+    Args:
+        costs: What was measured.
+        rates: Rates of GPUs in 10¹² operations a second.
+        share: Which part of such a rate is assumed to be reached; None leaves the estimates out.
+
+    Returns:
+        The table in Markdown, with a row of sums.
+    """
+    if share is None:
+        rates = ()
+    rows, sums = [], [0.0] * (2 + len(rates))
+    for cost in costs:
+        estimates = [cost.operations * cost.count / (rate * 1e12 * share) for rate in rates] if share else []
+        sums = [a + b for a, b in zip(sums, [cost.operations * cost.count, cost.seconds * cost.count, *estimates])]  # noqa: B905
+        memory = '' if cost.memory is None else f'{cost.memory / 2**30:.1f} GiB'
+        cells = [cost.what, f'{cost.count:,}', amount(cost.operations), duration(cost.seconds), memory]
+        cells += [duration(cost.seconds * cost.count), *map(duration, estimates)]
+        rows.append('| ' + ' | '.join(cells) + ' |')
+    head = ['what', 'how many', '10¹² operations', 'time here', 'memory here', 'all of them here']
+    head += [f'at {rate:g}·10¹²/s' for rate in rates]
+    last = ['**sum**', '', amount(sums[0]), '', '', *map(duration, sums[1:])]
+    return '\n'.join(['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|', *rows, '| ' + ' | '.join(last) + ' |'])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `plan`."""
+    parser.add_argument('options', nargs='+', metavar='OPTIONS', help='options files of AMSNetModel, in their order')
+    parser.add_argument('--images', type=int, default=1280, help='images of a validation or test: 1280')
+    parser.add_argument('--side', type=int, default=256, help='their side in pixels: 256')
+    parser.add_argument('--rounds', type=int, default=2, help='training steps timed: 2')
+    parser.add_argument(
+        '--rates',
+        type=float,
+        nargs='+',
+        default=[20.0, 35.0, 80.0],
+        metavar='RATE',
+        help='without a GPU: estimate for GPUs of so many 10¹² operations a second in float32; default: 20 35 80',
+    )
+
+
+def run(args: argparse.Namespace) -> str:
+    """Measure, and multiply.
+
+    Args:
+        args: Arguments, see `add_arguments`.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        ValueError: For impossible values.
+    """
+    for name in ('images', 'side', 'rounds'):
+        if getattr(args, name) < 1:
+            raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
+    if min(args.rates) <= 0:
+        raise ValueError(f'--rates must be positive, got {" ".join(map(str, args.rates))}')
+    costs = [cost for file in args.options for cost in measure(file, args.rounds, args.images, args.side)]
+    if torch.cuda.is_available():
+        where = torch.cuda.get_device_name()
+        return f'{table(costs, (), None)}\n\nMeasured on {where}, without reading and metrics.'
+    rate = matrix_rate(time.perf_counter)
+    work, seconds = (sum(getattr(cost, of) * cost.count for cost in costs) for of in ('operations', 'seconds'))
+    share = work / seconds / rate
+    return table(costs, args.rates, share) + (
+        f'\n\nMedian of {args.rounds} steps and of one image, {torch.get_num_threads()} thread(s), without reading and '
+        f'metrics. All in all {share:.0%} of the matrix rate here ({rate / 1e9:.0f}·10⁹ operations per second), and '
+        'the columns to the right assume that a GPU reaches the same share of its own.'
+    )
