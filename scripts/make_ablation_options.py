@@ -4,6 +4,7 @@
 
 `options/ablation/NAME/SETTING.yml` is one setting at a size for a CPU: within a folder, everything but what is compared
 is equal, the budget first of all. `options/ablation/NAME/paper/SETTING.yml` is the same at the paper's size, for a GPU.
+`options/ablation/mask_ratio/equal_passes` tests its weights at equal cost.
 What the settings share is said once, here. A test makes sure that the files are what this script writes.
 
 A file without `train:` is a test of weights that another setting of the folder has trained; one with
@@ -294,8 +295,12 @@ def _table4(small: bool) -> dict[str, Setting]:
         setting = Setting(title, row.network, batch=row.batch, refine=(NOTHING, R3))
         if small:
             # Sub-images of 32 pixels, as in the paper: UNet halves them five times, and would see padding else.
-            # As few steps as DeamNet allows, which has one size only and takes two seconds for one.
-            setting = dataclasses.replace(setting, network=row.network | row.small, batch=1, iterations=600, lr='1e-3')
+            # As few steps as DeamNet allows, which has one size only and takes two seconds for one; for the same reason
+            # the average over four partitions, which takes 8 passes, where R3 takes 18.
+            small_network = row.network | row.small
+            setting = dataclasses.replace(
+                setting, network=small_network, batch=1, iterations=600, lr='1e-3', refine=(NOTHING, AVERAGE)
+            )
         settings[word] = setting
     return settings
 
@@ -324,6 +329,19 @@ def _mask_ratio() -> dict[str, Setting]:
     return {
         f'k{k}': Setting(
             f"The paper's Fig. 10: one in {k} pixels hidden, while learning and while denoising.", branches=k
+        )
+        for k in (2, 3, 4, 6)
+    }
+
+
+def _equal_passes(passes: int = 24) -> dict[str, Setting]:
+    return {
+        f'k{k}': Setting(
+            f"The paper's Fig. 10 at equal cost: {passes} passes, by {passes // k} partitions of {k} branches.",
+            branches=k,
+            iterations=0,
+            weights=f'k{k}',
+            refine=(f'{{type: PartitionAverage, samples: {passes // k}}}',),
         )
         for k in (2, 3, 4, 6)
     }
@@ -373,6 +391,8 @@ SMALL = {
     'lambda': _lambda(),
     'rate': _rate(),
 }
+#: Tests of the weights of `mask_ratio`; the table of that has other refinements.
+EQUAL_PASSES = _equal_passes()
 PAPER = {'table3': _table3(small=False), 'table4': _table4(small=False)}
 
 
@@ -407,6 +427,23 @@ def render_small(folder: str, name: str) -> str:
         + LOGGER.substitute(checkpoint=every, tensorboard='true' if setting.validations else 'false')
         + _report(setting, 'After training')
     )
+
+
+def render_equal_passes(name: str) -> str:
+    """Write the options that test a setting of `mask_ratio`, trained with seed 0.
+
+    Args:
+        name: Key of `EQUAL_PASSES`.
+
+    Returns:
+        The options file.
+    """
+    setting = EQUAL_PASSES[name]
+    weights = f'experiments/ablation_mask_ratio_{setting.weights}_seed0/models/net_g_latest.pth'
+    note = 'After scripts/run_ablation.py mask_ratio: scripts/compare_refinements.py -opt THIS_FILE.'
+    path = f'\n  pretrain_network_g: {weights}\n  param_key_g: params_ema'
+    head = _head(setting, f'equal_passes_{name}', note, 'channels_last: true\n', SMALL_VALIDATION_SETS, path)
+    return head + TEST + _report(setting, 'What is tested')
 
 
 def render_paper(folder: str, name: str) -> str:
@@ -460,7 +497,8 @@ def render_all() -> dict[str, str]:
     """
     small = {f'{folder}/{name}.yml': render_small(folder, name) for folder in SMALL for name in SMALL[folder]}
     paper = {f'{folder}/paper/{name}.yml': render_paper(folder, name) for folder in PAPER for name in PAPER[folder]}
-    return small | paper
+    equal = {f'mask_ratio/equal_passes/{name}.yml': render_equal_passes(name) for name in EQUAL_PASSES}
+    return small | equal | paper
 
 
 def network_block(network: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from tests.pipeline.test_archs import DRIVER
 FOLDER = REPOSITORY / 'options' / 'ablation'
 SMALL = sorted(FOLDER.glob('*/*.yml'))
 PAPER = sorted(FOLDER.glob('*/paper/*.yml'))
+EQUAL_PASSES = sorted(FOLDER.glob('mask_ratio/equal_passes/*.yml'))
 PARAMETERS = {
     'DBSNl': 3656131, 'DeamNet': 2228131, 'DnCNN': 559363, 'NAFNetBaseline': 29056227, 'Restormer': 26111668,
     'UNet': 7935555,
@@ -44,8 +45,8 @@ def settings(folder: str) -> dict[str, dict[str, Any]]:
 def test_files_are_what_the_script_writes(monkeypatch):
     monkeypatch.syspath_prepend(REPOSITORY / 'scripts')
     script = importlib.import_module('make_ablation_options')
-    files = {path.relative_to(FOLDER).as_posix(): path.read_text() for path in SMALL + PAPER}
-    assert files == script.render_all() and set(FOLDER.rglob('*.yml')) == {*SMALL, *PAPER}
+    files = {path.relative_to(FOLDER).as_posix(): path.read_text() for path in SMALL + PAPER + EQUAL_PASSES}
+    assert files == script.render_all() and set(FOLDER.rglob('*.yml')) == {*SMALL, *PAPER, *EQUAL_PASSES}
 
 
 @pytest.mark.parametrize('paths', [SMALL, PAPER], ids=['small', 'paper'])
@@ -65,11 +66,11 @@ def test_both_tables_are_complete(paths):
     assert rows == expected and folder == {'table3': 4, 'table4': 5}
 
 
-@pytest.mark.parametrize('path', parameters(SMALL + PAPER))
+@pytest.mark.parametrize('path', parameters(SMALL + PAPER + EQUAL_PASSES))
 def test_options_pass_the_check_once_their_data_is_there(path, monkeypatch):
     options, small = load(path), path.parent.name != 'paper'
     folder = path.parent.name if small else path.parent.parent.name
-    assert options['name'] == f'{"ablation_" * small}{folder}_{path.stem}'
+    assert options['name'] == f'{"ablation_" * (path in SMALL)}{folder}_{path.stem}'
     options.update(is_train='train' in options, dist=False, rank=0, world_size=1, num_gpu=0)
     monkeypatch.setattr('amsnet_basicsr.preflight.checks._paths', lambda opt: [])
     monkeypatch.setattr('amsnet_basicsr.preflight.checks._count_images', lambda opt: 1000)
@@ -100,6 +101,17 @@ def compared(options: dict[str, Any], *keys: str) -> dict[str, Any]:
 def test_settings_differ_only_in_what_they_compare(folder, keys):
     first, *others = [compared(options, *keys) for options in settings(folder).values()]
     assert len(others) > 2 and all(other == first for other in others)
+
+
+def test_equal_passes_test_the_weights_of_each_mask_ratio_by_as_many_passes():
+    trained = settings('mask_ratio')
+    assert [path.stem for path in EQUAL_PASSES] == list(trained)
+    for path in EQUAL_PASSES:
+        options, (refinement,) = load(path), load(path)['report']['refine']
+        assert options['scheme'] == trained[path.stem]['scheme']
+        assert options['path']['pretrain_network_g'].split('/')[1] == f'{trained[path.stem]["name"]}_seed0'
+        assert refinement['type'] == 'PartitionAverage'
+        assert refinement['samples'] * options['scheme']['branches'] == 24
 
 
 def test_strides_are_all_pairs_with_one_training_for_each_train_stride():
