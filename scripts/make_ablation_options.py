@@ -334,14 +334,14 @@ def _mask_ratio() -> dict[str, Setting]:
     }
 
 
-def _equal_passes(passes: int = 24) -> dict[str, Setting]:
+def _equal_passes() -> dict[str, Setting]:
     return {
         f'k{k}': Setting(
-            f"The paper's Fig. 10 at equal cost: {passes} passes, by {passes // k} partitions of {k} branches.",
+            f"The paper's Fig. 10 at equal cost: partitions of {k} branches that make 6, 12 and 24 passes.",
             branches=k,
             iterations=0,
             weights=f'k{k}',
-            refine=(f'{{type: PartitionAverage, samples: {passes // k}}}',),
+            refine=tuple(f'{{type: PartitionAverage, samples: {n // k}}}' for n in (6, 12, 24) if n % k == 0),
         )
         for k in (2, 3, 4, 6)
     }
