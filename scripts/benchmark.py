@@ -7,13 +7,13 @@
     python scripts/benchmark.py denoise                               # denoising, with and without R3
     python scripts/benchmark.py large                                 # photographs of 4 and 12 megapixels
     python scripts/benchmark.py limit                                 # against the matrix rate of this machine
-    python scripts/benchmark.py all --write docs/performance.md       # all of them, but for the next
+    python scripts/benchmark.py all --write docs/performance.md       # all of them, but for the next two
     python scripts/benchmark.py scale --write docs/scaling.md         # how time grows
     python scripts/benchmark.py plan options/train_amsnet_restormer.yml   # what a training will take
     python scripts/benchmark.py plot docs/performance.md -o docs/images/performance.png
 
-Every figure is the median of several rounds, and each round measures everything once, so that a busy minute doesn't
-spoil one figure alone.
+Every figure, but for those of `plan`, is the median of several rounds, and each round measures everything once, so that
+a busy minute doesn't spoil one figure alone.
 """
 
 import argparse

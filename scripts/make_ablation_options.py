@@ -13,6 +13,7 @@ A file without `train:` is a test of weights that another setting of the folder 
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -335,16 +336,22 @@ def _mask_ratio() -> dict[str, Setting]:
 
 
 def _equal_passes() -> dict[str, Setting]:
-    return {
-        f'k{k}': Setting(
-            f"The paper's Fig. 10 at equal cost: partitions of {k} branches that make 6, 12 and 24 passes.",
+    settings = {}
+    for k in (2, 3, 4, 6):
+        passes = [count for count in (6, 12, 24) if count % k == 0]
+        settings[f'k{k}'] = Setting(
+            f"The paper's Fig. 10 at equal cost: partitions of {k} branches that make {_listed(passes)} passes.",
             branches=k,
             iterations=0,
             weights=f'k{k}',
-            refine=tuple(f'{{type: PartitionAverage, samples: {n // k}}}' for n in (6, 12, 24) if n % k == 0),
+            refine=tuple(f'{{type: PartitionAverage, samples: {count // k}}}' for count in passes),
         )
-        for k in (2, 3, 4, 6)
-    }
+    return settings
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    *first, last = map(str, numbers)
+    return f'{", ".join(first)} and {last}'
 
 
 def _loss() -> dict[str, Setting]:
@@ -411,8 +418,7 @@ def render_small(folder: str, name: str) -> str:
     note = f'Small, for a CPU; {"run by" if trained else "a test, run by"} scripts/run_ablation.py {folder}.'
     path = ' {}'
     if setting.weights:
-        weights = f'experiments/ablation_{folder}_{setting.weights}/models/net_g_latest.pth'
-        path = f'\n  pretrain_network_g: {weights}\n  param_key_g: params_ema'
+        path = _weights(f'ablation_{folder}_{setting.weights}')
     training_set = SMALL_TRAINING_SET.substitute(crop=setting.crop, batch=setting.batch) if trained else ''
     head = _head(
         setting, f'ablation_{folder}_{name}', note, 'channels_last: true\n', training_set + SMALL_VALIDATION_SETS, path
@@ -439,9 +445,8 @@ def render_equal_passes(name: str) -> str:
         The options file.
     """
     setting = EQUAL_PASSES[name]
-    weights = f'experiments/ablation_mask_ratio_{setting.weights}_seed0/models/net_g_latest.pth'
     note = 'After scripts/run_ablation.py mask_ratio: scripts/compare_refinements.py -opt THIS_FILE.'
-    path = f'\n  pretrain_network_g: {weights}\n  param_key_g: params_ema'
+    path = _weights(f'ablation_mask_ratio_{setting.weights}_seed0')
     head = _head(setting, f'equal_passes_{name}', note, 'channels_last: true\n', SMALL_VALIDATION_SETS, path)
     return head + TEST + _report(setting, 'What is tested')
 
@@ -483,6 +488,10 @@ def _train(setting: Setting, ema_decay: float, warmup: int) -> str:
     if setting.smoothness is not None:
         loss += f'\n  smooth_opt: {{type: SmoothnessLoss, loss_weight: {setting.smoothness}}}'
     return TRAIN.substitute(ema_decay=ema_decay, lr=setting.lr, iterations=setting.iterations, warmup=warmup, loss=loss)
+
+
+def _weights(experiment: str) -> str:
+    return f'\n  pretrain_network_g: experiments/{experiment}/models/net_g_latest.pth\n  param_key_g: params_ema'
 
 
 def _report(setting: Setting, when: str) -> str:

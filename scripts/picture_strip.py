@@ -1,7 +1,7 @@
 """Photographs with simulated noise, cleaned by models side by side: a strip noisy | models … | clean, and a table.
 
-    python scripts/picture_strip.py -o docs/images/models.jpg
-    python scripts/picture_strip.py -o strip.png --scenes astronaut coffee --iso 1600 --models my_model.safetensors
+    python scripts/picture_strip.py -o strip.jpg --scenes astronaut chelsea coffee
+    python scripts/picture_strip.py -o mine.png --iso 1600 --models my_model.safetensors other.safetensors
 
 The scenes are the photographs that ship with scikit-image, seen through a simulated phone; `--dataroot` takes a folder
 of your own clean pictures instead. Without `--models`: the teacher that ships, with R3, and the student that it taught,
@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,55 +20,92 @@ from measure_pairs import measure
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.data import CameraNoiseDataset
+from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.models import STUDENT, TEACHER, ModelError, shipped_weights
 from amsnet_basicsr.models.validation_images import picture_strip
+from amsnet_basicsr.whole_file import whole_file
 
 Denoise = Callable[[np.ndarray], np.ndarray]
 
 
-def shipped_models() -> dict[str, Denoise]:
+class Scene(NamedTuple):
+    """A scene's name, its noisy and its clean picture, (H, W, 3), uint8 RGB."""
+
+    name: str
+    noisy: np.ndarray
+    clean: np.ndarray
+
+
+def shipped_models() -> list[tuple[str, Denoise]]:
     """Load the teacher, with R3, and the student."""
-    return {
-        'teacher, R3': Denoiser.from_pretrained(shipped_weights(TEACHER), refine=True),
-        'student': Denoiser.from_pretrained(shipped_weights(STUDENT)),
-    }
+    return [
+        ('teacher, R3', Denoiser.from_pretrained(shipped_weights(TEACHER), refine=True)),
+        ('student', Denoiser.from_pretrained(shipped_weights(STUDENT))),
+    ]
 
 
-def read_scenes(opt: dict[str, object]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def given_models(paths: Sequence[str], refine: bool) -> list[tuple[str, Denoise]]:
+    """Load weights.
+
+    Args:
+        paths: The files; equal names are told apart by the path before them.
+        refine: Use R3 for models with masks.
+
+    Returns:
+        What to call each, and the model.
+    """
+    models = []
+    for path in paths:
+        denoiser = Denoiser.from_pretrained(path)
+        if refine and denoiser.scheme == 'amsnet':
+            denoiser = Denoiser.from_pretrained(path, refine=True)
+        alone = sum(Path(other).stem == Path(path).stem for other in paths) == 1
+        models.append((Path(path).stem if alone else path, denoiser))
+    return models
+
+
+def read_scenes(opt: dict[str, Any], side: int) -> list[Scene]:
     """Take the scenes with the simulated camera.
 
     Args:
         opt: Options of `CameraNoiseDataset`.
+        side: Side of the crops that they must have.
 
     Returns:
-        Noisy and clean picture by the scene's name, (H, W, 3), uint8 RGB.
+        The scenes.
+
+    Raises:
+        ValueError: If a scene is smaller than the crops, or cannot be read.
     """
-    pictures = {}
-    for item in CameraNoiseDataset({'name': 'scenes', 'phase': 'test', **opt}):
+    dataset = CameraNoiseDataset({'name': 'scenes', 'phase': 'test', **opt})
+    scenes = []
+    for entry, item in zip(dataset.entries, dataset, strict=False):  # the dataset ends by its length, not by itself
         noisy, clean = (
             np.ascontiguousarray((item[key].numpy() * 255).round().astype(np.uint8).transpose(1, 2, 0))
             for key in ('lq', 'gt')
         )
-        pictures[Path(item['lq_path']).stem] = noisy, clean
-    return pictures
+        if min(clean.shape[:2]) < side:
+            raise ValueError(f'{entry.path} is smaller than the crops; give a --side of at most {min(clean.shape[:2])}')
+        scenes.append(Scene(entry.name, noisy, clean))
+    return scenes
 
 
 def busiest_crop(picture: np.ndarray, side: int) -> tuple[slice, slice]:
     """Find the square with the most detail, so that the choice isn't ours.
 
     Args:
-        picture: A clean picture, (H, W, 3), uint8.
+        picture: A clean picture, (H, W, 3), uint8, no smaller than the square.
         side: Side of the square in pixels.
 
     Returns:
         Rows and columns.
     """
-    height, width = (min(side, length) for length in picture.shape[:2])
     grey = picture.mean(axis=2, dtype=np.float32)
     detail = cv2.GaussianBlur(np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 2)), (0, 0), side / 6)
-    inside = detail[height // 2 : len(detail) - (height - 1) // 2, width // 2 : detail.shape[1] - (width - 1) // 2]
-    top, left = np.unravel_index(inside.argmax(), inside.shape)
-    return slice(int(top), int(top) + height), slice(int(left), int(left) + width)
+    first, last = side // 2, (side - 1) // 2
+    inside = detail[first : detail.shape[0] - last, first : detail.shape[1] - last]
+    top, left = map(int, np.unravel_index(inside.argmax(), inside.shape))
+    return slice(top, top + side), slice(left, left + side)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -89,6 +127,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f'-o must be a .jpg or .png in a folder that exists, got {args.output}')
     if args.side < 16:
         parser.error(f'--side must be at least 16, got {args.side}')
+    if args.refine and not args.models:
+        parser.error('--refine is for --models')
     return args
 
 
@@ -97,26 +137,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_arguments(argv)
     opt = {'camera': args.camera, 'iso': args.iso, 'dataroot_gt': args.dataroot, 'scenes': args.scenes}
     try:
-        scenes = read_scenes({key: value for key, value in opt.items() if value is not None})
-        models: dict[str, Denoise] = {'noisy': lambda picture: picture}
-        if args.models:
-            models |= {Path(path).stem: Denoiser.from_pretrained(path, refine=args.refine) for path in args.models}
-        else:
-            models |= shipped_models()
-    except (ModelError, ValueError, OSError) as error:
+        scenes = read_scenes({key: value for key, value in opt.items() if value is not None}, args.side)
+        models = given_models(args.models, args.refine) if args.models else shipped_models()
+        rows = []
+        print(f'| PSNR dB / SSIM | {" | ".join(["noisy", *(name for name, _ in models)])} |')
+        print('|---' * (2 + len(models)) + '|')
+        for scene in scenes:
+            pictures = [scene.noisy, *(denoise(scene.noisy) for _, denoise in models)]
+            figures = [measure([(picture, scene.clean)], lambda picture: picture)[:2] for picture in pictures]
+            cells = [f'{psnr:.2f} / {f"{ssim:.4f}".replace("0.", ".", 1)}' for psnr, ssim in figures]
+            print(f'| {" | ".join([scene.name, *cells])} |', flush=True)
+            where = busiest_crop(scene.clean, args.side)
+            rows.append(picture_strip([picture[where] for picture in (*pictures, scene.clean)]))
+        line = np.full((4, rows[0].shape[1], 3), 255, np.uint8)
+        picture = np.concatenate([part for row in rows for part in (line, row)][1:])
+        content = cv2.imencode(args.output.suffix, picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+        with whole_file(args.output) as file:
+            file.write(content.tobytes())
+    except (ModelError, DenoiseError, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
-    print(f'| PSNR dB / SSIM | {" | ".join(models)} |\n|---{"|---" * len(models)}|')
-    rows = []
-    for name, (noisy, clean) in scenes.items():
-        pictures = {model: denoise(noisy) for model, denoise in models.items()}
-        figures = [measure([(picture, clean)], lambda picture: picture)[:2] for picture in pictures.values()]
-        print(f'| {name} | ' + ' | '.join(f'{psnr:.2f} / {f"{ssim:.4f}"[1:]}' for psnr, ssim in figures) + ' |')
-        where = busiest_crop(clean, args.side)
-        rows.append(picture_strip([picture[where] for picture in (*pictures.values(), clean)]))
-    width = min(row.shape[1] for row in rows)
-    line = np.full((4, width, 3), 255, np.uint8)
-    picture = np.concatenate([part for row in rows for part in (line, row[:, :width])][1:])
-    cv2.imwrite(str(args.output), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
 if __name__ == '__main__':

@@ -1,6 +1,10 @@
-"""The mean over hidden pixels, the same for one process and for several."""
+"""The mean over hidden pixels, the same for one process and for several; what the mask losses share."""
+
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
+from torch import nn
 
 from amsnet_basicsr.distributed import has_joined
 
@@ -26,3 +30,25 @@ def hidden_mean(error: torch.Tensor, hidden: torch.Tensor | None = None) -> torc
         torch.distributed.all_reduce(count)
         count = count / torch.distributed.get_world_size()
     return torch.where(hidden, error, 0).sum() / count.clamp(min=1)
+
+
+class MaskLoss(nn.Module):
+    """A weighted mask loss for options files; subclasses say which.
+
+    Args:
+        loss_weight: Factor of the loss. Default: 1.0.
+    """
+
+    function: ClassVar[Callable[..., torch.Tensor]]
+    """Maps prediction, target and hidden to the loss."""
+
+    def __init__(self, loss_weight: float = 1.0) -> None:
+        """Keep the weight."""
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Compute the weighted loss, a scalar; see the subclass's function."""
+        return self.loss_weight * self.function(prediction, target, hidden)

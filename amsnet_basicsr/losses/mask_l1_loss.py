@@ -2,9 +2,8 @@
 
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
-from torch import nn
 
-from amsnet_basicsr.losses.hidden_mean import hidden_mean
+from amsnet_basicsr.losses.hidden_mean import MaskLoss, hidden_mean
 
 
 def mask_l1_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:
@@ -22,20 +21,7 @@ def mask_l1_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.T
 
 
 @LOSS_REGISTRY.register()
-class MaskL1Loss(nn.Module):
-    """Weighted `mask_l1_loss` for options files.
+class MaskL1Loss(MaskLoss):
+    """Weighted `mask_l1_loss` for options files."""
 
-    Args:
-        loss_weight: Factor of the loss. Default: 1.0.
-    """
-
-    def __init__(self, loss_weight: float = 1.0) -> None:
-        """Keep the weight."""
-        super().__init__()
-        self.loss_weight = loss_weight
-
-    def forward(
-        self, prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Compute the weighted loss; see `mask_l1_loss`."""
-        return self.loss_weight * mask_l1_loss(prediction, target, hidden)
+    function = staticmethod(mask_l1_loss)

@@ -2,17 +2,16 @@
 
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
-from torch import nn
 
-from amsnet_basicsr.losses.hidden_mean import hidden_mean
+from amsnet_basicsr.losses.hidden_mean import MaskLoss, hidden_mean
 
 
 def mask_l2_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:
     """Mean squared error over the hidden pixels.
 
-    Not the paper's (Eq. 4 is L1). What minimises it is the mean of the noisy values, right if the noise has mean zero;
-    L1's minimum is their median, right if noise is as often above as below. The two differ where the sensor's noise is
-    clipped, in the dark and in highlights: there the mean is shifted, the median isn't.
+    Not the paper's (Eq. 4 is L1). What minimises it is the mean of the noisy values, where L1's minimum is their
+    median. The two differ where noise isn't symmetric: a tone curve bends the sensor's noise, black and white clip it.
+    docs/ablations.md measures both.
 
     Args:
         prediction: Predicted images, (N, C, H, W).
@@ -26,20 +25,7 @@ def mask_l2_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.T
 
 
 @LOSS_REGISTRY.register()
-class MaskL2Loss(nn.Module):
-    """Weighted `mask_l2_loss` for options files.
+class MaskL2Loss(MaskLoss):
+    """Weighted `mask_l2_loss` for options files."""
 
-    Args:
-        loss_weight: Factor of the loss. Default: 1.0.
-    """
-
-    def __init__(self, loss_weight: float = 1.0) -> None:
-        """Keep the weight."""
-        super().__init__()
-        self.loss_weight = loss_weight
-
-    def forward(
-        self, prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Compute the weighted loss; see `mask_l2_loss`."""
-        return self.loss_weight * mask_l2_loss(prediction, target, hidden)
+    function = staticmethod(mask_l2_loss)

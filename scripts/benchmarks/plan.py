@@ -55,8 +55,20 @@ def build(file: str) -> Any:
     from basicsr.models import build_model  # isort: skip
 
     opt = read_options(file)
+    opt['val'] = opt.get('val') or {}
     if opt.get('model_type') != 'AMSNetModel':
         raise ValueError(f'{file}: plan is for model_type: AMSNetModel, not {opt.get("model_type")}')
+    if 'train' in opt:
+        for group, key in (
+            ('datasets:train', 'crop_size'),
+            ('datasets:train', 'batch_size_per_gpu'),
+            ('train', 'total_iter'),
+        ):
+            found = opt
+            for name in group.split(':'):
+                found = found.get(name) or {}
+            if key not in found:
+                raise ValueError(f'{file}: {group}:{key} is missing')
     opt |= {'is_train': 'train' in opt, 'dist': False, 'rank': 0, 'world_size': 1}
     opt |= {'num_gpu': int(torch.cuda.is_available()), 'path': {}}
     torch.manual_seed(0)
@@ -144,7 +156,7 @@ def measure(file: str, rounds: int, images: int, side: int) -> list[Cost]:
         steps = int(opt['train']['total_iter'])
         memory = torch.cuda.max_memory_allocated() if on_gpu else memory
         costs.append(Cost(f'{name}: a step', steps, operations, seconds, memory))
-        passes = steps // int(opt['val']['val_freq']) * images if opt.get('val', {}).get('val_freq') else 0
+        passes = steps // int(opt['val']['val_freq']) * images if opt['val'].get('val_freq') else 0
     else:
         passes = images
     if passes:
@@ -182,12 +194,12 @@ def table(costs: Sequence[Cost], rates: Sequence[float], share: float | None) ->
     Returns:
         The table in Markdown, with a row of sums.
     """
-    if share is None:
-        rates = ()
+    rates = () if share is None else rates
     rows, sums = [], [0.0] * (2 + len(rates))
     for cost in costs:
-        estimates = [cost.operations * cost.count / (rate * 1e12 * share) for rate in rates] if share else []
-        sums = [a + b for a, b in zip(sums, [cost.operations * cost.count, cost.seconds * cost.count, *estimates])]  # noqa: B905
+        estimates = [cost.operations * cost.count / (rate * 1e12 * share) for rate in rates]
+        spent = [cost.operations * cost.count, cost.seconds * cost.count, *estimates]
+        sums = [one + other for one, other in zip(sums, spent, strict=True)]
         memory = '' if cost.memory is None else f'{cost.memory / 2**30:.1f} GiB'
         cells = [cost.what, f'{cost.count:,}', amount(cost.operations), duration(cost.seconds), memory]
         cells += [duration(cost.seconds * cost.count), *map(duration, estimates)]
@@ -201,7 +213,9 @@ def table(costs: Sequence[Cost], rates: Sequence[float], share: float | None) ->
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `plan`."""
     parser.add_argument('options', nargs='+', metavar='OPTIONS', help='options files of AMSNetModel, in their order')
-    parser.add_argument('--images', type=int, default=1280, help='images of a validation or test: 1280')
+    parser.add_argument(
+        '--images', type=int, default=1280, help='images of every validation and test: 1280, as of SIDD'
+    )
     parser.add_argument('--side', type=int, default=256, help='their side in pixels: 256')
     parser.add_argument('--rounds', type=int, default=2, help='training steps timed: 2')
     parser.add_argument(
@@ -232,14 +246,15 @@ def run(args: argparse.Namespace) -> str:
     if min(args.rates) <= 0:
         raise ValueError(f'--rates must be positive, got {" ".join(map(str, args.rates))}')
     costs = [cost for file in args.options for cost in measure(file, args.rounds, args.images, args.side)]
+    assumed = f'; {args.images:,} images of {args.side}×{args.side} in each validation and test'
     if torch.cuda.is_available():
         where = torch.cuda.get_device_name()
-        return f'{table(costs, (), None)}\n\nMeasured on {where}, without reading and metrics.'
+        return f'{table(costs, (), None)}\n\nMeasured on {where}, without reading and metrics{assumed}.'
     rate = matrix_rate(time.perf_counter)
     work, seconds = (sum(getattr(cost, of) * cost.count for cost in costs) for of in ('operations', 'seconds'))
     share = work / seconds / rate
     return table(costs, args.rates, share) + (
         f'\n\nMedian of {args.rounds} steps and of one image, {torch.get_num_threads()} thread(s), without reading and '
-        f'metrics. All in all {share:.0%} of the matrix rate here ({rate / 1e9:.0f}·10⁹ operations per second), and '
-        'the columns to the right assume that a GPU reaches the same share of its own.'
+        f'metrics{assumed}. All in all {share:.0%} of the matrix rate here ({rate / 1e9:.0f}·10⁹ operations per '
+        'second), and the columns to the right assume that a GPU reaches the same share of its own.'
     )

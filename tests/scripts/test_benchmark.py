@@ -245,7 +245,15 @@ def test_the_plan_counts_all_steps_and_passes(run, tmp_path):
     ]  # fmt: skip
     total = once * (100 * 3 * 2 * 80**2 * (1 + 2) + 64**2 * (14 * 2 + 7 * 18))
     assert float(lines[-1][2]) == pytest.approx(total / 1e12, rel=0.01)
-    assert lines[2][4].endswith('GiB') and '3 steps' not in out and 'All in all' in out
+    assert lines[2][4].endswith('GiB') and 'Median of 1 steps' in out and '7 images of 64×64' in out
+
+
+def test_on_a_gpu_the_plan_is_what_was_measured(benchmark):
+    from benchmarks.plan import Cost, table
+
+    *_, step, total = table([Cost('a step', 1000, 2e12, 3.6, 2**30)], [20.0], None).splitlines()
+    assert step == '| a step | 1,000 | 2 | 3.6 s | 1.0 GiB | 60 min |'
+    assert total == '| **sum** |  | 2,000 |  |  | 60 min |'
 
 
 @pytest.mark.parametrize(('seconds', 'text'), [(0.5, '0.5 s'), (100, '100 s'), (600, '10.0 min'), (10**6, '11.6 days')])
@@ -277,6 +285,7 @@ def test_sides_that_differ_are_not_timed(run, benchmark, monkeypatch):
         ('scale --size 33', 'an even number'),
         ('plan none.yml', 'none.yml'),
         ('plan student.yml', 'plan is for model_type: AMSNetModel, not SRModel'),
+        ('plan unfinished.yml', 'unfinished.yml: datasets:train:crop_size is missing'),
         ('plan none.yml --rates 0', '--rates must be positive'),
         ('limit --threads 0', '--threads must be at least 1'),
         ('all --write none.md', 'there is no page none.md'),
@@ -284,6 +293,7 @@ def test_sides_that_differ_are_not_timed(run, benchmark, monkeypatch):
 )
 def test_mistakes_in_comparisons_take_one_line(run, tmp_path, arguments, message):
     (tmp_path / 'student.yml').write_text('model_type: SRModel\n')
+    (tmp_path / 'unfinished.yml').write_text('model_type: AMSNetModel\ntrain: {}\ndatasets:\n')
     with pytest.raises(SystemExit) as stop:
         run(arguments)
     assert str(stop.value).startswith('error: ') and message in str(stop.value)

@@ -129,3 +129,31 @@ def test_models_side_by_side(make_folder, tmp_path, capsys):
     with pytest.raises(SystemExit, match='nowhere'):
         run('picture_strip.py', '-o', tmp_path / 'other.png', '--dataroot', tmp_path / 'nowhere')
     assert not (tmp_path / 'other.png').exists()
+
+
+def test_models_and_scenes_of_one_name_side_by_side(make_folder, tmp_path, capsys):
+    scenes = make_folder('scenes/a', count=1, size=(48, 64)).parent
+    make_folder('scenes/b', count=1, size=(52, 44))
+    weights, copies = REPOSITORY / 'amsnet_basicsr' / 'weights', []
+    for folder, name in (('one', 'sidd_student'), ('two', 'sidd_teacher')):
+        (tmp_path / folder).mkdir()
+        copies.append((tmp_path / folder / 'net.safetensors').absolute())
+        copies[-1].write_bytes((weights / f'{name}.safetensors').read_bytes())
+    run(
+        'picture_strip.py',
+        '-o',
+        tmp_path / 'strip.png',
+        '--dataroot',
+        scenes,
+        '--side',
+        44,
+        '--models',
+        *copies,
+        '--refine',
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f'| PSNR dB / SSIM | noisy | {copies[0]} | {copies[1]} |'
+    assert [line.split('|')[1].strip() for line in lines[2:4]] == ['a/im0', 'b/im0']
+    assert cv2.imread(str(tmp_path / 'strip.png')).shape == (2 * 44 + 4, 4 * 44 + 3 * 4, 3)
+    with pytest.raises(SystemExit, match='is smaller than the crops; give a --side of at most 44'):
+        run('picture_strip.py', '-o', tmp_path / 'other.png', '--dataroot', scenes, '--side', 45)
