@@ -10,7 +10,7 @@ which is what `amsnet-denoise` uses. The crops are where the clean picture has t
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,6 +108,20 @@ def busiest_crop(picture: np.ndarray, side: int) -> tuple[slice, slice]:
     return slice(top, top + side), slice(left, left + side)
 
 
+def table_row(name: str, figures: Iterable[Sequence[float]]) -> str:
+    """Write a row of the table.
+
+    Args:
+        name: What it is about.
+        figures: PSNR in dB and SSIM of each column.
+
+    Returns:
+        The row in Markdown.
+    """
+    cells = [f'{psnr:.2f} / {f"{ssim:.4f}".replace("0.", ".", 1)}' for psnr, ssim in figures]
+    return f'| {" | ".join([name, *cells])} |'
+
+
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -139,19 +153,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         scenes = read_scenes({key: value for key, value in opt.items() if value is not None}, args.side)
         models = given_models(args.models, args.refine) if args.models else shipped_models()
-        rows = []
+        rows, all_figures = [], []
         print(f'| PSNR dB / SSIM | {" | ".join(["noisy", *(name for name, _ in models)])} |')
         print('|---' * (2 + len(models)) + '|')
         for scene in scenes:
             pictures = [scene.noisy, *(denoise(scene.noisy) for _, denoise in models)]
             figures = [measure([(picture, scene.clean)], lambda picture: picture)[:2] for picture in pictures]
-            cells = [f'{psnr:.2f} / {f"{ssim:.4f}".replace("0.", ".", 1)}' for psnr, ssim in figures]
-            print(f'| {" | ".join([scene.name, *cells])} |', flush=True)
+            all_figures.append(figures)
+            print(table_row(scene.name, figures), flush=True)
             where = busiest_crop(scene.clean, args.side)
             rows.append(picture_strip([picture[where] for picture in (*pictures, scene.clean)]))
+        print(table_row('mean', np.mean(all_figures, axis=0)))
         line = np.full((4, rows[0].shape[1], 3), 255, np.uint8)
         picture = np.concatenate([part for row in rows for part in (line, row)][1:])
-        content = cv2.imencode(args.output.suffix, picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+        quality = [] if args.output.suffix.lower() == '.png' else [cv2.IMWRITE_JPEG_QUALITY, 92]
+        content = cv2.imencode(args.output.suffix, picture[..., ::-1], quality)[1]
         with whole_file(args.output) as file:
             file.write(content.tobytes())
     except (ModelError, DenoiseError, ValueError, OSError) as error:

@@ -111,8 +111,8 @@ def test_models_side_by_side(make_folder, tmp_path, capsys):
     scenes, strip = make_folder('scenes', count=2, size=(48, 64)), tmp_path / 'strip.png'
     arguments = ('picture_strip.py', '-o', strip, '--dataroot', scenes, '--side', 40, '--iso', 6400)
     run(*arguments)
-    header, _, first, second = [
-        [cell.strip() for cell in line.split('|')[1:-1]] for line in capsys.readouterr().out.split('\n')[:4]
+    header, _, first, second, mean = [
+        [cell.strip() for cell in line.split('|')[1:-1]] for line in capsys.readouterr().out.split('\n')[:5]
     ]
     assert header == ['PSNR dB / SSIM', 'noisy', 'teacher, R3', 'student'] and [first[0], second[0]] == ['im0', 'im1']
     picture = cv2.imread(str(strip)).astype(float)
@@ -120,6 +120,8 @@ def test_models_side_by_side(make_folder, tmp_path, capsys):
     columns = [picture[:40, 44 * number : 44 * number + 40] for number in range(4)]
     errors = [((column - columns[3]) ** 2).mean() for column in columns]
     assert errors[0] > 50 and errors[3] == 0 and min(errors[1], errors[2]) > 0
+    psnr = [float(row[1].split(' / ')[0]) for row in (first, second, mean)]
+    assert mean[0] == 'mean' and psnr[2] == pytest.approx((psnr[0] + psnr[1]) / 2, abs=0.011)
     assert (picture[40:44] == 255).all() and 10 < float(first[1].split(' / ')[0]) < 30
 
     before = strip.read_bytes()
