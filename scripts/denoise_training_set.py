@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from picture_lists import picture_names
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser
@@ -33,10 +34,7 @@ def main() -> None:
     parser.add_argument('--device', help='cpu, cuda, …; default: a GPU where there is one')
     args = parser.parse_args()
     try:
-        if args.list is not None:
-            names = [line.split()[0] for line in args.list.read_text(encoding='utf-8').splitlines() if line.strip()]
-        else:
-            names = sorted(path.name for path in args.noisy.glob('*.png'))
+        names = picture_names(args.list, args.noisy)
         missing = [name for name in names if not (args.noisy / name).is_file()]
         if missing or not names:
             sys.exit(f'{args.noisy}: {f"there is no {missing[0]}" if missing else "no PNG pictures there"}')

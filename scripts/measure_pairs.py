@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from picture_lists import picture_names
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser, compat
@@ -71,10 +72,7 @@ def main() -> None:
     )
     parser.add_argument('--clean-too', action='store_true', help='also denoise the clean pictures, to see what is lost')
     args = parser.parse_args()
-    if args.list is not None:
-        names = [line.split()[0] for line in args.list.read_text(encoding='utf-8').splitlines() if line.strip()]
-    else:
-        names = sorted(path.name for path in args.clean.glob('*.png'))
+    names = picture_names(args.list, args.clean)
     if not names:
         sys.exit(f'{args.list or args.clean}: names no pictures')
     clean = [_read(args.clean / name) for name in names]

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from picture_lists import picture_names
 from tqdm import tqdm
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -125,10 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--seed', type=int, default=0, help='of what is drawn: 0')
     args = parser.parse_args(argv)
     try:
-        if args.list is not None:
-            names = [line.split()[0] for line in args.list.read_text(encoding='utf-8').splitlines() if line.strip()]
-        else:
-            names = sorted(path.name for path in args.target.glob('*.png'))
+        names = picture_names(args.list, args.target)
         if len(names) < 4 or args.rounds < 0:
             raise ValueError(f'it takes four pictures or more and --rounds of at least 0: {len(names)}, {args.rounds}')
         pairs = read_pairs(args.noisy, args.target, names)
