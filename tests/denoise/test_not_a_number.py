@@ -50,6 +50,7 @@ def test_nor_by_the_script_for_training_sets(huge, tmp_path, monkeypatch):
     monkeypatch.setattr(
         sys, 'argv', [script.name, str(tmp_path / 'noisy'), '-o', str(tmp_path / 'out'), '--model', str(huge)]
     )
+    monkeypatch.syspath_prepend(script.parent)  # as Python itself does for a script
     with pytest.raises(SystemExit, match='the network gives NaN or infinite values'):
         runpy.run_path(str(script))['main']()
     assert not os.listdir(tmp_path / 'out')
