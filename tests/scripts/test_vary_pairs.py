@@ -61,6 +61,26 @@ def test_all_kinds_of_all_pairs_the_same_for_a_seed(script):
     assert len(tiles) == 4 and tiles <= {tuple(target[0, 0]) for _, (_, target) in pairs}
 
 
+def test_leaves_are_pictures_of_detail_in_the_colours_of_the_targets_with_a_pairs_noise(script):
+    pairs = [(f'p{number}', pair(number, 64)) for number in range(6)]
+    before, made = dict(script.vary(pairs, 1, 0)), dict(script.vary(pairs, 1, 0, 3))
+    assert list(made) == [*before, 'leaves_0000', 'leaves_0001', 'leaves_0002']
+    assert all((made[name][0] == noisy).all() for name, (noisy, _) in before.items())
+    lowest, highest = (pick([target for _, (_, target) in pairs], axis=(0, 1, 2)) for pick in (np.min, np.max))
+    for name in list(made)[-3:]:
+        noisy, target = made[name]
+        assert noisy.shape == target.shape == (64, 64, 3) and noisy.dtype == target.dtype == np.uint8
+        assert (target >= lowest).all() and (target <= highest).all()
+        assert len(np.unique(target.reshape(-1, 3), axis=0)) > 20
+        noise, whole = noisy.astype(float) - target, (noisy > 0) & (noisy < 255)
+        fits = []
+        for _, (noisy_pair, target_pair) in pairs:
+            residual = noisy_pair.astype(float) - target_pair
+            share = (noise * residual)[whole].sum() / (residual[whole] ** 2).sum()
+            fits.append(np.abs(noise - share * residual)[whole].max() < 0.6)  # 0.5 is rounding
+        assert sum(fits) == 1, fits
+
+
 def write(folder: Path, pictures: list[np.ndarray]) -> Path:
     folder.mkdir()
     for number, picture in enumerate(pictures):
@@ -81,7 +101,7 @@ def test_folders_are_written_once_and_mistakes_take_one_line(script, tmp_path, c
     with pytest.raises(SystemExit, match='exists already'):
         script.main(arguments)
     cv2.imwrite(str(target / '3.png'), pairs[3][1][:30])
-    for wrong, message in (([], '3.png: pictures must be of one size'), (['--rounds', '-1'], 'four pictures or more')):
+    for wrong, message in (([], '3.png: pictures must be of one size'), (['--rounds', '-1'], 'choose 0 or more')):
         with pytest.raises(SystemExit, match=message):
             script.main([str(noisy), str(target), '-o', str(tmp_path / 'new'), *wrong])
     (target / '0.png').unlink()
