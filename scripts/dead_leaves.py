@@ -2,7 +2,8 @@
 
 Sizes that follow a power law give edges and detail at every scale, as the world has (Lee, Mumford and Huang, "Occlusion
 models for natural images", 2001); denoisers learn from such pictures nearly as well as from photographs (Achddou,
-Gousseau and Ladjal, "Synthetic images as a regularity prior for image restoration neural networks", 2021).
+Gousseau and Ladjal, "Synthetic images as a regularity prior for image restoration neural networks", 2021). Half of the
+leaves here carry a texture besides: weaves and gratings as of fabric, streaks as of hair and wood, grain as of grass.
 """
 
 import math
@@ -13,6 +14,8 @@ import numpy as np
 _OVERSAMPLING = 2
 _SHIFT = 4  # binary digits of a coordinate below the pixel
 _LAYERS = 5  # how often a place is painted over, in the mean
+_TEXTURES = 8
+_STRONGEST = 0.25  # standard deviation of a texture, of the colour that it is on
 
 
 def dead_leaves(side: int, palette: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -29,26 +32,68 @@ def dead_leaves(side: int, palette: np.ndarray, generator: np.random.Generator) 
     Returns:
         Picture, (side, side, 3), uint8.
     """
-    smallest, largest = 8 ** generator.random(), side / 2
-    softness, contrast = generator.random(), generator.uniform(0.25, 1)
+    smallest, softness, contrast = 8 ** generator.random(), generator.random(), generator.uniform(0.25, 1)
+    painted = _paint(side, smallest, palette, generator)
+    labels = painted[::_OVERSAMPLING, ::_OVERSAMPLING, 3]
+    picture = cv2.resize(painted[..., :3], (side, side), interpolation=cv2.INTER_AREA).astype(np.float64)
+    strengths = generator.uniform(0, _STRONGEST, _TEXTURES)
+    for number, strength in enumerate(strengths, 1):
+        picture += picture * ((labels == number) * strength * texture(side, generator))[..., None]
+    if softness > 0.1:
+        picture = cv2.GaussianBlur(picture, None, softness)
+    mean = picture.mean(axis=(0, 1))
+    return (mean + contrast * (picture - mean)).round().clip(0, 255).astype(np.uint8)
+
+
+def texture(side: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw a texture: noise from a band of frequencies, of a random period, width and sharpness of direction.
+
+    Narrow in both it is a grating, narrow in direction alone streaks, in neither grain; half of them are two that
+    cross.
+
+    Args:
+        side: Height and width.
+        generator: Of all that is drawn.
+
+    Returns:
+        Texture, (side, side), of mean 0 and standard deviation 1.
+    """
+    y, x = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing='ij')
+    radius, direction = np.hypot(x, y), np.arctan2(y, x)
+    frequency = 0.5 * 8.0 ** -generator.random()  # periods of 2 to 16 pixels
+    width, spread = generator.uniform(0.03, 0.5), generator.uniform(0.03, 1.5)
+    angle = generator.uniform(0, math.pi)
+    angles = [angle, angle + math.pi / 2][: 1 + int(generator.integers(2))]
+    # A direction and its opposite are the same, hence twice the angle.
+    turned = sum(np.exp((np.cos(2 * (direction - angle)) - 1) / (2 * spread) ** 2) for angle in angles)
+    band = turned * np.exp(-((np.log(np.maximum(radius, 1e-9) / frequency) / width) ** 2) / 2)
+    drawn = np.fft.irfft2(np.fft.rfft2(generator.standard_normal((side, side))) * band, (side, side))
+    drawn -= drawn.mean()
+    return drawn / max(drawn.std(), 1e-9)
+
+
+def _paint(side: int, smallest: float, palette: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Paint leaf over leaf.
+
+    Returns:
+        Colours and the number of the texture, 0 for none, (2·side, 2·side, 4), uint8.
+    """
+    largest = side / 2
     mean_area = 2 * math.pi * math.log(largest / smallest) / (smallest**-2 - largest**-2)
     count = math.ceil(_LAYERS * side**2 / mean_area)
     # Density of the radius ~ r^-3: the inverse of its distribution function at uniform numbers.
     radius = (smallest**-2 - generator.random(count) * (smallest**-2 - largest**-2)) ** -0.5
-    stretch = 3 ** generator.uniform(-1, 1, count)  # of one axis, and its inverse of the other: from discs to hairs
+    stretch = 3 ** generator.uniform(-1, 1, count)  # of one axis, and its inverse of the other: from discs to blades
     axes = np.stack([radius * stretch, radius / stretch], axis=1)
-    centre = generator.uniform(0, side, (count, 2))
-    angle = generator.uniform(0, 180, count)
-    colour = palette[generator.integers(len(palette), size=count)].tolist()
+    centre, angle = generator.uniform(0, side, (count, 2)), generator.uniform(0, 180, count)
+    colours = palette[generator.integers(len(palette), size=count)]
+    textures = generator.integers(1, _TEXTURES + 1, count) * generator.integers(2, size=count)
+    tones = np.concatenate([colours, textures[:, None]], axis=1).tolist()
 
-    canvas = np.empty((side * _OVERSAMPLING, side * _OVERSAMPLING, 3), np.uint8)
-    canvas[:] = palette[generator.integers(len(palette))]
+    canvas = np.zeros((side * _OVERSAMPLING, side * _OVERSAMPLING, 4), np.uint8)
+    canvas[..., :3] = palette[generator.integers(len(palette))]
     unit = _OVERSAMPLING << _SHIFT
-    places, sizes = (centre * unit).round().astype(int).tolist(), (axes * unit).round().astype(int).tolist()
-    for place, size, turned, tone in zip(places, sizes, angle.tolist(), colour, strict=True):
+    places, sizes = ((values * unit).round().astype(int).tolist() for values in (centre, axes))
+    for place, size, turned, tone in zip(places, sizes, angle.tolist(), tones, strict=True):
         cv2.ellipse(canvas, place, size, turned, 0, 360, tone, cv2.FILLED, cv2.LINE_8, _SHIFT)
-    if softness > 0.1:
-        canvas = cv2.GaussianBlur(canvas, None, softness * _OVERSAMPLING)
-    picture = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
-    mean = picture.mean(axis=(0, 1))
-    return (mean + contrast * (picture - mean)).round().astype(np.uint8)
+    return canvas

@@ -32,10 +32,24 @@ def test_the_same_for_a_seed(script):
     assert (first != other).mean() > 0.5
 
 
-def test_colours_lie_between_those_of_the_palette(script):
+def test_colours_are_those_of_the_palette(script):
+    """Textures go lighter and darker, but not to another hue."""
+    hues = np.array([[10, 100, 200], [20, 200, 400], [30, 60, 15]]) / 2
     for seed in range(8):
-        picture = draw(script, seed, 64)
-        assert (picture >= PALETTE.min(axis=0)).all() and (picture <= PALETTE.max(axis=0)).all()
+        palette = np.outer([1, 0.8, 0.5], hues[seed % 3]).astype(np.uint8)
+        mean = script.dead_leaves(64, palette, np.random.default_rng(seed)).mean(axis=(0, 1))
+        np.testing.assert_allclose(mean / mean.sum(), hues[seed % 3] / hues[seed % 3].sum(), atol=0.02)
+
+
+def test_textures_are_of_all_kinds(script):
+    """From gratings, whose power lies at a few frequencies, to grain, whose power lies at many."""
+    used = []
+    for seed in range(40):
+        drawn = script.texture(64, np.random.default_rng(seed))
+        assert abs(drawn.mean()) < 1e-9 and abs(drawn.std() - 1) < 1e-9
+        power = np.sort(np.abs(np.fft.fft2(drawn)).ravel() ** 2)[::-1].cumsum()
+        used.append(np.searchsorted(power, 0.9 * power[-1]))
+    assert min(used) < 50 and max(used) > 1000, used
 
 
 def test_detail_at_every_scale(script):

@@ -63,14 +63,16 @@ def test_all_kinds_of_all_pairs_the_same_for_a_seed(script):
 
 def test_leaves_are_pictures_of_detail_in_the_colours_of_the_targets_with_a_pairs_noise(script):
     pairs = [(f'p{number}', pair(number, 64)) for number in range(6)]
-    before, made = dict(script.vary(pairs, 1, 0)), dict(script.vary(pairs, 1, 0, 3))
-    assert list(made) == [*before, 'leaves_0000', 'leaves_0001', 'leaves_0002']
+    before, made = dict(script.vary(pairs, 1, 0)), dict(script.vary(pairs, 1, 0, 9))
+    assert list(made) == [*before, *(f'leaves_{number:04}' for number in range(9))]
     assert all((made[name][0] == noisy).all() for name, (noisy, _) in before.items())
     lowest, highest = (pick([target for _, (_, target) in pairs], axis=(0, 1, 2)) for pick in (np.min, np.max))
-    for name in list(made)[-3:]:
+    strong = 0
+    for name in list(made)[-9:]:
         noisy, target = made[name]
         assert noisy.shape == target.shape == (64, 64, 3) and noisy.dtype == target.dtype == np.uint8
-        assert (target >= lowest).all() and (target <= highest).all()
+        mean = target.mean(axis=(0, 1))
+        assert (mean > lowest - 2).all() and (mean < highest + 2).all()
         assert len(np.unique(target.reshape(-1, 3), axis=0)) > 20
         noise, whole = noisy.astype(float) - target, (noisy > 0) & (noisy < 255)
         fits = []
@@ -78,7 +80,11 @@ def test_leaves_are_pictures_of_detail_in_the_colours_of_the_targets_with_a_pair
             residual = noisy_pair.astype(float) - target_pair
             share = (noise * residual)[whole].sum() / (residual[whole] ** 2).sum()
             fits.append(np.abs(noise - share * residual)[whole].max() < 0.6)  # 0.5 is rounding
-        assert sum(fits) == 1, fits
+        assert any(fits), fits
+        if noise.std() > 2:  # else rounding fits with all
+            assert sum(fits) == 1, fits
+            strong += 1
+    assert strong > 2
 
 
 def write(folder: Path, pictures: list[np.ndarray]) -> Path:
