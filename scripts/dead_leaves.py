@@ -25,7 +25,7 @@ def dead_leaves(side: int, palette: np.ndarray, generator: np.random.Generator) 
     quarter to all of the palette's) are drawn too: close-ups and crowds, sharp lenses and soft ones, sun and fog.
 
     Args:
-        side: Height and width.
+        side: Height and width, at least 32.
         palette: Colours to take, (P, 3), uint8; usually the pixels of photographs.
         generator: Of all that is drawn.
 

@@ -161,8 +161,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise ValueError(f'--rounds {args.rounds}, --leaves {args.leaves}: choose 0 or more')
         pairs = read_pairs(args.noisy, args.target, names)
         height, width = pairs[0][1][0].shape[:2]
-        if args.leaves and height != width:
-            raise ValueError(f'{args.noisy}: --leaves takes square pictures, not {width}x{height}')
+        if args.leaves and (height != width or height < 32):
+            raise ValueError(f'{args.noisy}: --leaves takes square pictures of 32x32 or more, not {width}x{height}')
         if args.output.exists():
             raise ValueError(f'{args.output} exists already; choose another -o')
         folders = [args.output / kind for kind in ('noisy', 'target')]

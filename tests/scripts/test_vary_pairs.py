@@ -110,6 +110,9 @@ def test_folders_are_written_once_and_mistakes_take_one_line(script, tmp_path, c
     for wrong, message in (([], '3.png: pictures must be of one size'), (['--rounds', '-1'], 'choose 0 or more')):
         with pytest.raises(SystemExit, match=message):
             script.main([str(noisy), str(target), '-o', str(tmp_path / 'new'), *wrong])
+    small = [write(tmp_path / f'{kind}_small', [pair(number, 16)[0]] * 4) for number, kind in enumerate(('a', 'b'))]
+    with pytest.raises(SystemExit, match='--leaves takes square pictures of 32x32 or more, not 16x16'):
+        script.main([*map(str, small), '-o', str(tmp_path / 'new'), '--leaves', '1'])
     (target / '0.png').unlink()
     with pytest.raises(SystemExit, match=r'0\.png: there is no such picture'):
         script.main([str(noisy), str(target), '-o', str(tmp_path / 'new'), '--list', str(tmp_path / 'list.txt')])
