@@ -113,6 +113,9 @@ def test_folders_are_written_once_and_mistakes_take_one_line(script, tmp_path, c
     small = [write(tmp_path / f'{kind}_small', [pair(number, 16)[0]] * 4) for number, kind in enumerate(('a', 'b'))]
     with pytest.raises(SystemExit, match='--leaves takes square pictures of 32x32 or more, not 16x16'):
         script.main([*map(str, small), '-o', str(tmp_path / 'new'), '--leaves', '1'])
+    (tmp_path / 'few.txt').write_text('0.png\n1.png\n2.png\n')
+    with pytest.raises(SystemExit, match='four pictures or more'):
+        script.main([str(noisy), str(target), '-o', str(tmp_path / 'new'), '--list', str(tmp_path / 'few.txt')])
     (target / '0.png').unlink()
     with pytest.raises(SystemExit, match=r'0\.png: there is no such picture'):
         script.main([str(noisy), str(target), '-o', str(tmp_path / 'new'), '--list', str(tmp_path / 'list.txt')])
