@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from amsnet_basicsr.options.command import add_options_arguments, list_problems, read_or_stop
-from amsnet_basicsr.printable import printable
+from amsnet_basicsr.utils.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,8 +50,8 @@ def _check(raw: dict[str, Any], is_train: bool) -> tuple[list[str], list[str], l
     import torch
 
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
+    from amsnet_basicsr.options.checks.run import check_all
     from amsnet_basicsr.options.complete import complete_options
-    from amsnet_basicsr.preflight.checks import check_all
 
     opt = complete_options(raw, os.getcwd(), is_train, gpus=torch.cuda.device_count())
     problems, notes = check_all(raw, opt)
@@ -59,8 +59,8 @@ def _check(raw: dict[str, Any], is_train: bool) -> tuple[list[str], list[str], l
 
 
 def _summary(opt: dict[str, Any]) -> list[str]:
-    from amsnet_basicsr.preflight.build import build_network
-    from amsnet_basicsr.preflight.data import count_images
+    from amsnet_basicsr.options.checks.build import build_network
+    from amsnet_basicsr.options.checks.data import count_images
 
     images = [f'{dataset["name"]} ({phase}) {count_images(dataset)}' for phase, dataset in opt['datasets'].items()]
     net = build_network(opt['network_g'])

@@ -46,7 +46,7 @@ def test(root_path: str) -> None:
 
     import basicsr.test  # isort: skip
     from amsnet_basicsr.convert import WeightsError
-    from amsnet_basicsr.models.validation_error import ValidationError
+    from amsnet_basicsr.models.validation.error import ValidationError
 
     prepared = _prepare_by_ours(basicsr.test, command)
     try:

@@ -4,7 +4,7 @@ The compatibility patches come first, since BasicSR 1.4.2 cannot even be importe
 apply too when an unmodified BasicSR imports this module through the `plugin:` line of an options file.
 """
 
-from amsnet_basicsr import compat
+from amsnet_basicsr.patches import compat
 
 compat.prepare_import()
 

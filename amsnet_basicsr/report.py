@@ -14,7 +14,7 @@ from basicsr.models import build_model
 from basicsr.utils import imwrite, tensor2img
 from scipy.ndimage import gaussian_filter
 
-from amsnet_basicsr.models.validation_images import picture_strip
+from amsnet_basicsr.models.validation.images import picture_strip
 from amsnet_basicsr.scheme import build_refinement
 
 _METRICS = {

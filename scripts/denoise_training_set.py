@@ -19,7 +19,7 @@ from tqdm import tqdm
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.self_ensemble import self_ensemble
-from amsnet_basicsr.photo import Photo, PhotoError, read_photo, write_photo
+from amsnet_basicsr.images import Photo, PhotoError, read_photo, write_photo
 
 
 def main() -> None:

@@ -17,8 +17,9 @@ import numpy as np
 from picture_lists import picture_names
 from tqdm import tqdm
 
-from amsnet_basicsr import Denoiser, compat
-from amsnet_basicsr.denoise.models import ModelError
+from amsnet_basicsr import Denoiser
+from amsnet_basicsr.denoise.load_model import ModelError
+from amsnet_basicsr.patches import compat
 
 compat.prepare_import()
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 
 def write_between_marks(page: Path, begin: str, end: str, text: str) -> None:

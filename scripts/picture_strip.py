@@ -21,9 +21,9 @@ from measure_pairs import measure
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.data import CameraNoiseDataset
 from amsnet_basicsr.denoise.denoiser import DenoiseError
-from amsnet_basicsr.denoise.models import STUDENT, TEACHER, ModelError, shipped_weights
-from amsnet_basicsr.models.validation_images import picture_strip
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.denoise.load_model import STUDENT, TEACHER, ModelError, shipped_weights
+from amsnet_basicsr.models.validation.images import picture_strip
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 Denoise = Callable[[np.ndarray], np.ndarray]
 

@@ -26,7 +26,7 @@ from ablation.tables import plot, table, write_csv
 from pages import write_between_marks
 
 from amsnet_basicsr.options.reader import nearest
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 OPTIONS = Path(__file__).resolve().parent.parent / 'options' / 'ablation'
 

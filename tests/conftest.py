@@ -37,7 +37,7 @@ def make_lmdb(tmp_path: Path) -> Callable[[Path], Path]:
     """Turn a folder of pictures into a BasicSR LMDB by BasicSR's own tool."""
 
     def make(folder: Path) -> Path:
-        from amsnet_basicsr import compat
+        from amsnet_basicsr.patches import compat
 
         compat.prepare_import()
         from basicsr.utils.lmdb_util import make_lmdb_from_imgs

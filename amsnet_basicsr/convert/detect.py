@@ -10,7 +10,7 @@ from torch import Tensor
 
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert.errors import WeightsError, in_one_line
-from amsnet_basicsr.convert.readers import READERS
+from amsnet_basicsr.convert.hyper_parameters import READERS
 
 #: How keys of a network begin, relative to it. NAFNet stands for its baseline too.
 _SIGNATURES = {

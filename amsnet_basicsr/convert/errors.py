@@ -1,6 +1,6 @@
 """The one error of this package, in one line for the user."""
 
-from amsnet_basicsr.printable import printable
+from amsnet_basicsr.utils.text import printable
 
 _LONGEST = 200
 

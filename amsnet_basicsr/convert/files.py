@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from amsnet_basicsr.convert.errors import WeightsError, in_one_line
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 SUFFIXES = ('.pth', '.safetensors')
 """Kinds of files that are written."""

@@ -13,7 +13,7 @@ from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert.detect import NOT_IN_WEIGHTS, check_weights, detect_architecture
 from amsnet_basicsr.convert.errors import WeightsError
 from amsnet_basicsr.convert.files import read_file
-from amsnet_basicsr.convert.layout import find_tensors, take_denoiser
+from amsnet_basicsr.convert.find_state_dict import find_tensors, take_denoiser
 from amsnet_basicsr.options.reader import refuse_unknown
 
 

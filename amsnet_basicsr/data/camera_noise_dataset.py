@@ -12,10 +12,10 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
-from amsnet_basicsr.data.camera_simulation import SIMULATION_KEYS, Simulation
-from amsnet_basicsr.data.image_file import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import LOADER_KEYS, find_images
+from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.options.reader import refuse_unknown
+from amsnet_basicsr.simulation.simulation import SIMULATION_KEYS, Simulation
 
 #: The colour photographs inside every scikit-image wheel: no download.
 SKIMAGE_SCENES = ('astronaut.png', 'chelsea.png', 'coffee.png', 'motorcycle_left.png', 'rocket.jpg')

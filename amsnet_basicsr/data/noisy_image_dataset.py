@@ -14,10 +14,10 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
-from amsnet_basicsr.data.image_file import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.data.lmdb_env import SharedLmdb
+from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.options.reader import refuse_unknown
-from amsnet_basicsr.printable import as_text, printable
+from amsnet_basicsr.utils.text import as_text, printable
 
 IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 

@@ -6,11 +6,11 @@ from typing import Any
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from amsnet_basicsr.data.image_file import decode_image, read_bytes, to_tensor
+from amsnet_basicsr.data.image_pairs import check_sizes, pair_folders, pair_in_folder
 from amsnet_basicsr.data.noisy_image_dataset import IMAGE_EXTENSIONS, LOADER_KEYS, find_images
-from amsnet_basicsr.data.photo_pairs import check_sizes, pair_folders, pair_in_folder
+from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.options.reader import refuse_unknown
-from amsnet_basicsr.printable import as_text
+from amsnet_basicsr.utils.text import as_text
 
 KNOWN_KEYS = LOADER_KEYS | frozenset(['dataroot', 'noisy', 'clean', 'dataroot_lq', 'dataroot_gt'])
 NOISY = '*_Real.*'

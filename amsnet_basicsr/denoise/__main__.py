@@ -2,7 +2,7 @@
 
 import sys
 
-from amsnet_basicsr.denoise.cli import main
+from amsnet_basicsr.cli import main
 
 if __name__ == '__main__':
     sys.exit(main())

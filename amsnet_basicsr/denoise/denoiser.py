@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from amsnet_basicsr.archs.folding import fold_batch_norm
-from amsnet_basicsr.denoise.masked_regions import MaskedRegions
+from amsnet_basicsr.archs.fuse_batch_norm import fold_batch_norm
+from amsnet_basicsr.denoise.load_model import Model, ModelError, Scheme, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
-from amsnet_basicsr.denoise.models import Model, ModelError, Scheme, load_model
-from amsnet_basicsr.denoise.region import run_in_regions
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage, required_multiple, same_size_forward
+from amsnet_basicsr.scheme.masked_regions import MaskedRegions
+from amsnet_basicsr.scheme.region import run_in_regions
 
 __all__ = ['DenoiseError', 'Denoiser', 'ModelError']
 

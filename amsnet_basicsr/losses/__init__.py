@@ -1,6 +1,6 @@
 """Losses of the method, registered with BasicSR on import."""
 
-from amsnet_basicsr import compat
+from amsnet_basicsr.patches import compat
 
 compat.prepare_import()  # a data worker may get here first
 

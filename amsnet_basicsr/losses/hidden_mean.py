@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from amsnet_basicsr.distributed import has_joined
+from amsnet_basicsr.utils.distributed import has_joined
 
 
 def hidden_mean(error: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:

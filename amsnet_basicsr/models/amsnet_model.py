@@ -12,11 +12,10 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
-from amsnet_basicsr.models.loss_guard import LossGuard
+from amsnet_basicsr.models.amp import Precision, amp_dtype, batch_parts, checkpoint_blocks, part_weights
+from amsnet_basicsr.models.nan_guard import LossGuard
 from amsnet_basicsr.models.scheme_options import CommonOptions, SchemeOptions
-from amsnet_basicsr.models.training_step import Precision, amp_dtype, batch_parts, checkpoint_blocks, part_weights
-from amsnet_basicsr.models.validation import ValidationLoop
-from amsnet_basicsr.resume.randomness import mixed_seed
+from amsnet_basicsr.models.validation.loop import ValidationLoop
 from amsnet_basicsr.scheme import (
     hide,
     multi_branch_denoise,
@@ -26,6 +25,7 @@ from amsnet_basicsr.scheme import (
     required_multiple,
     same_size_forward,
 )
+from amsnet_basicsr.utils.seeding import mixed_seed
 
 
 @MODEL_REGISTRY.register()

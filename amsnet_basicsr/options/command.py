@@ -11,7 +11,7 @@ from typing import Any
 from amsnet_basicsr.options.force_yml import apply_force_yml
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.options.shipped import find_options
-from amsnet_basicsr.printable import printable
+from amsnet_basicsr.utils.text import printable
 
 _LAUNCHED_BY = {'pytorch': ('torchrun', 'RANK', 'WORLD_SIZE'), 'slurm': ('srun', 'SLURM_PROCID', 'SLURM_NTASKS')}
 
@@ -116,8 +116,8 @@ def prepare(command: Command, root_path: str, is_train: bool) -> tuple[dict[str,
     import torch
     from basicsr.utils import set_random_seed
 
+    from amsnet_basicsr.options.checks.run import check_all
     from amsnet_basicsr.options.complete import complete_options
-    from amsnet_basicsr.preflight.checks import check_all
 
     arguments = command.arguments
     rank, processes = _place(arguments.launcher)

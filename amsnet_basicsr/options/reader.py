@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from amsnet_basicsr.printable import printable
+from amsnet_basicsr.utils.text import printable
 
 PLUGIN_NAME = 'amsnet_basicsr.__version__'
 

@@ -8,9 +8,9 @@ from typing import Any
 from tqdm import tqdm
 
 from amsnet_basicsr.prepare.errors import PrepareError
-from amsnet_basicsr.prepare.parallel import available_cores, ordered_map
 from amsnet_basicsr.prepare.resumable_lmdb import Group, Listing, ResumableLmdb, finished_lines, listing_lines
 from amsnet_basicsr.prepare.whole_output import check_space, discard, only_run, partial_path, publish, refuse_existing
+from amsnet_basicsr.utils.parallel import available_cores, ordered_map
 
 _NAMED = 10
 

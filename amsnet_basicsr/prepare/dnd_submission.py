@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.whole_output import partial_path
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 #: Images, boxes of each, and their side in pixels.
 IMAGES, BOXES, SIDE = 50, 20, 512

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from amsnet_basicsr.photo import PhotoError, read_photo
-from amsnet_basicsr.prepare import png
+from amsnet_basicsr.images import PhotoError, png, read_photo
 from amsnet_basicsr.prepare.patch_grid import patch_offsets
 from amsnet_basicsr.prepare.photo_similarity import difference_hash
 

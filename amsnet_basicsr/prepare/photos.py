@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from amsnet_basicsr.photo import READ_SUFFIXES
+from amsnet_basicsr.images import READ_SUFFIXES
 from amsnet_basicsr.prepare.build_lmdb import Choices, check_target
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.noise_correlation import (
@@ -22,12 +22,12 @@ from amsnet_basicsr.prepare.noise_correlation import (
     noise_spectra,
     recommend_stride,
 )
-from amsnet_basicsr.prepare.parallel import available_cores, ordered_map
 from amsnet_basicsr.prepare.photo_rules import CutPhoto, LeftOutError, PhotoRules, cut_photo, read_usable
 from amsnet_basicsr.prepare.photo_similarity import SimilarPhotos
 from amsnet_basicsr.prepare.resumable_lmdb import Listing, ResumableLmdb, finished_lines
 from amsnet_basicsr.prepare.whole_output import discard, only_run, partial_path, publish
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.parallel import available_cores, ordered_map
 
 REPORT = 'report.json'
 """Name of the report inside the LMDB's folder; BasicSR reads nothing but `data.mdb` and `meta_info.txt` there."""

@@ -14,10 +14,10 @@ from typing import Any
 
 import lmdb
 
+from amsnet_basicsr.images.png import LEVEL
 from amsnet_basicsr.prepare.errors import PrepareError
-from amsnet_basicsr.prepare.png import LEVEL
 from amsnet_basicsr.prepare.whole_output import describe_differences
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 #: A key and the height and width of its image.
 Listing = Iterable[tuple[str, tuple[int, int]]]

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from amsnet_basicsr.prepare import png
+from amsnet_basicsr.images import png
 from amsnet_basicsr.prepare.build_lmdb import BuildReport, Choices, Source, fill_partial
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, MatBlocks, block_name, open_blocks, variables
-from amsnet_basicsr.prepare.parallel import available_cores, ordered_map
 from amsnet_basicsr.prepare.resumable_lmdb import Listing
 from amsnet_basicsr.prepare.whole_output import (
     check_space,
@@ -24,7 +23,8 @@ from amsnet_basicsr.prepare.whole_output import (
     publish,
     refuse_existing,
 )
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.parallel import available_cores, ordered_map
 
 #: The names that the variables have, and the files that hold them.
 VALIDATION = {'noisy': 'ValidationNoisyBlocksSrgb', 'clean': 'ValidationGtBlocksSrgb'}

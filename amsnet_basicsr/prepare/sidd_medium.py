@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from amsnet_basicsr.prepare import png
+from amsnet_basicsr.images import png
 from amsnet_basicsr.prepare.build_lmdb import BuildReport, Choices, Source, build_lmdb, check_target
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.patch_grid import patch_count, patch_offsets

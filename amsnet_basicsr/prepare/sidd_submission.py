@@ -22,7 +22,7 @@ from tqdm import tqdm
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.mat_blocks import GRID, block_name, open_blocks
 from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 #: Reads a block, RGB (H, W, 3) uint8, by the indices of image and block, from 0.
 ReadBlock = Callable[[int, int], np.ndarray]

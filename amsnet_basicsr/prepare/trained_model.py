@@ -67,7 +67,7 @@ class TrainedModel:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read and check the options as for testing, but for the data sets."""
-    from amsnet_basicsr.preflight.checks import check_options, check_raw
+    from amsnet_basicsr.options.checks.run import check_options, check_raw
 
     try:
         opt = read_options(str(path))

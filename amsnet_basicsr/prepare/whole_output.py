@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from amsnet_basicsr.prepare.errors import PrepareError
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 try:
     import fcntl

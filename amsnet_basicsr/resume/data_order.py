@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from amsnet_basicsr.resume.randomness import mixed_seed, seed_generators
+from amsnet_basicsr.utils.seeding import mixed_seed, seed_generators
 
 Place = tuple[int, int]
 """Index of an image, and the seed of what is random in reading it."""

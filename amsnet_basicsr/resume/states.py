@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from amsnet_basicsr.distributed import from_first
+from amsnet_basicsr.utils.distributed import from_first
 
 
 class ResumeError(ValueError):

@@ -18,14 +18,14 @@ from basicsr.utils.dist_util import get_dist_info
 from torch.utils.data import DataLoader, Dataset
 
 from amsnet_basicsr.convert import WeightsError
-from amsnet_basicsr.distributed import leave, wait_for_all
-from amsnet_basicsr.interruption import Interruption
-from amsnet_basicsr.models.loss_guard import BadLossError, bad_loss_message
-from amsnet_basicsr.models.validation_error import ValidationError
+from amsnet_basicsr.models.nan_guard import BadLossError, bad_loss_message
+from amsnet_basicsr.models.validation.error import ValidationError
+from amsnet_basicsr.resume.checkpoints import BadWeightsError, CheckpointError
 from amsnet_basicsr.resume.data_order import ResumableSampler, SeededDataset
-from amsnet_basicsr.resume.randomness import mixed_seed, seed_generators
-from amsnet_basicsr.resume.saving import BadWeightsError, CheckpointError
 from amsnet_basicsr.resume.states import ResumeError, load_resume_state, newest_whole
+from amsnet_basicsr.utils.distributed import leave, wait_for_all
+from amsnet_basicsr.utils.seeding import mixed_seed, seed_generators
+from amsnet_basicsr.utils.stop_signal import Interruption
 
 _AGREE_EVERY = 10
 """Iterations between two looks at whether any process was asked to stop: each costs a message."""

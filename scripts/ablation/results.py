@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy.stats import t
 
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 _HEAD = re.compile(r'^\| (?P<set>.+): (?P<images>\d+) images \| PSNR dB \| SSIM \| s/MP \|$')
 _ROW = re.compile(r'^\| (?P<what>.+?) \| (?P<psnr>-?\d+\.\d+|-?inf|nan) \| (?P<ssim>-?\d+\.\d+|nan) \| [\d.]* \|$')

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ablation.results import Record, difference, read_report
 from ablation.settings import Run
-from amsnet_basicsr.interruption import Interruption
 from amsnet_basicsr.prepare.whole_output import only_run
+from amsnet_basicsr.utils.stop_signal import Interruption
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _LOOK_EVERY = 0.2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.results import Record, Spread, against, pick
-from amsnet_basicsr.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import whole_file
 
 _PLAIN = ('noisy input', 'blur')
 

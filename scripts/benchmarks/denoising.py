@@ -10,7 +10,7 @@ from benchmarks.cases import add_common_arguments, build_pair, check_common, in_
 from benchmarks.memory import memory_cells, peak_of
 from benchmarks.reference_scheme import denoise, padded
 
-from amsnet_basicsr.archs.folding import fold_batch_norm
+from amsnet_basicsr.archs.fuse_batch_norm import fold_batch_norm
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser
 
 #: Largest difference allowed between the results.

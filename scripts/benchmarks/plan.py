@@ -47,7 +47,7 @@ def build(file: str) -> Any:
     Raises:
         ValueError: If the file cannot be read, or is of another kind of model.
     """
-    from amsnet_basicsr import compat
+    from amsnet_basicsr.patches import compat
 
     compat.prepare_import()
     from amsnet_basicsr import plugin  # noqa: F401 (registers)

@@ -15,9 +15,9 @@ from benchmarks.training import crops_and_index, our_step
 from torch import nn
 
 from amsnet_basicsr.archs import ARCHS
-from amsnet_basicsr.distributed import average_gradients
-from amsnet_basicsr.prepare.parallel import available_cores
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
+from amsnet_basicsr.utils.distributed import average_gradients
+from amsnet_basicsr.utils.parallel import available_cores
 
 
 def build(name: str) -> nn.Module:

@@ -13,7 +13,7 @@ from torch import nn
 from amsnet_basicsr.archs import ARCHS
 from tests.archs.weights_from_names import fill_by_name
 
-DATA = Path(__file__).parents[1] / 'data' / 'archs'
+DATA = Path(__file__).parents[1] / 'vectors' / 'archs'
 OFFICIAL = json.loads((DATA / 'official.json').read_text())
 VECTORS = OFFICIAL['vectors']
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert import WeightsError, detect_architecture
-from amsnet_basicsr.convert.readers import READERS
+from amsnet_basicsr.convert.hyper_parameters import READERS
 from tests.convert.networks import ALL_TINY, TINY, tiny
 
 
@@ -18,7 +18,7 @@ def some(items) -> list:
     return list(items)[:: 1 + len(items) // 40]
 
 
-OFFICIAL = Path(__file__).parent.parent / 'data' / 'archs'
+OFFICIAL = Path(__file__).parent.parent / 'vectors' / 'archs'
 
 
 def test_every_network_of_ours_can_be_told():

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from amsnet_basicsr.denoise.cli import main
-from tests.denoise.command import Result, tiny_weights
+from amsnet_basicsr.cli import main
+from tests.denoise.run_command import Result, tiny_weights
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from amsnet_basicsr import Denoiser
 from amsnet_basicsr.archs import DnCNN, NAFNet
 from amsnet_basicsr.denoise import denoiser as denoiser_module
 from amsnet_basicsr.denoise.denoiser import DenoiseError
-from amsnet_basicsr.denoise.models import ModelError, Scheme
+from amsnet_basicsr.denoise.load_model import ModelError, Scheme
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
 
 
@@ -235,7 +235,7 @@ def test_a_network_that_changes_the_size_is_refused():
 
 def test_importing_it_leaves_basicsr_alone():
     code = (
-        'import sys; from amsnet_basicsr import Denoiser; import amsnet_basicsr.denoise.cli; '
+        'import sys; from amsnet_basicsr import Denoiser; import amsnet_basicsr.denoise.command.main; '
         "print([name for name in ('basicsr', 'torchvision', 'cv2', 'scipy', 'skimage') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)

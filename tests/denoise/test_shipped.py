@@ -6,13 +6,13 @@ import torch
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.convert import read_file
-from amsnet_basicsr.denoise.models import STUDENT, TEACHER, shipped_weights
+from amsnet_basicsr.denoise.load_model import STUDENT, TEACHER, shipped_weights
 
 
 @pytest.fixture(scope='module')
 def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
     """Smooth pictures, as a phone's are at full resolution, with the simulated noise of one."""
-    from amsnet_basicsr.data.camera_noise import Camera
+    from amsnet_basicsr.simulation.sensor import Camera
 
     rng = np.random.default_rng(0)
     made = []

@@ -8,11 +8,11 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from amsnet_basicsr.data.image_file import decode_image
-from amsnet_basicsr.photo import Metadata, Photo, PhotoError, read_photo, write_photo
+from amsnet_basicsr.images import Metadata, Photo, PhotoError, read_photo, write_photo
+from amsnet_basicsr.images.decode import decode_image
 from tests.fuzz.in_a_child import fuzz
 from tests.fuzz.mutations import damaged
-from tests.photo.pictures import ICC, XMP, exif, pixels
+from tests.images.pictures import ICC, XMP, exif, pixels
 
 _WRITTEN_UP_TO = 10**6  # values; larger pictures would only cost time
 

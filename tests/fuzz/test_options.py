@@ -19,8 +19,8 @@ from amsnet_basicsr.options.force_yml import apply_force_yml, parse_value
 from amsnet_basicsr.options.reader import read_options
 from tests.conftest import REPOSITORY, noisy_picture
 from tests.fuzz.settings import examples, is_long
+from tests.options.checks.test_run import sr_options
 from tests.pipeline.options import some_weights, test_options, train_options
-from tests.test_preflight import sr_options
 
 QUICK = 300
 TEXTS = [path.read_text() for path in sorted((REPOSITORY / 'options').rglob('*.yml'))]
@@ -205,7 +205,7 @@ def seeds(folder: Path) -> list[dict[str, Any]]:
 def inspected(options: dict[str, Any], folder: Path, is_train: bool) -> tuple[list[str], list[str]]:
     """Check options as a command would; say nothing in between."""
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
-    from amsnet_basicsr.preflight.checks import check_all
+    from amsnet_basicsr.options.checks.run import check_all
 
     with contextlib.redirect_stdout(io.StringIO()):
         opt = complete_options(options, str(folder), is_train)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from amsnet_basicsr.convert import WeightsError, read_denoiser
-from amsnet_basicsr.denoise.models import ModelError, load_model
+from amsnet_basicsr.denoise.load_model import ModelError, load_model
 from tests.convert.networks import TINY, tiny
 from tests.fuzz.in_a_child import fuzz
 from tests.fuzz.mutations import damaged

@@ -6,14 +6,14 @@ import skimage.data
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from amsnet_basicsr import compat
+from amsnet_basicsr.patches import compat
 
 compat.prepare_import()
 
 from basicsr.metrics import calculate_metric, calculate_psnr, calculate_ssim, psnr_ssim  # noqa: E402
 
 from amsnet_basicsr.metrics import calculate_ssim_uniform  # noqa: E402
-from amsnet_basicsr.metrics.separable_ssim import ssim_of_channel  # noqa: E402
+from amsnet_basicsr.patches.separable_ssim import ssim_of_channel  # noqa: E402
 
 
 @pytest.fixture(scope='module')

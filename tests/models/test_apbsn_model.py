@@ -7,10 +7,10 @@ from torch.utils.data import DataLoader
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models import APBSNModel
 from amsnet_basicsr.models.scheme_options import APBSNOptions
-from amsnet_basicsr.preflight.checks import check_options
+from amsnet_basicsr.options.checks.run import check_options
 from amsnet_basicsr.scheme import R3
 from tests.models.test_amsnet_model import batch
-from tests.models.test_validation import NoisyPairs
+from tests.models.validation.test_loop import NoisyPairs
 from tests.pipeline.options import PSNR, train_options
 
 TINY_DBSNL = {'type': 'DBSNl', 'in_ch': 3, 'out_ch': 3, 'base_ch': 8, 'num_module': 1}

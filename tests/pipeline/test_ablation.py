@@ -12,7 +12,7 @@ import yaml
 
 from amsnet_basicsr import plugin
 from amsnet_basicsr.archs import ARCHS
-from amsnet_basicsr.preflight.checks import check_options
+from amsnet_basicsr.options.checks.run import check_options
 from tests.conftest import REPOSITORY
 from tests.pipeline.options import write
 from tests.pipeline.test_archs import DRIVER
@@ -72,8 +72,8 @@ def test_options_pass_the_check_once_their_data_is_there(path, monkeypatch):
     folder = path.parent.name if small else path.parent.parent.name
     assert options['name'] == f'{"ablation_" * (path in SMALL)}{folder}_{path.stem}'
     options.update(is_train='train' in options, dist=False, rank=0, world_size=1, num_gpu=0)
-    monkeypatch.setattr('amsnet_basicsr.preflight.checks._paths', lambda opt: [])
-    monkeypatch.setattr('amsnet_basicsr.preflight.checks._count_images', lambda opt: 1000)
+    monkeypatch.setattr('amsnet_basicsr.options.checks.run._paths', lambda opt: [])
+    monkeypatch.setattr('amsnet_basicsr.options.checks.run._count_images', lambda opt: 1000)
     problems, notes = check_options(options)
     assert (problems, notes) == ([], [])
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from amsnet_basicsr.archs import ARCHS
-from amsnet_basicsr.preflight.checks import check_options
+from amsnet_basicsr.options.checks.run import check_options
 from tests.conftest import REPOSITORY
 from tests.pipeline.test_ablation import PARAMETERS, load
 
@@ -45,8 +45,8 @@ def test_only_network_batch_and_names_differ_from_restormer(stage, word):
 
 @pytest.mark.parametrize('word', WORDS)
 def test_options_build_the_networks_of_the_paper_and_pass_the_check(word, monkeypatch):
-    monkeypatch.setattr('amsnet_basicsr.preflight.checks._paths', lambda opt: [])
-    monkeypatch.setattr('amsnet_basicsr.preflight.checks._count_images', lambda opt: 1000)
+    monkeypatch.setattr('amsnet_basicsr.options.checks.run._paths', lambda opt: [])
+    monkeypatch.setattr('amsnet_basicsr.options.checks.run._count_images', lambda opt: 1000)
     networks = []
     for stage in STAGES:
         options = load(FOLDER / f'{stage}_amsnet_{word}.yml')

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from tests.convert.test_script import SCRIPT
 from tests.hostile_files import hostile_checkpoint
 from tests.pipeline.options import test_options as options_for_test
 from tests.pipeline.options import train_options, write
+from tests.scripts.test_convert_official_weights import SCRIPT
 
 REFUSED = 'it holds more than tensors and plain values (posix.system), and may run code when opened; not opened'
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsnet_basicsr.data.image_file import decode_image
+from amsnet_basicsr.images.decode import decode_image
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.prepare.photo_rules import is_flat
 from amsnet_basicsr.prepare.photo_similarity import SIMILAR, SimilarPhotos, difference_hash

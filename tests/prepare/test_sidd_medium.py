@@ -17,12 +17,12 @@ import lmdb
 import numpy as np
 import pytest
 
-from amsnet_basicsr.prepare import png
+from amsnet_basicsr.images import png
 from amsnet_basicsr.prepare.build_lmdb import Choices
-from amsnet_basicsr.prepare.parallel import ordered_map
 from amsnet_basicsr.prepare.patch_grid import patch_count, patch_offsets, patch_starts
 from amsnet_basicsr.prepare.resumable_lmdb import ResumableLmdb, listing_lines
 from amsnet_basicsr.prepare.sidd_medium import find_noisy_images, make_medium_lmdb, patch_key
+from amsnet_basicsr.utils.parallel import ordered_map
 from tests.conftest import REPOSITORY, noisy_picture
 
 SCRIPT = REPOSITORY / 'scripts' / 'prepare_sidd.py'

@@ -26,7 +26,7 @@ TOLERANCE = {'atol': 1e-5, 'rtol': 0}
 
 @pytest.fixture(scope='module')
 def vectors() -> dict[str, torch.Tensor]:
-    path = Path(__file__).parent.parent / 'data' / 'apbsn' / 'apbsn.npz'
+    path = Path(__file__).parent.parent / 'vectors' / 'apbsn' / 'apbsn.npz'
     return {name: torch.from_numpy(value) for name, value in np.load(path).items()}
 
 

@@ -1,0 +1,36 @@
+"""The command `amsnet-denoise`: hands over to denoising, `fit` or `export`."""
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: What follows its name; None takes it from the process.
+
+    Returns:
+        Exit status: 0 if all succeeded, 1 if something failed, 2 for wrong usage or a model that can't be used, 130
+        after an interruption.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments[:1] == ['fit']:
+            from amsnet_basicsr.fit import command as fit
+
+            return fit.main(arguments[1:])
+        if arguments[:1] == ['export']:
+            from amsnet_basicsr.denoise.export import command as export
+
+            return export.main(arguments[1:])
+        from amsnet_basicsr.denoise.command.main import main as denoise
+
+        return denoise(argv)
+    except KeyboardInterrupt:
+        print('amsnet-denoise: interrupted', file=sys.stderr)
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""`amsnet-denoise IMAGES -o FOLDER`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amsnet_basicsr.denoise.allocator import keep_freed_memory
+from amsnet_basicsr.denoise.command.arguments import UsageError, parse
+from amsnet_basicsr.denoise.command.console import Console
+from amsnet_basicsr.denoise.command.run import Run
+from amsnet_basicsr.denoise.command.summary import PROGRAM, Outcome, Summary
+
+if TYPE_CHECKING:
+    from amsnet_basicsr.denoise.command.inputs import Problem
+    from amsnet_basicsr.denoise.command.outputs import Job
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Denoise the images that the command line names.
+
+    Args:
+        argv: What follows the command's name; None takes it from the process.
+
+    Returns:
+        Exit status: 0 if all succeeded, 1 if something failed, 2 for wrong usage or a model that can't be used.
+    """
+    try:
+        options = parse(list(sys.argv[1:] if argv is None else argv))
+    except SystemExit as stop:  # help, or what is wrong, has been printed
+        return int(stop.code or 0)
+    if argv is None:  # a process of our own; `fit` has no images between which to release it
+        keep_freed_memory()
+    return _denoise(options)
+
+
+def _denoise(options: argparse.Namespace) -> int:
+    start = time.monotonic()
+    console = Console(PROGRAM, options.quiet, to_stderr=options.json == '-')
+    try:
+        folder, jobs, problems = _plan(options, console)
+    except UsageError as error:
+        console.error(str(error))
+        return 2
+    outcomes = [Outcome(problem.name, 'failed', error=problem.reason) for problem in problems]
+    for problem in problems:
+        console.error(f'{problem.name}: {problem.reason}')
+    run = Run(options, folder, console)
+    try:
+        interrupted = run.batch(jobs, outcomes)
+    except UsageError as error:
+        console.end()
+        console.error(str(error))
+        return 2
+    console.end()
+    waiting = len(jobs) + len(problems) - len(outcomes)
+    summary = Summary(outcomes, waiting, interrupted, time.monotonic() - start, run.gallery_failed)
+    if jobs or interrupted:
+        (console.error if interrupted else console.result)(summary.text())
+    status = summary.exit_status
+    if options.json is not None and not _write_json(options.json, summary.json(run.model, run.settings), console):
+        status = status or 1
+    return status
+
+
+def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Job], list[Problem]]':
+    from amsnet_basicsr.denoise.command.inputs import find_pictures
+    from amsnet_basicsr.denoise.command.outputs import (
+        check_inputs_are_safe,
+        check_report,
+        check_writable,
+        free_name,
+        output_file,
+        plan,
+    )
+
+    file = output_file(options.output, options.inputs)
+    if file is not None and (options.ext != 'auto' or options.suffix):
+        raise UsageError(f'-o {options.output} names the file; leave out --ext and --suffix, or give a folder')
+    folder = Path(options.output) if file is None else file.parent
+    check_writable(folder)
+    found, problems = find_pictures(options.inputs, folder)
+    if file is not None and len(found) > 1:
+        raise UsageError(f'-o {options.output}: a file name, but {len(found)} pictures match; give a folder')
+    jobs, left_out = plan(found, folder, file, options.ext, options.suffix, options.compare, options.overwrite)
+    if left_out:
+        count = f'{len(left_out)} picture{"s" * (len(left_out) > 1)}'
+        console.note(f'{count} left out that other pictures of the same folder are written to, such as {left_out[0]}')
+    if options.gallery is not None and not options.overwrite and any(not job.done for job in jobs):
+        gallery = free_name(Path(options.gallery))
+        if str(gallery) != options.gallery and not Path(options.gallery).is_dir():
+            console.note(f'{options.gallery} exists: the pictures of this run go to {gallery}')
+            options.gallery = str(gallery)
+    reports = [Path(name) for name in (options.json, options.gallery) if name not in (None, '-')]
+    for report in reports:
+        check_report(report, folder, jobs, options.overwrite)
+    check_inputs_are_safe(reports, found)
+    return folder, jobs, problems
+
+
+def _write_json(target: str, text: str, console: Console) -> bool:
+    from amsnet_basicsr.denoise.command.outputs import make_folder
+    from amsnet_basicsr.images import PhotoError, write_whole
+
+    if target == '-':
+        return console.raw(text)
+    try:
+        make_folder(Path(target).parent)
+        # What may be replaced was checked before; an earlier summary is.
+        write_whole(Path(target), f'{text}\n'.encode(), overwrite=True)
+    except (PhotoError, UsageError) as error:
+        console.error(str(error))
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""A page of before and after."""

@@ -1,0 +1,250 @@
+"""From a file of weights, alone or with its options file, to a network and the way to run it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from amsnet_basicsr.archs import ARCHS
+from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file
+from amsnet_basicsr.convert.errors import in_one_line
+from amsnet_basicsr.convert.find_state_dict import find_tensors
+from amsnet_basicsr.options.reader import read_options, refuse_unknown
+from amsnet_basicsr.scheme import R3, PartitionAverage, build_refinement
+
+SHIPPED = Path(__file__).resolve().parent.parent / 'weights'
+"""Folder of the weights that come with the package."""
+STUDENT, TEACHER = 'sidd_student.safetensors', 'sidd_teacher.safetensors'
+"""The weights there: what denoises unless something else is given, and the AMSNet that it has learned from."""
+_MOST = 256
+"""Larger strides and numbers of branches or samples are nobody's, and would take any memory."""
+IN_A_FOLDER = 'model.safetensors'
+"""The file that is meant where a folder is given as model."""
+
+
+class ModelError(ValueError):
+    """Weights can't be used; the message names the file and says why, in one line."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a network is run.
+
+    Attributes:
+        type: 'amsnet' (masked branches over sub-images) or 'plain' (one pass).
+        stride: Pixel-downsampling stride.
+        branches: Number of branches k.
+        mask_per_channel: A mask for each channel instead of one for all.
+        refine: `R3`, `PartitionAverage` or None.
+    """
+
+    type: str = 'amsnet'
+    stride: int = 2
+    branches: int = 2
+    mask_per_channel: bool = False
+    refine: R3 | PartitionAverage | None = None
+
+
+@dataclass
+class Model:
+    """A network with its weights.
+
+    Attributes:
+        net: The network, in evaluation mode, on the CPU.
+        arch: Its name.
+        options: Its hyper-parameters.
+        scheme: How to run it.
+        source: Where the weights come from.
+        notes: What was assumed, a sentence each.
+    """
+
+    net: nn.Module
+    arch: str
+    options: dict[str, Any]
+    scheme: Scheme
+    source: str
+    notes: list[str] = field(default_factory=list)
+
+
+def shipped_weights(name: str = STUDENT) -> Path:
+    """Find weights that come with the package.
+
+    Args:
+        name: `STUDENT` or `TEACHER`.
+
+    Returns:
+        The file.
+
+    Raises:
+        ModelError: If they aren't there.
+    """
+    path = SHIPPED / name
+    if not path.is_file():
+        raise ModelError(f'no model was given and this installation has no {name}: give weights by --model')
+    return path
+
+
+def load_model(model: str | Path | None = None, opt: str | Path | None = None) -> Model:
+    """Load a network.
+
+    Without an options file the network is recovered from the names and shapes of the weights, and the way to run it
+    from the metadata of a safetensors file. Weights that lie where BasicSR's training puts them
+    (`experiments/NAME/models`) are read with the options file that it keeps there.
+
+    Args:
+        model: File of weights (.pth or .safetensors), or a folder with `model.safetensors`; None takes what the options
+            file names, or else what the package ships.
+        opt: Options file of BasicSR, whose `network_g` and `scheme` count.
+
+    Returns:
+        The network.
+
+    Raises:
+        ModelError: If a file is missing, damaged, holds other things than weights, doesn't fit, or has NaN in it.
+    """
+    try:
+        options = read_options(str(opt)) if opt is not None else None
+        if model is None:
+            model = _named_in(options, opt) if options is not None else shipped_weights()
+        path = Path(model)
+        if path.is_dir():
+            path = path / IN_A_FOLDER
+        notes = []
+        if options is None and (kept := _kept_options(path)) is not None:
+            options, opt = read_options(str(kept)), kept
+            notes.append(f'network and scheme as in {kept}')
+        loaded = _with_options(path, options, str(opt)) if options is not None else _by_itself(path)
+        loaded.notes = notes + loaded.notes
+        _refuse_nan(path, loaded.net)
+    except ModelError:
+        raise
+    except (WeightsError, ValueError) as error:
+        raise ModelError(str(error)) from None
+    return loaded
+
+
+def _named_in(options: Mapping[str, Any], opt: str | Path | None) -> str:
+    named = (options.get('path') or {}).get('pretrain_network_g')
+    if not named:
+        raise ModelError(f'{opt} names no weights (path: pretrain_network_g); give them by --model')
+    return named
+
+
+def _kept_options(path: Path) -> Path | None:
+    """Find the options that BasicSR copied beside the folder of weights, if there is no doubt which."""
+    if path.suffix != '.pth' or path.parent.name != 'models':
+        return None
+    name = path.resolve().parent.parent
+    own = name / f'{name.name}.yml'
+    return own if own.is_file() else None
+
+
+def _by_itself(path: Path) -> Model:
+    denoiser = read_denoiser(path)
+    notes = [
+        f'{path.name} does not say {name}; {value} is assumed (an options file tells: --opt)'
+        for name, value in denoiser.assumed.items()
+    ]
+    metadata = read_file(path)[1] if path.suffix == '.safetensors' else {}
+    if 'scheme' in metadata:
+        try:
+            scheme = _read_scheme(json.loads(metadata['scheme']))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ModelError(f'{path}: its metadata is damaged: scheme: {in_one_line(str(error))}') from None
+    else:
+        scheme = Scheme()
+        notes.append(
+            f'{path.name} does not say how it was trained; run with masks, as AMSNet (--scheme plain: one pass)'
+        )
+    return Model(denoiser.build(), denoiser.arch, denoiser.options, scheme, str(path), notes)
+
+
+def _with_options(path: Path, options: Mapping[str, Any], opt: str) -> Model:
+    network = dict(options.get('network_g') or {})
+    arch = network.pop('type', None)
+    if not isinstance(arch, str):
+        raise ModelError(f'{opt} has no network_g with a type')
+    if options.get('model_type') == 'APBSNModel':
+        raise ModelError(f'{opt}: AP-BSN runs in BasicSR only (basicsr/test.py)')
+    data, _ = read_file(path) if path.is_file() else _missing(path)
+    key = (options.get('path') or {}).get('param_key_g')
+    if not isinstance(key, str) or not isinstance(data, Mapping) or key not in data:
+        key = None  # BasicSR falls back likewise; the average of the weights is taken where there is one
+    try:
+        weights, _ = find_tensors(data, key)
+        net = _build(arch, network, opt)
+        net.load_state_dict(weights, strict=True)
+    except WeightsError as error:
+        raise ModelError(f'{path}: {error}') from None
+    except RuntimeError as error:  # PyTorch lists every key; the first line that names one is enough
+        lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+        raise ModelError(f'{path} does not fit network_g of {opt}: {lines[0][:300]}') from None
+    trained_by = options.get('model_type')
+    scheme = options.get('scheme')
+    plain = trained_by != 'AMSNetModel' and scheme is None
+    settings = {'type': 'plain'} if plain else _from_block(scheme or {})
+    return Model(net.eval(), arch, network, _read_scheme(settings), str(path))
+
+
+def _missing(path: Path) -> Any:
+    raise ModelError(f'{path}: there is no such file')
+
+
+def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
+    if arch in ARCHS:
+        kind: Any = ARCHS[arch]
+    elif arch == 'SpandrelArch':
+        from amsnet_basicsr.archs.spandrel_arch import SpandrelArch as kind  # noqa: N813
+    else:
+        from amsnet_basicsr.patches import compat
+
+        compat.prepare_import()
+        import basicsr.archs  # noqa: F401  one of BasicSR's own, which takes its seconds to import
+        from basicsr.utils.registry import ARCH_REGISTRY
+
+        if arch not in ARCH_REGISTRY:
+            raise ModelError(f'{opt}: no network is called {arch!r}; known are {", ".join(ARCHS)} and those of BasicSR')
+        kind = ARCH_REGISTRY.get(arch)
+    try:
+        return kind(**network)
+    except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError) as error:
+        raise ModelError(f'{opt}: network_g: {arch}: {in_one_line(str(error) or type(error).__name__)}') from None
+
+
+def _from_block(block: Mapping[str, Any]) -> dict[str, Any]:
+    names = {
+        'test_stride': 'stride',
+        'branches': 'branches',
+        'mask_per_channel': 'mask_per_channel',
+        'refine': 'refine',
+    }
+    return {'type': 'amsnet'} | {names[key]: value for key, value in block.items() if key in names}
+
+
+def _read_scheme(settings: Mapping[str, Any]) -> Scheme:
+    if not isinstance(settings, Mapping):
+        raise ValueError(f'a group of settings is expected, got a {type(settings).__name__}')
+    settings = dict(settings)
+    refuse_unknown(settings, Scheme.__dataclass_fields__, 'scheme')
+    if settings.get('type', 'amsnet') not in ('amsnet', 'plain'):
+        raise ValueError(f'type must be amsnet or plain, got {settings["type"]!r}')
+    for key, least in (('stride', 1), ('branches', 2)):
+        value = settings.get(key, least)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
+            raise ValueError(f'scheme: {key} must be a whole number from {least} to {_MOST}, got {value!r}')
+    if not isinstance(settings.get('mask_per_channel', False), bool):
+        raise ValueError(f'scheme: mask_per_channel must be true or false, got {settings["mask_per_channel"]!r}')
+    settings['refine'] = build_refinement(settings.get('refine'))
+    if settings['refine'] is not None and settings['refine'].samples > _MOST:
+        raise ValueError(f'scheme: refine: samples must be at most {_MOST}, got {settings["refine"].samples}')
+    return Scheme(**settings)
+
+
+def _refuse_nan(path: Path, net: nn.Module) -> None:
+    for name, value in net.state_dict().items():
+        if torch.is_floating_point(value) and not value.isfinite().all():
+            raise ModelError(f'{path}: {name} holds NaN or infinite values; the training that wrote it went wrong')

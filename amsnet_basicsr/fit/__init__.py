@@ -1,0 +1,1 @@
+"""`amsnet-denoise fit`: a model for one's own images."""

@@ -1,0 +1,245 @@
+"""`amsnet-denoise fit PHOTOS -o my_model`: a denoiser for one's own photographs, learnt from them alone."""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from amsnet_basicsr.fit.state import NAME, FitError, Record, Settings
+from amsnet_basicsr.prepare.errors import PrepareError
+from amsnet_basicsr.prepare.whole_output import only_run
+
+_RESULTS = ('model.safetensors', 'teacher.safetensors', 'report.md', 'progress')
+"""What --restart keeps of a finished fit."""
+_WORK = (
+    'patches', 'pairs', 'experiments', 'teacher.yml', 'student.yml', 'teacher.log', 'student.log', 'init.pth',
+    'student_init.pth', 'student.safetensors',
+)  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    result = argparse.ArgumentParser(
+        prog='amsnet-denoise fit',
+        description='Learn a denoiser from your own noisy photographs alone: no clean pictures are needed. Use it with '
+        'amsnet-denoise PHOTOS -o CLEANED --model OUT. The same command again goes on after an interruption.',
+    )
+    add = result.add_argument
+    add('photos', nargs='*', metavar='PHOTOS', help='folders, files or patterns; may be left out to go on')
+    add('-o', '--output', required=True, metavar='OUT', help='work folder, which becomes the model')
+    time = result.add_mutually_exclusive_group()
+    time.add_argument('--minutes', type=_positive(float), help='time that it may take, about (default: 15)')
+    time.add_argument(
+        '--iterations',
+        type=_positive(int),
+        help='training steps of the teacher, instead of a time; the student takes half as many',
+    )
+    add('--seed', type=_positive(int, zero=True), help='seed of all random choices (default: 0)')
+    add('--width', type=_positive(int), help='width of the network (default: 16; more is slower and better in the end)')
+    add('--patch', type=_positive(int), help='side of the training patches in pixels (default: 256)')
+    add('--patches', type=_positive(int), help='most patches to cut (default: 1000, about 200 MB)')
+    add('--batch', type=_positive(int), help='crops in a training step (default: 2 on a CPU, 16 on a GPU)')
+    add('--train-stride', type=_positive(int), help='distance at which noise is independent (default: estimated)')
+    add('--test-stride', type=_positive(int), help='stride while denoising (default: 2, 1 for white noise)')
+    add(
+        '--init',
+        metavar='WEIGHTS',
+        help='weights for the teacher to start from, e.g. teacher.safetensors of a fit; none: from scratch '
+        '(default: the shipped teacher, if --width is 16)',
+    )
+    add('--device', choices=('auto', 'cpu', 'cuda'), default='auto', help='where to train (default: a GPU if any)')
+    add('--workers', type=_positive(int, zero=True), help='processes that read images (default: 0 on a CPU, else 4)')
+    add('--restart', action='store_true', help='begin anew; a finished model is kept in OUT/previous-1, -2, …')
+    return result
+
+
+def _positive(kind: type, zero: bool = False) -> Any:
+    def convert(text: str) -> Any:
+        value = kind(text)
+        if not (value >= 0 if zero else value > 0) or value > 10**9:
+            raise ValueError
+        return value
+
+    convert.__name__ = f'{"" if zero else "positive "}{"number" if kind is float else "whole number"}'
+    return convert
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments after `amsnet-denoise fit`; None takes those of the process.
+
+    Returns:
+        0 if the model is there, else 1, or 130 if interrupted.
+    """
+    args = parser().parse_args(argv)
+    given = {field.name: getattr(args, field.name) for field in fields(Settings)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if 'minutes' in given:
+        given['iterations'] = None
+    folder = Path(args.output).expanduser()
+    try:
+        return _fit(folder, args, given)
+    except KeyboardInterrupt:
+        print('\nstopped; the same command goes on', file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # nobody reads what is printed
+        sys.stdout = open(os.devnull, 'w')  # noqa: SIM115
+        return 1
+    except (FitError, PrepareError) as error:
+        message = str(error)
+    except OSError as error:
+        message = f'{error.filename or folder}: {error.strerror or error}'
+    except ValueError as error:  # weights and networks say what is wrong with them
+        message = str(error)
+    print(f'amsnet-denoise fit: {message}', file=sys.stderr)
+    return 1
+
+
+def _fit(folder: Path, args: argparse.Namespace, given: dict[str, Any]) -> int:
+    _check_given(given)
+    if Record.read(folder) is None and not args.photos:  # what isn't ours is refused before a lock is put beside it
+        raise FitError('give photographs: folders, files or patterns')
+    photos, settings = _list_photos(args.photos, folder), Settings(**given)
+    if args.device == 'cuda':
+        _refuse_missing_gpu()
+    with only_run(folder):
+        record = Record.read(folder)
+        if record is not None:
+            changed = '' if args.restart else _differences(record, given, photos)
+            if changed and record.done('plan'):
+                raise FitError(f'{folder} was begun otherwise: {changed}. Give the same, another -o, or --restart')
+            if changed or args.restart:  # before any training there is nothing to lose
+                photos = photos or record.photos
+                settings = replace(record.settings, **given)
+                if 'init' not in given and settings.init == _default_init():
+                    settings = replace(settings, init=None)  # chosen anew: another width has no default
+                settings = _checked(folder, settings, photos)
+                _clear(folder)
+                record = None
+        if record is None:
+            record = _begin(folder, settings, photos)
+        return _run(record, args)
+
+
+def _default_init() -> str | None:
+    from amsnet_basicsr.denoise.load_model import SHIPPED, TEACHER
+
+    return str(SHIPPED / TEACHER) if (SHIPPED / TEACHER).is_file() else None
+
+
+def _checked(folder: Path, settings: Settings, photos: list[list[Any]] | None) -> Settings:
+    """Find out, before anything is removed or made, whether a fit can begin; fill in where its teacher starts."""
+    if photos is None:
+        raise FitError('give photographs: folders, files or patterns')
+    from amsnet_basicsr.fit.stages import check_space, network_bytes, read_init
+
+    if settings.init is None and settings.width == Settings.width:
+        settings = replace(settings, init=_default_init())
+    if settings.init not in (None, 'none') and Path(settings.init).is_relative_to(folder.resolve()):
+        raise FitError(f'--init {settings.init} is in the work folder itself, which is begun anew; give another -o')
+    read_init(settings)
+    existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    check_space(10 * network_bytes(settings), existing)
+    return settings
+
+
+def _begin(folder: Path, settings: Settings, photos: list[list[Any]] | None) -> Record:
+    settings = _checked(folder, settings, photos)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Record.begin(folder, settings, photos or [])
+
+
+def _check_given(given: dict[str, Any]) -> None:
+    from amsnet_basicsr.fit.photos import SMALLEST
+
+    if given.get('patch', SMALLEST) < SMALLEST:
+        raise FitError(f'--patch must be at least {SMALLEST}')
+    if given.get('train_stride', 1) > 8:
+        raise FitError('--train-stride must be at most 8: farther pixels have nothing to say on each other')
+    if given.get('init', 'none') != 'none':
+        given['init'] = str(Path(given['init']).expanduser().resolve())
+
+
+def _list_photos(inputs: list[str], folder: Path) -> list[list[Any]] | None:
+    if not inputs:
+        return None
+    from amsnet_basicsr.fit.photos import find_photos
+
+    return [[str(path), path.stat().st_size] for path in find_photos(inputs, folder)]
+
+
+def _differences(record: Record, given: dict[str, Any], photos: list[list[Any]] | None) -> str:
+    """Say what differs from what the fit began with; empty if nothing does."""
+    differing = [found] if (found := record.differences(given)) else []
+    if photos is not None and photos != record.photos:
+        before, now = ({path for path, _ in files} for files in (record.photos, photos))
+        if changed := sorted(before ^ now):
+            what = f'{changed[0]} is {"new" if changed[0] in now else "no longer there"}'
+        else:
+            what = f'{next(a[0] for a, b in zip(photos, record.photos, strict=True) if a != b)} has changed'
+        differing.append(f'other photographs ({what})')
+    return ', '.join(differing)
+
+
+def _clear(folder: Path) -> None:
+    """Take away what an earlier fit left; results are put aside, and nothing else is touched."""
+    if (folder / _RESULTS[0]).exists():
+        number = 1
+        while (aside := folder / f'previous-{number}').exists():
+            number += 1
+        aside.mkdir()
+        for name in _RESULTS:
+            if (folder / name).exists():
+                os.rename(folder / name, aside / name)
+        os.rename(folder / NAME, aside / NAME)
+    for name in (*_WORK, *_RESULTS, NAME):
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _run(record: Record, args: argparse.Namespace) -> int:
+    from amsnet_basicsr.fit import stages as fit_stages  # PyTorch takes its seconds: mistakes are told before
+    from amsnet_basicsr.fit.report import doubts, next_steps
+
+    folder = record.folder
+    if fit_stages.is_finished(record):
+        print(f'{folder} is finished: see {folder / "report.md"}; --restart begins anew')
+        return 0
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    fit_stages.run_stages(record, fit_stages.Runner(*_device(args), say))
+    say(f'\nDone: {folder / _RESULTS[0]}')
+    say(f'Look at {folder / "progress" / "result.png"} (noisy | teacher | student); figures in {folder / "report.md"}')
+    say('\n'.join(doubts(record)) or 'The student denoises nearly as its teacher does.')
+    say('\n'.join(['Next:', *next_steps(folder, record.settings.minutes)]))
+    return 0
+
+
+def _refuse_missing_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise FitError('--device cuda: PyTorch sees no such GPU here; --device cpu does without')
+
+
+def _device(args: argparse.Namespace) -> tuple[Any, int]:
+    import torch
+
+    gpu = args.device != 'cpu' and torch.cuda.is_available()
+    workers = args.workers if args.workers is not None else min(4, (os.cpu_count() or 2) // 2) if gpu else 0
+    return torch.device('cuda' if gpu else 'cpu'), workers
+
+
+if __name__ == '__main__':
+    sys.exit(main())

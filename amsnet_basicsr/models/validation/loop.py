@@ -1,0 +1,270 @@
+"""The validation loop.
+
+BasicSR's own loop (SRModel.nondist_validation) is replaced rather than patched because noisy-only work needs what it
+has no place for: sets with and without ground truth side by side, a metric that looks at hidden pixels, figures for the
+noisy input to compare with, pictures noisy | denoised | clean, and the best checkpoint by any metric. It also writes
+images of equal names over each other, and NaN as black; and it reads, denoises and measures one after the other, in the
+first process alone.
+"""
+
+import json
+import os.path as osp
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from basicsr.utils import get_root_logger
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from amsnet_basicsr.models.validation.error import OtherProcessFailedError
+from amsnet_basicsr.models.validation.images import (
+    Data,
+    DenoisedImage,
+    FinishedImage,
+    Finishing,
+    batches_of_one_size,
+    finish,
+    in_order,
+    names_of_block,
+    read_by_name,
+    write_picture,
+)
+from amsnet_basicsr.models.validation.overlap import Behind, read_ahead
+from amsnet_basicsr.models.validation.processes import Processes
+from amsnet_basicsr.resume.checkpoints import CheckpointError
+from amsnet_basicsr.utils.atomic_write import whole_file
+
+
+class ValidationLoop:
+    """Mixin for models that derive from `SRModel`: validates on one set.
+
+    While the network works, the next images are read and the last ones are measured and saved, in threads. The
+    processes of a distributed run share the images. The figures are those of one image after the other, whatever the
+    batch and the number of processes.
+
+    Options under `val`, beyond BasicSR's `val_freq`, `save_img`, `suffix`, `pbar` and `metrics`:
+        batch_size: Most images in one batch of a process; only images of one size that follow each other share one. So
+            many more are read ahead, and so many may wait for their metrics. Default: 1.
+        strip: For how many images of each set a strip noisy | denoised | clean is written and sent to TensorBoard.
+            Default: 1.
+        save_best: Name of a metric, or `{metric: …, dataset: …}`: whenever it improves on that set (default: the
+            first that has it), the networks are saved as `net_g_best.pth`.
+    """
+
+    def nondist_validation(
+        self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool
+    ) -> None:
+        """Denoise a set, save pictures, compute and log metrics.
+
+        Args:
+            dataloader: Yields `lq`, `lq_path` and, if there is ground truth, `gt`; batch size 1.
+            current_iter: The iteration, or the experiment's name when testing.
+            tb_logger: TensorBoard's writer, or None.
+            save_img: Whether to write every denoised image.
+
+        Raises:
+            ValidationError: If the set is empty, or an output isn't finite.
+        """
+        self._validate(Processes(together=False), dataloader, current_iter, tb_logger, save_img)
+
+    def dist_validation(self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool) -> None:
+        """Do the same in all processes of a distributed run together.
+
+        Each denoises its share and saves the pictures of it; all have the figures in the end, and the first logs.
+
+        Args:
+            dataloader: As above; of the whole set, in each process.
+            current_iter: As above.
+            tb_logger: As above, in the first process.
+            save_img: As above.
+
+        Raises:
+            ValidationError: As above, and if the processes find different images.
+            OtherProcessFailedError: If another process can't go on; the message has its reason.
+        """
+        self._validate(Processes(together=True), dataloader, current_iter, tb_logger, save_img)
+
+    def _validate(
+        self, processes: Processes, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool
+    ) -> None:
+        set_name, val = dataloader.dataset.opt['name'], self.opt['val']
+        metrics_opt = val.get('metrics') or {}
+        for metric_opt in metrics_opt.values():
+            if metric_opt['type'] == 'calculate_mask_l1':
+                metric_opt.setdefault('better', 'lower')
+        task = Finishing(
+            set_name,
+            metrics_opt,
+            with_input=set_name not in self._input_reported,
+            picture_path=partial(self._picture_path, set_name, current_iter=current_iter) if save_img else None,
+            strips=val.get('strip', 1),
+        )
+        found: list[FinishedImage] = []
+        show = processes.rank == 0 and val.get('pbar', False)
+        with tqdm(total=len(dataloader), disable=not show, unit='image') as progress:
+
+            def take(image: FinishedImage) -> None:
+                if image.strip is not None and processes.rank == 0:
+                    self._save_strip(image.strip, set_name, image.name, current_iter, tb_logger)
+                found.append(replace(image, strip=None))
+                progress.update()
+
+            self._denoise_set(processes, dataloader, task, val.get('batch_size', 1), take)
+        self._report(task, in_order(found), current_iter, tb_logger, logs=processes.rank == 0)
+
+    def _denoise_set(
+        self,
+        processes: Processes,
+        dataloader: DataLoader,
+        task: Finishing,
+        size: int,
+        take: Callable[[FinishedImage], None],
+    ) -> None:
+        """Denoise a set block by block: a batch, or more if their sizes differ, in each process.
+
+        Between two blocks the processes talk, so that all end when one can't go on, and give images the same names.
+
+        Args:
+            processes: Those that take part.
+            dataloader: Of the whole set.
+            task: What is to be done with denoised images.
+            size: Most images in a batch.
+            take: Takes each finished image, those of other processes too.
+        """
+
+        def talk(paths: list[str], finished: list[FinishedImage]) -> list[list[str]]:
+            messages = processes.exchange((paths, finished))
+            for image in in_order(image for _, finished in messages for image in finished):
+                take(image)
+            return [paths for paths, _ in messages]
+
+        names: dict[str, Hashable] = {}
+        try:
+            processes.share_buffers(self.test_network())
+            own = processes.share(dataloader)
+            size = min(size, len(dataloader))
+            numbers = range(processes.rank, len(dataloader), processes.count)
+            images = read_by_name(iter(own), dataloader.dataset, numbers)
+            with closing(read_ahead(images, size)) as items, Behind[FinishedImage](size) as behind:
+                for first in range(0, len(dataloader), size * processes.count):
+                    block = list(islice(items, size))
+                    paths = talk([item['lq_path'][0] for item in block], behind.finished())
+                    named = list(names_of_block(paths, first, names)[processes.rank].items())
+                    for places, batch in batches_of_one_size(block):
+                        self.stop_if_asked()
+                        self._denoise_batch(batch, named[places.start : places.stop], task, behind)
+                last = behind.rest()
+            talk([], last)
+            processes.exchange(None)  # the first has saved the last strips
+        except OtherProcessFailedError:
+            raise
+        except Exception as error:
+            processes.tell_failure(error)
+            raise
+
+    def _denoise_batch(
+        self, batch: Data, named: Sequence[tuple[int, str]], task: Finishing, behind: Behind[FinishedImage]
+    ) -> None:
+        """Denoise images of one size, and hand them over to be finished, with their places in the set and names."""
+        self.feed_data(batch)
+        self.test()
+        visuals = self.get_current_visuals()
+        prediction = self.predict_hidden().cpu() if task.looks_at_hidden_pixels else None
+        tensors = {'lq': visuals['lq'], 'result': visuals['result'], 'gt': visuals.get('gt'), 'prediction': prediction}
+        for place, (number, name) in enumerate(named):
+            own = {key: None if tensor is None else tensor[place : place + 1] for key, tensor in tensors.items()}
+            behind.hand_over(finish, DenoisedImage(number, name, **own), task)
+
+    def stop_if_asked(self) -> None:
+        """A training run puts its own in this place, to stop between two images."""
+
+    @property
+    def _input_reported(self) -> set[str]:
+        return self.__dict__.setdefault('_input_reported_sets', set())
+
+    def _picture_path(self, set_name: str, name: str, current_iter: int | str) -> str:
+        """Where BasicSR puts it, but under the set's name in training too: sets may share names."""
+        folder = self.opt['path']['visualization']
+        if self.opt['is_train']:
+            return osp.join(folder, set_name, name, f'{name}_{current_iter}.png')
+        return osp.join(folder, set_name, f'{name}_{self.opt["val"].get("suffix") or self.opt["name"]}.png')
+
+    def _save_strip(self, strip: np.ndarray, set_name: str, name: str, current_iter: int | str, tb_logger: Any) -> None:
+        root = self.opt['path']['visualization']
+        write_picture(strip, osp.join(root, 'strips', set_name, f'{name}_{current_iter}.png'))
+        if tb_logger:
+            tb_logger.add_image(f'{set_name}/{name}', strip[..., ::-1].copy(), current_iter, dataformats='HWC')
+
+    def _report(
+        self, task: Finishing, found: Sequence[FinishedImage], current_iter: int | str, tb_logger: Any, logs: bool
+    ) -> None:
+        """Keep means and bests by BasicSR's own methods; log them, and keep the best networks, in the first process."""
+        set_name, logger = task.set_name, get_root_logger()
+        means = _means([image.figures for image in found])
+        input_means = _means([image.input_figures for image in found])
+        if input_means and logs:
+            figures = ', '.join(f'{metric} {value:.4f}' for metric, value in input_means.items())
+            logger.info(f'Validation {set_name}: the noisy input has {figures}')
+        left_out = [metric for metric in task.metrics if metric not in means]
+        if left_out and task.with_input and logs:
+            logger.info(f'Validation {set_name}: no ground truth, so no {", ".join(left_out)}')
+        self._input_reported.add(set_name)
+        if not means:
+            return
+        self.metric_results = means
+        self._initialize_best_metric_results(set_name)
+        for metric, value in means.items():
+            self._update_best_metric_result(set_name, metric, value, current_iter)
+        if not logs:
+            return
+        self._log_validation_metric_values(current_iter, set_name, tb_logger)
+        if self.opt['is_train']:
+            self._save_best(set_name, current_iter)
+
+    def _save_best(self, set_name: str, current_iter: int | str) -> None:
+        """Save the networks if the chosen metric is the best so far; the record beside them outlives a restart."""
+        choice = self.opt['val'].get('save_best')
+        if not choice:
+            return
+        choice = {'metric': choice} if isinstance(choice, str) else choice
+        metric = choice['metric']
+        record_path = osp.join(self.opt['path']['models'], 'net_g_best.json')
+        record = None
+        if osp.isfile(record_path):
+            with open(record_path, encoding='utf-8') as file:
+                record = json.load(file)
+            if record['metric'] != metric or record['dataset'] != choice.get('dataset', record['dataset']):
+                record = None  # another choice than before
+        # Without a named set, the first that has the metric decides.
+        judge = choice.get('dataset') or (record['dataset'] if record else set_name)
+        if metric not in self.metric_results or set_name != judge:
+            return
+        value = self.metric_results[metric]
+        sign = -1 if self.best_metric_results[set_name][metric]['better'] == 'lower' else 1
+        if record is not None and sign * value <= sign * record['value']:
+            return
+        networks = [self.net_g] + ([self.net_g_ema] if hasattr(self, 'net_g_ema') else [])
+        best = {'metric': metric, 'dataset': set_name, 'value': value, 'iteration': current_iter}
+        try:
+            self.save_network(networks, 'net_g', 'best', ['params', 'params_ema'][: len(networks)])
+            with whole_file(Path(record_path), sync=True) as file:
+                file.write(json.dumps(best).encode())
+        except (CheckpointError, OSError) as error:
+            get_root_logger().error(f'The best networks could not be saved: {error}')
+            return
+        get_root_logger().info(f'Saved net_g_best.pth: {metric} {value:.4f} on {set_name}')
+
+
+def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Average each metric over the images that have it."""
+    values: dict[str, list[float]] = {}
+    for image in figures:
+        for metric, value in image.items():
+            values.setdefault(metric, []).append(value)
+    return {metric: float(np.mean(those)) for metric, those in values.items()}

@@ -1,0 +1,124 @@
+"""Validation by one process, or by several that share a set."""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import PurePath
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+from amsnet_basicsr.models.validation.error import OtherProcessFailedError, ValidationError
+from amsnet_basicsr.utils.distributed import has_joined
+
+Message = TypeVar('Message')
+
+
+class Processes:
+    """Those that validate together: this one alone, or all of a distributed run.
+
+    Image i of a set is for process i mod W. All processes talk at the same points, so that none waits long for a reason
+    that another knows; `torch.distributed` carries objects over gloo by the CPU, over NCCL by each process's GPU.
+
+    Args:
+        together: Whether all processes take part; else this one works as if there were no other.
+    """
+
+    def __init__(self, together: bool) -> None:
+        """Find out who is there."""
+        several = together and has_joined()
+        self.count = torch.distributed.get_world_size() if several else 1
+        self.rank = torch.distributed.get_rank() if several else 0
+
+    def share(self, loader: DataLoader) -> DataLoader:
+        """Make the loader of the images that are for this process.
+
+        Args:
+            loader: Loads all images of a set, in order and one at a time.
+
+        Returns:
+            A loader alike of images rank, rank + W, rank + 2·W, …; with one process the loader itself.
+
+        Raises:
+            ValidationError: If the processes don't have the same images in the same order, or none.
+        """
+        # BasicSR lists folders as the file system does, which on another node may be in another order.
+        names = '\n'.join(_file_names(loader.dataset))
+        if len(set(self.exchange(hashlib.sha256(names.encode(errors='replace')).hexdigest()))) > 1:
+            raise ValidationError(
+                f'the processes find different images in set {loader.dataset.opt["name"]!r}, or in different orders; '
+                f'let meta_info_file list them'
+            )
+        if len(loader) == 0:
+            raise ValidationError(f'validation set {loader.dataset.opt["name"]!r} holds no image')
+        if self.count == 1:
+            return loader
+        return DataLoader(
+            Subset(loader.dataset, range(self.rank, len(loader.dataset), self.count)),
+            num_workers=loader.num_workers,
+            collate_fn=loader.collate_fn,
+            pin_memory=loader.pin_memory,
+            generator=torch.Generator(),  # a pass draws a seed: not from the network's generator
+        )
+
+    def exchange(self, message: Message) -> list[Message]:
+        """Tell all others something, and hear what they have to tell.
+
+        Args:
+            message: Something that pickles.
+
+        Returns:
+            The messages of all processes, by rank.
+
+        Raises:
+            OtherProcessFailedError: If another has told of a failure instead.
+        """
+        return self._exchange((message, None))
+
+    def tell_failure(self, error: Exception) -> None:
+        """Tell the others, who are waiting or will be, why this process sends no more messages."""
+        reason = str(error) if isinstance(error, ValidationError) else f'{type(error).__name__}: {error}'
+        with suppress(RuntimeError, ValidationError):  # others may have failed too, or be gone
+            self._exchange((None, reason))
+
+    def _exchange(self, told: tuple[Any, str | None]) -> list[Any]:
+        heard: list[Any] = [told]
+        if self.count > 1:
+            heard = [None] * self.count
+            torch.distributed.all_gather_object(heard, told)
+        for rank, (_, failure) in enumerate(heard):
+            if failure is not None and rank != self.rank:
+                raise OtherProcessFailedError(f'validation ended by process {rank}: {failure}')
+        return [message for message, _ in heard]
+
+    @torch.no_grad()
+    def share_buffers(self, net: nn.Module) -> None:
+        """Give all processes the first's buffers, such as BatchNorm's statistics, which differ while training.
+
+        (Weights are the same in all, and the first's network is the one that is saved.)
+
+        Args:
+            net: The network.
+        """
+        for buffer in net.buffers() if self.count > 1 else ():
+            same = buffer.contiguous()
+            torch.distributed.broadcast(same, src=0)
+            buffer.copy_(same)
+
+
+def _file_names(dataset: Any) -> list[str]:
+    """Names of a set's files in its order; folders may be mounted elsewhere on another node."""
+    for attribute in ('paths', 'entries', 'pairs'):  # BasicSR's, ours
+        if isinstance(files := getattr(dataset, attribute, None), list):
+            return [_file_name(file) for file in files]
+    return [str(len(dataset))]
+
+
+def _file_name(file: Any) -> str:
+    if isinstance(file, Mapping):
+        file = file.get('lq_path', file)
+    elif isinstance(file, tuple) and not hasattr(file, 'path'):
+        file = file[0]
+    return PurePath(str(getattr(file, 'path', file))).name

@@ -1,0 +1,145 @@
+"""Checking the data sets: that they can be built, hold images, and yield enough batches."""
+
+import copy
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from amsnet_basicsr.options.checks.findings import Finding
+from amsnet_basicsr.options.checks.known import LOSSES, WITHOUT_TRUTH
+
+Count = Callable[[Mapping[str, Any]], int]
+
+
+def count_images(dataset_opt: Mapping[str, Any]) -> int:
+    """Build a set as BasicSR will, but without reading every image.
+
+    A dataset may log, and BasicSR's logger never writes to a file if it was used before BasicSR sets that up: so it is
+    put back as it was.
+
+    Args:
+        dataset_opt: Options of a set.
+
+    Returns:
+        Number of images.
+
+    Raises:
+        Exception: Whatever the set finds wrong with its options.
+    """
+    from basicsr.utils.logger import initialized_logger
+    from basicsr.utils.registry import DATASET_REGISTRY
+
+    dataset_opt = copy.deepcopy(dict(dataset_opt))
+    if dataset_opt['type'] == 'NoisyImageDataset':
+        # Which images would be skipped must be known, to count the rest.
+        dataset_opt.update(check_images=dataset_opt.get('on_bad_image') == 'skip', cache_mb=0)
+    elif dataset_opt['type'] == 'CameraNoiseDataset':
+        dataset_opt['cache_mb'] = 0  # counting needs no noise
+    logger, known = logging.getLogger('basicsr'), set(initialized_logger)
+    handlers = list(logger.handlers)
+    try:
+        return len(DATASET_REGISTRY.get(dataset_opt['type'])(dataset_opt))
+    finally:
+        for name in set(initialized_logger) - known:
+            del initialized_logger[name]
+        logger.handlers[:] = handlers
+
+
+def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find settings of the loaders that contradict each other, and training sets that a model cannot learn from.
+
+    Args:
+        opt: Options, of right types.
+
+    Yields:
+        What is wrong.
+    """
+    for phase, dataset in opt['datasets'].items():
+        where = f'datasets.{phase}'
+        workers = dataset.get('num_worker_per_gpu', 0) if phase == 'train' else 0
+        if dataset.get('persistent_workers') and not workers:
+            yield (
+                ('datasets', phase, 'persistent_workers'),
+                f'{where}.persistent_workers: there are no workers to persist; take it out'
+                + (', or set num_worker_per_gpu' if phase == 'train' else ''),
+            )
+        if phase == 'train' and dataset.get('prefetch_mode') == 'cuda':
+            if not opt.get('num_gpu'):
+                yield ('datasets', phase, 'prefetch_mode'), f'{where}.prefetch_mode: cuda needs a GPU; write ~ or cpu'
+            elif dataset.get('pin_memory') is not True:
+                yield ('datasets', phase, 'pin_memory'), f'{where}.pin_memory must be true for prefetch_mode: cuda'
+    train = opt['datasets'].get('train') if opt['is_train'] else None
+    if train and opt.get('model_type') == 'SRModel' and train.get('type') in (*WITHOUT_TRUTH, 'CameraNoiseDataset'):
+        yield (
+            ('datasets', 'train', 'type'),
+            f'datasets.train: SRModel learns from pairs, and {train["type"]} has no clean pictures to train on; take '
+            f'PairedImageDataset, or model_type: {next(iter(LOSSES))}',
+        )
+
+
+def counted(opt: Mapping[str, Any], count: Count, sound: Callable[..., bool]) -> tuple[list[Finding], dict[str, int]]:
+    """Build the sets about which nothing is wrong yet, and count their images.
+
+    Args:
+        opt: Options, of right types.
+        count: Counts the images of a set.
+        sound: Tells whether nothing is wrong with a key yet.
+
+    Returns:
+        What is wrong, and the numbers of images by phase.
+    """
+    findings: list[Finding] = []
+    images: dict[str, int] = {}
+    for phase, dataset in opt['datasets'].items():
+        if not sound('datasets', phase):
+            continue
+        try:
+            images[phase] = count(dataset)
+        except Exception as error:  # whatever a dataset finds wrong with its options
+            plain = isinstance(error, (ValueError, OSError, AssertionError)) and str(error)
+            said = str(error) if plain else f'{type(error).__name__}: {error}'
+            findings.append((('datasets', phase), f'datasets.{phase}: {said}'))
+            continue
+        if not images[phase]:
+            findings.append((('datasets', phase), f'datasets.{phase}: it holds no image'))
+    return findings, images
+
+
+def enough_ratio(opt: Mapping[str, Any], images: int) -> tuple[float, str] | None:
+    """Find out whether the loader yields enough batches.
+
+    BasicSR counts the batches of an epoch rounding up, while its loader drops the last incomplete one: with few images
+    the run ends early, or without a single iteration, and says "End of training". With several GPUs and no launcher it
+    counts the batches of one GPU, too.
+
+    Args:
+        opt: Options, of right types, with `batch_size_per_gpu` and `total_iter`.
+        images: Number of training images, at least 1.
+
+    Returns:
+        The `dataset_enlarge_ratio` that is needed and a sentence about it, or None if it is enough as it is.
+    """
+    dataset_opt = opt['datasets']['train']
+    processes = opt.get('world_size', 1)
+    num_gpu = opt.get('num_gpu')
+    devices = max(1, num_gpu) if isinstance(num_gpu, int) and not opt.get('dist') else 1
+    loader_batch = dataset_opt['batch_size_per_gpu'] * devices
+    counted_batch = dataset_opt['batch_size_per_gpu'] * processes
+    total_iter = int(opt['train']['total_iter'])
+
+    def reached(ratio: float) -> int:
+        batches = math.ceil(images * ratio / processes) // loader_batch
+        epochs = math.ceil(total_iter / math.ceil(images * ratio / counted_batch)) + 1
+        return batches * epochs
+
+    ratio = dataset_opt.get('dataset_enlarge_ratio', 1)
+    if reached(ratio) >= total_iter:
+        return None
+    enough = math.ceil(ratio)
+    while reached(enough) < total_iter:  # ends: one epoch of all iterations is enough
+        enough += max(1, enough // 8)
+    return enough, (
+        f'datasets.train.dataset_enlarge_ratio raised from {ratio} to {enough}: with {images} images in batches of '
+        f'{loader_batch} the run would have ended after {reached(ratio)} of {total_iter} iterations'
+    )

@@ -1,0 +1,116 @@
+"""Whether the metrics and the choice of the best network can be computed on the sets that there are."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from amsnet_basicsr.options.checks.build import registered
+from amsnet_basicsr.options.checks.findings import Finding
+from amsnet_basicsr.options.checks.known import LOSSES, WITHOUT_TRUTH
+from amsnet_basicsr.options.reader import unknown_keys
+
+_HIDDEN_PIXELS = ('noisy', 'prediction')
+
+
+def wrong_validation(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
+    """Find what validation, or a test, would stumble over.
+
+    Args:
+        opt: Options, of right types.
+        sound: Tells whether nothing is wrong with a key yet.
+
+    Yields:
+        What is wrong.
+    """
+    val = opt['val']
+    sets = {phase: dataset for phase, dataset in opt['datasets'].items() if phase.split('_')[0] in ('val', 'test')}
+    if not val:
+        return
+    if opt['is_train'] and not sets and sound('datasets'):
+        yield ('val',), 'val is given, but datasets has no val set; add one, or take val out'
+    if not opt['is_train'] and opt.get('model_type') == 'SRModel' and val.get('save_img') and 'suffix' not in val:
+        yield ('val', 'suffix'), 'val.suffix is missing; SRModel needs it to save pictures; write suffix: ~'
+    yield from _metrics_without_data(opt, sets, sound)
+    if opt['is_train']:
+        yield from _choice_of_the_best(val, sets, sound)
+
+
+def _metrics_without_data(
+    opt: Mapping[str, Any], sets: Mapping[str, Mapping[str, Any]], sound: Callable[..., bool]
+) -> Iterator[Finding]:
+    """Find metrics that lack the clean pictures, or the hidden pixels, that they compare with.
+
+    Our own validation leaves a metric out on a set without clean pictures and says so: wrong is only a metric that no
+    set can have. BasicSR's ends with an error at the first such picture.
+    """
+    without = [phase for phase, dataset in sets.items() if dataset.get('type') in WITHOUT_TRUTH]
+    for name, metric in (opt['val'].get('metrics') or {}).items():
+        where = ('val', 'metrics', name)
+        needed = needs(metric.get('type'))
+        if not sound(*where) or not sets:
+            continue
+        if 'img2' in needed and opt.get('model_type') in LOSSES and len(without) == len(sets):
+            yield (
+                where,
+                f'val.metrics.{name}: {metric["type"]} needs clean pictures, which no set has; '
+                f'calculate_mask_l1 needs none',
+            )
+        elif opt.get('model_type') == 'SRModel':
+            if 'img2' in needed and without:
+                yield (
+                    where,
+                    f'val.metrics.{name}: {metric["type"]} needs clean pictures, which datasets.{without[0]} lacks, '
+                    f'and SRModel leaves no metric out; take the metric or the set out',
+                )
+            if needed & set(_HIDDEN_PIXELS):
+                yield where, f'val.metrics.{name}: {metric["type"]} looks at hidden pixels; SRModel hides none'
+
+
+def needs(metric: Any) -> set[str]:
+    """Tell what a metric compares with, of what not every set or model has.
+
+    Args:
+        metric: Its registered name.
+
+    Returns:
+        Some of `img2` (the clean picture), `noisy` and `prediction` (of hidden pixels).
+    """
+    from basicsr.utils.registry import METRIC_REGISTRY
+
+    found = registered(METRIC_REGISTRY, metric) if isinstance(metric, str) else None
+    parameters = inspect.signature(found).parameters if found is not None else {}
+    return {
+        name
+        for name in ('img2', *_HIDDEN_PIXELS)
+        if name in parameters and parameters[name].default is inspect.Parameter.empty
+    }
+
+
+def _choice_of_the_best(
+    val: Mapping[str, Any], sets: Mapping[str, Mapping[str, Any]], sound: Callable[..., bool]
+) -> Iterator[Finding]:
+    metrics, choice = val.get('metrics') or {}, val.get('save_best')
+    if not choice:
+        return
+    choice = choice if isinstance(choice, Mapping) else {'metric': choice}
+    where = ('val', 'save_best')
+    for said in unknown_keys(choice, ('metric', 'dataset'), 'val.save_best'):
+        yield where, said
+    metric, judge = choice.get('metric'), choice.get('dataset')
+    if not isinstance(metric, str) or metric not in metrics:
+        if sound('val', 'metrics'):
+            yield where, f'val.save_best: there is no metric {metric!r}; there are: {", ".join(metrics) or "none"}'
+        return
+    names = {dataset.get('name'): dataset for dataset in sets.values()}
+    if judge is not None and (not isinstance(judge, str) or judge not in names):
+        if sound('datasets'):
+            yield where, f'val.save_best: no val set is called {judge!r}; there are: {", ".join(map(str, names))}'
+        return
+    judges = [names[judge]] if judge is not None else list(names.values())
+    no_truth = judges and all(judged.get('type') in WITHOUT_TRUTH for judged in judges)
+    if no_truth and 'img2' in needs(metrics[metric].get('type')) and sound('val', 'metrics', metric):
+        lacking = f'the set {judge!r} lacks' if judge is not None else 'no val set has'
+        yield (
+            where,
+            f'val.save_best: {metric} needs clean pictures, which {lacking}; calculate_mask_l1 needs none',
+        )

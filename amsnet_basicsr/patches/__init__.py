@@ -1,0 +1,1 @@
+"""What BasicSR and torchvision lack."""

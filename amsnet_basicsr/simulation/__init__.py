@@ -1,0 +1,1 @@
+"""Simulated cameras: noise on clean images."""

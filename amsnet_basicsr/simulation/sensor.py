@@ -1,0 +1,134 @@
+"""Pictures as a smartphone would have taken them: sensor noise made signal-dependent and correlated by the pipeline."""
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+
+from amsnet_basicsr.simulation.demosaic import BAYER_PATTERNS, bayer_mosaic, demosaic
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A simple camera: sensor noise and the processing after it.
+
+    Attributes:
+        shot: Variance of the shot noise per unit of linear signal, which is 1 at white level.
+        read: Standard deviation of the read noise in the same unit.
+        white_balance: Gains of red, green and blue, at least 1.
+        pattern: Bayer pattern, see `BAYER_PATTERNS`.
+        correction: Strength of the demosaicing's gradient correction, see `demosaic`.
+        color_matrix: Rows of the 3×3 matrix from the white-balanced colours of the sensor to linear sRGB; each adds up
+            to 1, so that grey stays grey. None for none.
+
+    Raises:
+        ValueError: If a value is impossible; the message says which.
+    """
+
+    shot: float = 0.01
+    read: float = 0.01
+    white_balance: tuple[float, float, float] = (2.0, 1.0, 1.7)
+    pattern: str = 'RGGB'
+    correction: float = 0.5
+    color_matrix: tuple[tuple[float, float, float], ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse cameras that cannot be."""
+        for name in ('shot', 'read', 'correction'):
+            if not _is_number(value := getattr(self, name)) or value < 0:
+                raise ValueError(f'camera: {name} must be a number, not negative, got {value!r}')
+        check_processing(self.pattern, self.white_balance, self.color_matrix)
+
+    def expose(self, scene: np.ndarray, generator: torch.Generator | None) -> np.ndarray:
+        """Take a picture of a scene.
+
+        Linearise, undo colour matrix and white balance, mosaic, add shot and read noise, clip as the sensor does,
+        demosaic, white balance, colour matrix, gamma, round to 8 bit. Without noise the same steps give the clean
+        picture that belongs to the noisy ones (as the mean of many shots, which SIDD uses for ground truth, would).
+
+        Args:
+            scene: sRGB picture, (H, W, 3), uint8, at least 3×3.
+            generator: Source of the noise; None takes the clean picture.
+
+        Returns:
+            sRGB picture, (H, W, 3), uint8.
+        """
+        gains = np.asarray(self.white_balance, np.float32)
+        linear = srgb_to_linear(scene)
+        matrix = None
+        if self.color_matrix is not None:
+            matrix = np.asarray(self.color_matrix, np.float32)
+            # Colours that no light on this sensor can give are moved to the nearest that some can.
+            linear = (linear @ np.linalg.inv(matrix).T).clip(0, 1)
+        mosaic = bayer_mosaic(linear / gains, self.pattern)
+        if generator is not None:
+            mosaic = add_sensor_noise(torch.from_numpy(mosaic), self.shot, self.read, generator).numpy()
+        linear = demosaic(mosaic.clip(0, 1), self.pattern, self.correction) * gains
+        if matrix is not None:
+            # Clipped first: a channel that is far above white would otherwise tint highlights.
+            linear = linear.clip(0, 1) @ matrix.T
+        return linear_to_srgb(linear)
+
+
+def check_processing(pattern: Any, white_balance: Any, color_matrix: Any) -> None:
+    """Refuse a Bayer pattern, white balance or colour matrix that cannot be.
+
+    Args:
+        pattern: See `Camera`.
+        white_balance: See `Camera`.
+        color_matrix: See `Camera`.
+
+    Raises:
+        ValueError: If one is impossible; the message says which.
+    """
+    if pattern not in BAYER_PATTERNS:
+        raise ValueError(f'camera: pattern must be one of {", ".join(BAYER_PATTERNS)}, got {pattern!r}')
+    if not _is_vector(white_balance) or min(white_balance) < 1:
+        raise ValueError(f'camera: white_balance must be three gains of at least 1, got {white_balance!r}')
+    if color_matrix is None:
+        return
+    rows = color_matrix if isinstance(color_matrix, (list, tuple)) else ()
+    if len(rows) != 3 or not all(map(_is_vector, rows)) or any(abs(sum(row) - 1) > 1e-3 for row in rows):
+        raise ValueError(f'camera: color_matrix must be three rows of three numbers that add up to 1, got {rows!r}')
+    if abs(np.linalg.det(np.asarray(rows, np.float64))) < 0.05:
+        raise ValueError(f'camera: color_matrix cannot be inverted: {rows!r}')
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_vector(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_is_number, value))
+
+
+def add_sensor_noise(signal: torch.Tensor, shot: float, read: float, generator: torch.Generator) -> torch.Tensor:
+    """Add Poisson shot noise and Gaussian read noise.
+
+    Args:
+        signal: Linear signal, any shape, in [0, 1].
+        shot: Signal of one photoelectron, so that the variance is `shot` times the signal; 0 for none.
+        read: Standard deviation of the read noise.
+        generator: Source of randomness.
+
+    Returns:
+        The noisy signal, not clipped.
+    """
+    noise = read * torch.randn(signal.shape, generator=generator)
+    return (torch.poisson(signal / shot, generator=generator) * shot if shot else signal) + noise
+
+
+def srgb_to_linear(image: np.ndarray) -> np.ndarray:
+    """Undo the sRGB transfer curve: uint8 to linear float32 in [0, 1]."""
+    value = np.arange(256, dtype=np.float32) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)[image]
+
+
+def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
+    """Apply the sRGB transfer curve: linear float clipped to [0, 1], to uint8."""
+    linear = linear.clip(0, 1)
+    value = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return (value * 255).round().astype(np.uint8)

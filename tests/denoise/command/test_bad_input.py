@@ -1,0 +1,163 @@
+"""Whatever is wrong takes one clear line, and what is right is done all the same."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from amsnet_basicsr.images import read_photo
+from tests.denoise.run_command import picture, tiny_net, tiny_weights
+
+
+def test_bad_pictures_as_a_process(tmp_path):
+    tiny_weights(tmp_path / 'net.safetensors')
+    good = [
+        picture(tmp_path / 'good.png'),
+        picture(tmp_path / 'dot.png', 1, 1),
+        picture(tmp_path / 'strip.png', 1, 5000),
+    ]
+    good.append(picture(tmp_path / 'tall.tif', 5000, 1))
+    (tmp_path / 'empty.png').write_bytes(b'')
+    (tmp_path / 'text.png').write_text('<html>Not found</html>\n')
+    cut = picture(tmp_path / 'cut.jpg', 100, 100)
+    cut.write_bytes(cut.read_bytes()[:2000])
+    Image.new('CMYK', (20, 20)).save(tmp_path / 'print.jpg')
+    (tmp_path / 'none').mkdir()
+    (tmp_path / 'none/notes.txt').write_text('no picture')
+    (tmp_path / 'gone.png').symlink_to('nowhere.png')
+    bad = {
+        'missing.png': 'no such file or folder',
+        'none': 'no pictures in this folder',
+        'empty.png': 'the file is empty',
+        'text.png': 'not a picture in a format that can be read',
+        'cut.jpg': 'damaged or cut off',
+        'print.jpg': 'its pixels are CMYK; convert it to RGB',
+        'gone.png': 'No such file or directory',
+    }
+    if os.path.exists('/proc/self/mem'):
+        (tmp_path / 'locked.png').symlink_to('/proc/self/mem')  # fails to be read, even for root
+        bad['locked.png'] = 'cannot be read'
+    names = [*bad, *(path.name for path in good)]
+    command = [sys.executable, '-m', 'amsnet_basicsr.denoise', *names, '-o', 'out']
+    command += ['--model', 'net.safetensors', '--scheme', 'plain', '--compare']
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    lines = result.stderr.splitlines()
+    assert len(lines) == len(bad), result.stderr
+    for name, reason in bad.items():
+        assert sum(line.startswith(f'amsnet-denoise: {name}: ') and reason in line for line in lines) == 1, (
+            name,
+            lines,
+        )
+    for path in good:
+        assert read_photo(tmp_path / 'out' / path.name).pixels.shape == read_photo(path).pixels.shape
+    assert len(os.listdir(tmp_path / 'out')) == 2 * len(good)
+    assert f'{len(good)} denoised' in result.stdout and f'{len(bad)} failed' in result.stdout
+
+
+def bad_models(folder: Path) -> dict[str, str]:
+    """Write weights that can't be used; names and what must be said of them."""
+    (folder / 'text.pth').write_text('no weights')
+    (folder / 'empty.safetensors').write_bytes(b'')
+    torch.save({'params': {'other.weight': torch.zeros(3)}}, folder / 'other.pth')
+    weights = tiny_net().state_dict()
+    del weights['model.2.weight']
+    torch.save({'params': weights}, folder / 'part.pth')
+    weights = tiny_net().state_dict()
+    weights['model.0.bias'][1] = float('nan')
+    torch.save({'params': weights}, folder / 'nan.pth')
+    return {
+        'none.pth': 'there is no such file',
+        'text.pth': '',
+        'empty.safetensors': '',
+        'other.pth': 'other.weight',
+        'part.pth': 'model.2.weight',
+        'nan.pth': 'model.0.bias holds NaN',
+        'a.png': '',
+    }
+
+
+def test_models_that_cannot_be_used(run, tmp_path):
+    picture(Path('a.png'))
+    for name, reason in bad_models(tmp_path).items():
+        result = run('a.png', '-o', 'out', model=('--model', name))
+        assert (result.status, result.out) == (2, ''), name
+        assert result.err.count('\n') == 1 and name in result.err and reason in result.err, result.err
+    result = run('a.png', '-o', 'out', '--opt', 'none.yml')
+    assert result.status == 2 and 'none.yml' in result.err and result.err.count('\n') == 1
+    result = run('a.png', '-o', 'out', '--refine')  # means nothing for one plain pass
+    assert result.status == 2 and 'refine' in result.err and result.err.count('\n') == 1
+    assert not Path('out').exists()
+
+
+def test_a_result_that_is_no_number_fails_its_picture_only(run):
+    """Weights so large that dark pictures come through and others overflow."""
+    net = tiny_net()
+    with torch.no_grad():
+        for name, weight in net.named_parameters():
+            weight.fill_(0 if name.endswith('bias') else 1e20)
+    torch.save({'params': net.state_dict()}, 'huge.pth')
+    Image.new('RGB', (16, 16)).save('black.png')
+    picture(Path('light.png'))
+    result = run('light.png', 'black.png', '-o', 'out', model=('--model', 'huge.pth', '--scheme', 'plain'))
+    assert result.status == 1 and result.err.count('\n') == 1
+    assert result.err.startswith('amsnet-denoise: light.png: the network gives NaN or infinite values')
+    assert os.listdir('out') == ['black.png'] and not read_photo('out/black.png').pixels.any()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (['a.png'], 'required: -o/--output'),
+        (['a.png', '-o', ''], 'name of a file or folder is empty'),
+        (['', '-o', 'out'], 'name of a file or folder is empty'),
+        (['a.png', '-o', 'file'], '-o file: it exists and is no folder'),
+        (['a.png', '-o', 'file/x'], '-o file/x: file is no folder'),
+        (['a.png', 'b.png', '-o', 'x.png'], '-o x.png: a file name, but there may be several pictures'),
+        (['*.png', '-o', 'x.png'], '-o x.png: a file name, but 2 pictures match'),
+        (['a.png', '-o', 'x.png', '--suffix', '_1'], '-o x.png names the file; leave out --ext and --suffix'),
+        (['a.png', '-o', 'x.heic'], '-o x.heic: cannot write .heic'),
+        (['a.png', '-o', 'out', '--suffix', 'x/y'], '--suffix: a part of a name'),
+        (['a.png', '-o', 'out', '--tile', '-3'], '--tile: must be a number of pixels'),
+        (['a.png', '-o', 'out', '--tile', 'big'], '--tile: must be a number of pixels'),
+        (['a.png', '-o', 'out', '--strength', 'nan'], '--strength: must be a number from 0 to 1'),
+        (['a.png', '-o', 'out', '--quality', '0'], '--quality: must be a whole number from 1 to 100'),
+        (['a.png', '-o', 'out', '--seed', '1.5'], '--seed: must be a whole number'),
+        (['a.png', '-o', 'out', '--device', 'cuda:99'], 'device cuda:99 cannot be used'),
+        (['a.png', '-o', 'out', '--device', 'gpu'], 'device gpu cannot be used'),
+        (['a.png', '-o', 'out', '--ext', 'gif'], '--ext: invalid choice'),
+        (['a.png', '-o', 'out', '--gallery', 'b.png'], '--gallery: the name must end in .html'),
+        (['a.png', '-o', 'out', '--gallery', 'none/b.html'], 'none/b.html: there is no folder none'),
+        (['a.png', '-o', 'out', '--unknown'], 'unrecognized arguments: --unknown'),
+        (['a.png', 'sub', '-o', 'out'], 'would both be written to out/a.png'),
+    ],
+)
+def test_wrong_usage_is_told_before_any_work(run, arguments, reason):
+    for name in ('a.png', 'b.png', 'sub/a.png'):
+        picture(Path(name))
+    Path('file').write_bytes(b'')
+    before = sorted(map(str, Path().rglob('*')))
+    result = run(*arguments)
+    assert (result.status, result.out) == (2, '')
+    assert reason in result.err and result.err.count('\n') == 1 and result.err.startswith('amsnet-denoise: ')
+    assert sorted(map(str, Path().rglob('*'))) == before
+
+
+def test_outputs_that_cannot_be_written(run):
+    picture(Path('p/sub/a.png'))
+    picture(Path('p/b.png'))
+    Path('out').mkdir()
+    Path('out/sub').write_text('a file in the place of a folder')
+    Path('out/b.png').mkdir()
+    result = run('p', '-o', 'out')
+    assert result.status == 1 and result.err.count('\n') == 2
+    assert 'out/sub/a.png: its folder cannot be made' in result.err and 'out/b.png: ' in result.err
+    if Path('/proc/self').exists():
+        result = run('p', '-o', '/proc/new/out')
+        assert result.status == 2 and '/proc/new/out' in result.err and result.err.count('\n') == 1
+    assert np.array_equal(read_photo('p/b.png').pixels, read_photo('p/sub/a.png').pixels)

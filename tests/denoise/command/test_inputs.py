@@ -1,0 +1,100 @@
+"""Which pictures files, folders and patterns stand for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from amsnet_basicsr.denoise.command.inputs import find_pictures
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """Make empty files; nothing here looks into them."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(*names: str) -> None:
+        for name in names:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_bytes(b'')
+
+    return make
+
+
+def found(*names: str, output: str = 'out') -> dict[str, str]:
+    pictures, problems = find_pictures(names, Path(output))
+    assert not problems
+    return {str(one.path): str(one.relative) for one in pictures}
+
+
+def test_folders_are_searched_with_their_structure(tree):
+    tree('p/b.JPG', 'p/a.png', 'p/s/t/c.tiff', 'p/.hidden.png', 'p/.h/d.png', 'p/readme.txt', 'p/.amsnet-1-ab.tmp')
+    assert found('p') == {'p/a.png': 'a.png', 'p/b.JPG': 'b.JPG', 'p/s/t/c.tiff': 's/t/c.tiff'}
+    assert list(found('p/s', 'p')) == ['p/s/t/c.tiff', 'p/a.png', 'p/b.JPG']  # each once, in the order of the names
+    assert found('./p/s/', 'p/../p/s/t/c.tiff') == {'p/s/t/c.tiff': 't/c.tiff'}
+
+
+def test_single_files_are_taken_whatever_their_names(tree):
+    tree('p/scan', 'p/.hidden.png', 'p/a.heic')
+    assert found('p/scan', 'p/.hidden.png', 'p/a.heic') == {
+        'p/scan': 'scan', 'p/.hidden.png': '.hidden.png', 'p/a.heic': 'a.heic',
+    }  # fmt: skip
+
+
+def test_patterns(tree):
+    tree('p/a.png', 'p/b.txt', 'p/s/c.png', 'p/s/t/d.jpg', 'p/s/e.heic', 'p/.x.png', 'q/a.png')
+    assert found('p/*') == {'p/a.png': 'a.png', 'p/s/c.png': 's/c.png', 'p/s/t/d.jpg': 's/t/d.jpg'}
+    assert found('p/**') == found('p/*')
+    assert found('p/**/*.png') == {'p/a.png': 'a.png', 'p/s/c.png': 's/c.png'}
+    assert found('p/**/*.heic') == {'p/s/e.heic': 's/e.heic'}
+    assert found('?/[a]*') == {'p/a.png': 'p/a.png', 'q/a.png': 'q/a.png'}
+
+
+def test_an_existing_name_wins_over_the_pattern_it_could_be(tree):
+    tree('a[1].png', 'a1.png', 'p[1]/b.png', 'star*.png', 'stars.png')
+    assert found('a[1].png', 'p[1]', 'star*.png') == {
+        'a[1].png': 'a[1].png', 'p[1]/b.png': 'b.png', 'star*.png': 'star*.png',
+    }  # fmt: skip
+    assert found('a[12].png') == {'a1.png': 'a1.png'}
+
+
+def test_links_in_circles_come_to_an_end(tree, tmp_path):
+    tree('p/a.png', 'p/s/b.png', 'elsewhere/c.png', 'elsewhere/t/d.png')
+    os.symlink(tmp_path / 'p', 'p/s/up')
+    os.symlink('.', 'p/self')
+    os.symlink(tmp_path / 'elsewhere', 'p/link')
+    os.symlink(tmp_path / 'p', 'elsewhere/back')
+    os.symlink(tmp_path / 'elsewhere', 'p/twice')
+    os.symlink('a.png', 'p/same.png')
+    os.symlink('nowhere.png', 'p/broken.png')
+    expected = {'a.png', 'same.png', 'broken.png', 's/b.png', 'link/c.png', 'link/t/d.png'}
+    assert set(found('p').values()) == expected
+    assert {'a.png', 's/b.png'} <= set(found('p/**/*.png').values())
+    assert len(found('p/**/*.png')) == len(
+        {os.path.realpath(Path(p).parent) + Path(p).name for p in found('p/**/*.png')}
+    )
+
+
+def test_the_output_folder_is_no_input(tree, tmp_path):
+    tree('p/a.png', 'p/out/a.png', 'p/out/s/b.png')
+    os.symlink(tmp_path / 'p/out', 'alias')
+    for output in ('p/out', 'alias', './p/../p/out/'):
+        assert list(found('p', output=output)) == ['p/a.png']
+        assert list(found('p/*', output=output)) == ['p/a.png']
+        assert list(found('p/**/*.png', output=output)) == ['p/a.png']
+    assert list(found('p', output='p')) == ['p/a.png', 'p/out/a.png', 'p/out/s/b.png']
+    assert list(found('p/out', output='p/out')) == ['p/out/a.png', 'p/out/s/b.png']
+
+
+def test_names_that_lead_to_nothing_are_told(tree):
+    tree('p/a.txt', 'q/.x.png')
+    os.mkfifo('q/pipe.png')
+    pictures, problems = find_pictures(['none.png', 'p', 'q', 'p/*.png', 'q*/[z]'], Path('out'))
+    assert not pictures
+    assert [(one.name, one.reason.split(' (')[0]) for one in problems] == [
+        ('none.png', 'no such file or folder'),
+        ('p', 'no pictures in this folder'),
+        ('q', 'no pictures in this folder'),
+        ('p/*.png', 'no picture matches this pattern'),
+        ('q*/[z]', 'no picture matches this pattern'),
+    ]

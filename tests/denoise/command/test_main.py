@@ -1,0 +1,267 @@
+"""The command on good pictures: what is written, kept, skipped and said."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from PIL.ExifTags import Base
+
+from amsnet_basicsr.images import read_photo
+from amsnet_basicsr.version import __version__
+from tests.conftest import noisy_picture
+from tests.denoise.run_command import picture, plain, tiny_weights
+from tests.images.pictures import ICC, XMP, exif, pixels
+
+COMMAND = [sys.executable, '-m', 'amsnet_basicsr.denoise']
+
+
+def test_folders_patterns_and_odd_names_as_a_process(tmp_path):
+    tiny_weights(tmp_path / 'net.safetensors')
+    names = ['a b.png', 'sub/zoë 写真.bmp', 'sub/deep/x[1].png', 'sub/two\nlines.png', '-o.png']
+    for number, name in enumerate(names):
+        picture(tmp_path / 'p' / name, seed=number)
+    picture(tmp_path / 'odd[1].png', seed=9)
+    command = [*COMMAND, 'p', 'odd[1].png', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'plain']
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding='utf-8', timeout=120)
+    assert (result.returncode, result.stderr) == (0, '')
+    for name in names:
+        assert np.array_equal(
+            read_photo(tmp_path / 'out' / name).pixels, plain(read_photo(tmp_path / 'p' / name).pixels)
+        )
+    assert (tmp_path / 'out/odd[1].png').exists()
+    lines = result.stdout.splitlines()
+    assert len(lines) == len(names) + 2 and lines[-1].startswith('6 denoised (')
+    assert any('two\\nlines.png' in line for line in lines)
+    assert sum(len(files) for _, _, files in os.walk(tmp_path / 'out')) == 6  # nothing temporary is left
+
+
+@pytest.mark.parametrize(
+    ('name', 'channels', 'dtype'),
+    [('a.png', 3, np.uint16), ('a.png', 1, np.uint16), ('a.tif', 3, np.uint16), ('a.png', 4, np.uint8),
+     ('a.tif', 4, np.uint16), ('a.png', 2, np.uint8), ('a.bmp', 1, np.uint8), ('a.tif', 3, np.uint8)],
+)  # fmt: skip
+def test_depth_channels_and_alpha_are_kept(run, tmp_path, name, channels, dtype):
+    data = pixels(24, 32, channels, dtype)
+    if name == 'a.tif':
+        tifffile.imwrite(name, data, photometric='rgb', extrasamples=['unassalpha'] if channels == 4 else None)
+    else:
+        from amsnet_basicsr.images import Photo, write_photo
+
+        alpha = data[..., -1] if channels in (2, 4) else None
+        write_photo(name, Photo(data if alpha is None else data[..., :-1].copy(), alpha))
+    assert run(name, '-o', 'out').status == 0
+    before, after = read_photo(name), read_photo(f'out/{name}')
+    assert after.pixels.dtype == dtype and after.pixels.shape == before.pixels.shape
+    # Of 65536 values; an 8 bit step in between would show as up to 128.
+    assert np.abs(after.pixels.astype(float) - plain(before.pixels)).max() <= 2
+    assert not np.array_equal(after.pixels, before.pixels)
+    assert np.array_equal(after.alpha, before.alpha) if before.alpha is not None else after.alpha is None
+
+
+@pytest.mark.parametrize('name', ['a.jpg', 'a.webp', 'a.png', 'a.tif'])
+def test_orientation_and_metadata(run, name):
+    extra = {} if name.endswith(('png', 'tif')) else {'xmp': XMP % 6}
+    picture(Path(name), exif=exif(6), icc_profile=ICC, quality=95, **extra)
+    assert run(name, '-o', 'out').status == 0
+    image = Image.open(f'out/{name}')
+    assert image.size == (24, 32) and image.info['icc_profile'] == ICC
+    assert image.getexif()[Base.Make] == 'Camera Works' and image.getexif().get(Base.Orientation, 1) == 1
+    expected = plain(read_photo(name).pixels).astype(float)
+    assert np.abs(read_photo(f'out/{name}').pixels - expected).mean() < (9 if extra else 0.1)
+
+
+def test_one_picture_to_a_named_file_in_another_format(run):
+    Image.fromarray(noisy_picture(24, 32, 0)).quantize(32).save('palette.gif')
+    assert run('palette.gif', '-o', 'new/clean.tif').status == 0
+    assert read_photo('new/clean.tif').pixels.shape == (24, 32, 3)
+    assert run('palette.gif', '-o', 'out').status == 0 and Path('out/palette.png').exists()
+    picture(Path('b.bmp'))
+    assert run('b.bmp', '-o', 'out', '--ext', 'jpg', '--suffix', '_clean', '--quality', '80').status == 0
+    assert Image.open('out/b_clean.jpg').format == 'JPEG'
+
+
+def test_what_the_format_cannot_keep_is_said(run):
+    tifffile.imwrite('deep.tif', pixels(dtype=np.uint16), photometric='rgb')
+    tifffile.imwrite('deep2.tif', pixels(dtype=np.uint16), photometric='rgb')
+    result = run('deep.tif', 'deep2.tif', '-o', 'out', '--ext', 'jpg')
+    assert result.status == 0 and result.err.count('16 bit are rounded to 8, as .jpg has no more') == 1
+    picture(Path('clear.png'))
+    Image.open('clear.png').convert('RGBA').save('opaque.png')
+    image = Image.open('clear.png')
+    image.putalpha(100)
+    image.save('clear.png')
+    result = run('clear.png', 'opaque.png', '-o', 'out', '--ext', 'jpg')
+    assert result.status == 1 and result.err.count('\n') == 1
+    assert 'out/clear.jpg: .jpg holds no alpha channel' in result.err
+    assert Path('out/opaque.jpg').exists() and not Path('out/clear.jpg').exists()
+
+
+def test_existing_outputs_are_skipped_and_counted(run):
+    picture(Path('p/a.png'))
+    picture(Path('p/b.png'), seed=1)
+    Path('out').mkdir()
+    Path('out/a.png').write_bytes(b'kept')
+    result = run('p', '-o', 'out')
+    assert result.status == 0 and Path('out/a.png').read_bytes() == b'kept' and Path('out/b.png').exists()
+    assert '1 denoised' in result.out and '1 skipped, as the output exists (--overwrite replaces it)' in result.out
+    # With nothing to do, no model is needed.
+    result = run('p', '-o', 'out', model=('--model', 'none.pth'))
+    assert result.status == 0 and result.out.startswith('0 denoised, 2 skipped')
+    assert run('p', '-o', 'out', '--overwrite').status == 0
+    assert np.array_equal(read_photo('out/a.png').pixels, plain(read_photo('p/a.png').pixels))
+
+
+def test_inputs_survive(run):
+    content = picture(Path('p/a.png')).read_bytes()
+    picture(Path('p/b.png'))
+    Path('link').symlink_to('p')
+    for arguments in (('p', '-o', 'p'), ('p/a.png', '-o', 'p/a.png'), ('p/a.png', 'p/b.png', '-o', 'link')):
+        result = run(*arguments, '--overwrite')
+        assert result.status == 2 and result.err.count('\n') == 1
+        assert 'is an input and would be written over' in result.err and result.out == ''
+    result = run('p/a.png', '--json', 'p/b.png', '-o', 'out')
+    assert result.status == 2 and 'the name must end in .json' in result.err
+    assert Path('p/a.png').read_bytes() == content and Path('p/b.png').read_bytes() == content
+
+
+def test_compare_and_gallery(run):
+    picture(Path('p/a.png'))
+    picture(Path('p/a.jpg'))
+    result = run('p', '-o', 'out', '--compare', '--gallery', 'out/index.html')
+    assert result.status == 0, result.err
+    both = read_photo('out/a_png_compare.png').pixels
+    assert np.array_equal(both[:, :32], read_photo('p/a.png').pixels)
+    assert np.array_equal(both[:, -32:], read_photo('out/a.png').pixels)
+    page = Path('out/index.html').read_text()
+    assert 'p/a.png' in page and 'p/a.jpg' in page
+    assert page.count('DnCNN, one pass') == 2 and 'seconds' in page
+    # The same command again, with one more picture: the page that is there stays, and so do the comparisons.
+    picture(Path('p/b.png'))
+    result = run('p', '-o', 'out', '--compare', '--gallery', 'out/index.html')
+    assert result.status == 0 and 'out/index.html exists: the pictures of this run go to out/index-2.html' in result.err
+    assert Path('out/index.html').read_text() == page
+    assert 'p/b.png' in Path('out/index-2.html').read_text() and 'p/a.png' not in Path('out/index-2.html').read_text()
+    (Path('q')).mkdir()
+    Path('q/bad.png').write_text('text')
+    assert run('q', '-o', 'new', '--gallery', 'page.html').status == 1
+    assert not Path('page.html').exists()  # an empty page is of no use
+
+
+def test_json(run):
+    picture(Path('p/a.png'))
+    Path('p/bad.png').write_text('text')
+    result = run('p', 'none.png', '-o', 'out', '--seed', '3', '--json')
+    content = json.loads(result.out)
+    assert result.status == content['exit_status'] == 1 and '1 denoised' in result.err
+    assert content['version'] == __version__ and content['settings']['seed'] == 3
+    assert content['model']['arch'] == 'DnCNN' and content['model']['scheme'] == 'plain'
+    assert content['counts'] == {'inputs': 3, 'denoised': 1, 'skipped': 0, 'failed': 2, 'not_begun': 0}
+    status = {file['input']: file['status'] for file in content['files']}
+    assert status == {'none.png': 'failed', 'p/a.png': 'denoised', 'p/bad.png': 'failed'}
+    done = next(file for file in content['files'] if file['status'] == 'denoised')
+    assert (done['output'], done['width'], done['height'], done['bits']) == ('out/a.png', 32, 24, 8)
+    assert content['megapixels'] == pytest.approx(32 * 24 / 1e6) and content['seconds'] > 0
+    # To a file: it may replace an earlier summary, and nothing else.
+    assert run('p/a.png', '-o', 'out', '--json', 'out/s.json').status == 0
+    assert json.loads(Path('out/s.json').read_text())['counts']['skipped'] == 1
+    assert run('p/a.png', '-o', 'out2', '--json', 'out/s.json').status == 0
+    assert json.loads(Path('out/s.json').read_text())['counts']['denoised'] == 1
+    Path('mine.json').write_text('{}')
+    assert run('p/a.png', '-o', 'out3', '--json', 'mine.json').status == 2
+    assert Path('mine.json').read_text() == '{}' and not Path('out3').exists()
+
+
+def test_settings_reach_the_denoiser(run):
+    picture(Path('a.png'), 64, 64)
+    noisy = read_photo('a.png').pixels
+
+    def result(*arguments: str, model: str = 'net.safetensors') -> np.ndarray:
+        assert run('a.png', '-o', 'a_out.png', '--overwrite', *arguments, model=('--model', model)).status == 0
+        return read_photo('a_out.png').pixels
+
+    assert np.array_equal(result('--scheme', 'plain'), plain(noisy))
+    assert np.array_equal(result('--scheme', 'plain', '--strength', '0'), noisy)
+    masked = result('--scheme', 'amsnet')
+    assert not np.array_equal(masked, plain(noisy))
+    assert np.array_equal(masked, result('--scheme', 'amsnet', '--no-refine', '--tile', '0', '--device', 'cpu'))
+    assert not np.array_equal(masked, result('--scheme', 'amsnet', '--seed', '1'))
+    assert not np.array_equal(masked, result('--scheme', 'amsnet', '--refine'))
+
+
+def test_quiet_says_errors_only(run):
+    picture(Path('a.png'))
+    result = run('a.png', 'none.png', '-o', 'out', '-q')
+    assert (result.status, result.out, result.err) == (1, '', 'amsnet-denoise: none.png: no such file or folder\n')
+
+
+def test_help_and_mistakes_are_told_without_pytorch(tmp_path):
+    program = """
+import sys
+from amsnet_basicsr.cli import main
+for line in ('--help', '--version', '', 'a.png', 'a.png -o b --strength 2', 'a.png -o out'):
+    print('status', main(line.split()), flush=True)
+sys.exit('torch' in sys.modules)
+"""
+    result = subprocess.run([sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0
+    assert [line for line in result.stdout.splitlines() if line.startswith('status')] == [
+        'status 0', 'status 0', 'status 2', 'status 2', 'status 2', 'status 1',
+    ]  # fmt: skip
+    assert result.stderr.count('\n') == 4 and '--strength: must be a number from 0 to 1' in result.stderr
+
+
+def _many(tmp_path: Path) -> list[str]:
+    tiny_weights(tmp_path / 'net.safetensors')
+    for number in range(60):
+        picture(tmp_path / 'p' / f'{number:02}.png', 200, 200, seed=number)
+    return [*COMMAND, 'p', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'amsnet', '--refine']
+
+
+def test_an_interruption_says_how_far_it_came_and_leaves_no_half_files(tmp_path):
+    process = subprocess.Popen(
+        [*_many(tmp_path), '--json', 's.json'], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline().startswith('[1/60]')
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 'amsnet-denoise: Interrupted: ' in err and 'not begun' in err and 'Traceback' not in err
+    counts = json.loads((tmp_path / 's.json').read_text())['counts']
+    written = sorted(os.listdir(tmp_path / 'out'))
+    assert 0 < counts['denoised'] == len(written) < 60 and counts['not_begun'] == 60 - len(written)
+    for name in written:
+        assert read_photo(tmp_path / 'out' / name).pixels.shape == (200, 200, 3)
+
+
+def test_a_reader_that_goes_away_stops_no_work(tmp_path):
+    tiny_weights(tmp_path / 'net.safetensors')
+    for number in range(5):
+        picture(tmp_path / 'p' / f'{number}.png', seed=number)
+    command = [*COMMAND, 'p', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'plain']
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=60) == 0 and err == ''
+    assert len(os.listdir(tmp_path / 'out')) == 5
+
+
+def test_comparisons_beside_the_originals_are_no_inputs_of_the_next_run(run):
+    picture(Path('p/a.png'))
+    picture(Path('p/a.jpg'))
+    command = ('p', '-o', 'p', '--suffix', '_clean')
+    assert run(*command, '--compare').status == 0
+    before = sorted(path.name for path in Path('p').iterdir())
+    assert len(before) == 6
+    for further in (('--compare',), ()):
+        result = run(*command, *further)
+        assert result.status == 0, result.err
+        assert sorted(path.name for path in Path('p').iterdir()) == before
+    Path('p/a_clean_png_compare.png').unlink()
+    assert 'get no comparison' in run(*command, '--compare').err

@@ -1,0 +1,168 @@
+"""The gallery in a real browser: the line moves, and nothing is loaded or goes wrong."""
+
+import shutil
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, write_gallery
+from amsnet_basicsr.images import Photo
+from tests.denoise.gallery.gallery_pictures import ODD_NAME, noise, plain
+
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome')
+RED, BLUE = (220, 30, 30), (30, 30, 220)
+
+
+@pytest.fixture(scope='module')
+def browser():
+    playwright = pytest.importorskip(
+        'playwright.sync_api', reason='playwright is not installed: pip install playwright'
+    )
+    executable = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if executable is None:
+        pytest.skip('there is no Chromium: install the package chromium')
+    with playwright.sync_playwright() as starter:
+        # Without its sandbox, which needs rights that containers don't give; the page is our own.
+        browser = starter.chromium.launch(executable_path=executable, args=['--no-sandbox'])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope='module')
+def gallery(tmp_path_factory):
+    """A page: a red picture that becomes blue, a small one, one pixel, strips."""
+    path = tmp_path_factory.mktemp('gallery') / 'page.html'
+    checks = np.full((24, 24, 3), RED, np.uint8)
+    checks[np.indices((24, 24)).sum(axis=0) % 2 == 0] = (250, 250, 250)
+    entries = [
+        GalleryEntry(ODD_NAME, plain(500, 700, RED), plain(500, 700, BLUE), {'seconds': '1.5'}),
+        GalleryEntry('small', Photo(checks), plain(24, 24, BLUE), {}),
+        *(GalleryEntry(f'{size}', noise(*size), noise(*size), {}) for size in ((1, 1), (1, 5000), (5000, 1))),
+        GalleryEntry('long_' * 60, noise(330, 330, 1), noise(330, 330, 1), {'long_' * 60: 'long_' * 60}),
+    ]
+    write_gallery(path, entries, 'Before & <after>')
+    return path
+
+
+@pytest.fixture
+def open_page(browser, gallery):
+    """Open the page; what the browser complains of or asks for is found at the end."""
+    complaints, contexts = [], []
+
+    def open_(**settings):
+        context = browser.new_context(**{'viewport': {'width': 1200, 'height': 900}, **settings})
+        contexts.append(context)
+        page = context.new_page()
+        page.on('console', lambda message: complaints.append(message.text))
+        page.on('pageerror', lambda error: complaints.append(str(error)))
+        page.on('request', lambda request: complaints.append(request.url) if not local(request.url) else None)
+        page.goto(gallery.as_uri())
+        return page
+
+    def local(url):
+        return url == gallery.as_uri() or url.startswith('data:')
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def colour_at(page, stage, across, down=0.3):
+    """The colour that is seen at a place of a picture, given as shares of its width and height."""
+    image = Image.open(BytesIO(stage.screenshot())).convert('RGB')
+    return np.array(image.getpixel((int(across * (image.width - 1)), int(down * (image.height - 1)))))
+
+
+def is_noisy(page, stage, across):
+    colour = colour_at(page, stage, across)
+    distances = [abs(colour - shown).max() for shown in (RED, BLUE)]
+    assert min(distances) < 30, colour
+    return bool(distances[0] < distances[1])
+
+
+def seen(page, stage):
+    """What is seen at a tenth, at 0.35, 0.65 and nine tenths of the width: whether it is the noisy picture."""
+    return [is_noisy(page, stage, across) for across in (0.1, 0.35, 0.65, 0.9)]
+
+
+def test_dragging_the_line_changes_what_is_shown(open_page):
+    page = open_page()
+    whole, detail = page.locator('figure').first.locator('.stage').all()
+    assert seen(page, whole) == seen(page, detail) == [True, True, False, False]
+    box = whole.bounding_box()
+    x, y = box['x'], box['y'] + 0.8 * box['height']
+    page.mouse.move(x + 0.5 * box['width'], y)
+    page.mouse.down()
+    page.mouse.move(x + 0.8 * box['width'], y, steps=3)
+    assert seen(page, whole) == seen(page, detail) == [True, True, True, False]
+    page.mouse.move(x + 0.2 * box['width'], y, steps=3)
+    page.mouse.move(x - 400, y)  # far outside, the line stays at the border
+    assert seen(page, whole) == [False] * 4
+    page.mouse.move(x + 0.2 * box['width'], y)
+    page.mouse.up()
+    page.mouse.move(x + 0.9 * box['width'], y)  # let go: nothing follows any more
+    assert seen(page, whole) == seen(page, detail) == [True, False, False, False]
+    # The other pictures have stayed.
+    assert page.locator('figure').nth(1).locator('input').input_value() == '50'
+
+
+def test_the_line_moves_by_keys(open_page):
+    page = open_page()
+    stage = page.locator('.stage').first
+    page.keyboard.press('Tab')
+    assert page.evaluate('document.activeElement.type') == 'range'
+    assert ODD_NAME in page.evaluate('document.activeElement.getAttribute("aria-label")')
+    for key, expected in (('End', [True] * 4), ('Home', [False] * 4)):
+        page.keyboard.press(key)
+        assert seen(page, stage) == expected
+    for _ in range(20):
+        page.keyboard.press('ArrowRight')
+    assert seen(page, stage) == [True, False, False, False]
+    assert stage.locator('input').get_attribute('aria-valuetext') == '20 % noisy'
+
+
+def test_a_finger_moves_the_line_on_a_phone(open_page):
+    page = open_page(viewport={'width': 360, 'height': 740}, has_touch=True, is_mobile=True)
+    stage = page.locator('.stage').first
+    box = stage.bounding_box()
+    page.touchscreen.tap(box['x'] + 0.8 * box['width'], box['y'] + 0.8 * box['height'])
+    assert seen(page, stage) == [True, True, True, False]
+    # The page fits the screen, with long names and strips on it.
+    assert page.evaluate('document.documentElement.scrollWidth') == 360
+
+
+def test_details_are_enlarged_pixel_by_pixel(open_page):
+    page = open_page()
+    figure = page.locator('figure').nth(1)
+    stage = figure.locator('.stage')
+    stage.locator('input').press('End')
+
+    def width_of_a_pixel():
+        row = np.asarray(Image.open(BytesIO(stage.screenshot())).convert('RGB'))[-20, :, 1].astype(int)
+        assert {value for value in np.unique(row[5:-5]) if 60 < value < 220} == set()  # sharp: no shade in between
+        edges = np.flatnonzero(abs(np.diff(row)) > 100)
+        return float(np.median(np.diff(edges)))
+
+    assert [button.inner_text() for button in figure.locator('button').all()] == ['13:1', '26:1', '52:1']
+    assert width_of_a_pixel() == 13
+    figure.get_by_role('button', name='26:1').click()
+    assert width_of_a_pixel() == 26
+    assert figure.locator('button[aria-pressed=true]').inner_text() == '26:1'
+
+
+def test_names_are_text_and_pictures_are_whole(open_page):
+    page = open_page()
+    assert page.title() == 'Before & <after>'
+    assert page.locator('h2').first.inner_text() == ODD_NAME
+    assert page.evaluate('[...document.images].every((image) => image.complete && image.naturalWidth > 0)')
+    assert page.evaluate('document.images.length') == 20
+
+
+@pytest.mark.parametrize(('scheme', 'dark'), [('light', False), ('dark', True)])
+def test_light_and_dark(open_page, scheme, dark):
+    page = open_page(color_scheme=scheme)
+    image = np.asarray(Image.open(BytesIO(page.screenshot())).convert('L'))
+    assert (image[3, 3] < 60) == dark and (image[3, 3] > 200) != dark

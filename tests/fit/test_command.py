@@ -1,0 +1,263 @@
+"""A whole tiny fit: killed, gone on with, used; and what it refuses."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from amsnet_basicsr.denoise.denoiser import Denoiser
+from amsnet_basicsr.fit import command as fit
+from amsnet_basicsr.fit.training import run_training
+from amsnet_basicsr.scheme import PartitionAverage
+from tests.conftest import REPOSITORY, noisy_picture
+
+pytestmark = pytest.mark.timeout(900)  # four trainings start; half a minute if the processor is free
+
+OPTIONS = ['--iterations', '40', '--width', '4', '--patch', '64', '--device', 'cpu', '--seed', '3']
+
+
+def photos_in(folder: Path, count: int = 5, size: tuple[int, int] = (70, 140)) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        cv2.imwrite(str(folder / f'IMG {number}.png'), noisy_picture(*size, number))
+    return folder
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert fit.main(list(map(str, arguments))) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count('\n') == 1 and captured.err.startswith('amsnet-denoise fit: '), captured.err
+    return captured.err
+
+
+def start(cwd: Path, *arguments: object) -> subprocess.Popen:
+    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    command = [sys.executable, '-m', 'amsnet_basicsr.fit.command', *map(str, arguments)]
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+@pytest.fixture(scope='module', autouse=True)
+def one_thread() -> Iterator[None]:
+    """All trainings of this file on one thread: the number of threads decides how sums are rounded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('OMP_NUM_THREADS', '1')
+        yield
+
+
+@pytest.fixture(scope='module')
+def work(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photographs in `photos`, others that can't be used, and a fit that was killed, then finished."""
+    folder = tmp_path_factory.mktemp('work')
+    photos = photos_in(folder / 'photos')
+    (photos / 'notes.txt').write_text('no picture')
+    (photos / 'torn.jpg').write_bytes(b'\xff\xd8\xff\xe0 torn')
+    cv2.imwrite(str(photos / 'tiny.png'), noisy_picture(20, 300, 9))
+    before = {path: path.read_bytes() for path in photos.iterdir()}
+
+    process = start(folder, 'photos', '-o', 'my model', *OPTIONS)
+    states = folder / 'my model' / 'experiments' / 'teacher' / 'training_states'
+    try:
+        while not list(states.glob('*.state')):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        training = psutil.Process(process.pid).children()
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert len(training) == 1 and psutil.wait_procs(training, timeout=60)[1] == []  # it ends with its parent
+    patches = {path: path.stat().st_mtime_ns for path in (folder / 'my model' / 'patches').rglob('*.png')}
+    # As if the power had gone while these were being written.
+    for torn in (states / '99.state', states.parent / 'models' / 'net_g_best.pth'):
+        torn.write_bytes(b'PK\x03\x04 torn')
+    (states.parent / 'models' / 'net_g_best.json').write_text(
+        '{"metric": "mask_l1", "dataset": "held-out", "value": 0}'
+    )
+
+    with (folder / 'output.txt').open('w') as output, contextlib.redirect_stdout(output):
+        assert fit.main([str(photos), '-o', str(folder / 'my model'), *OPTIONS]) == 0
+    assert patches == {path: path.stat().st_mtime_ns for path in (folder / 'my model' / 'patches').rglob('*.png')}
+    assert before == {path: path.read_bytes() for path in photos.iterdir()}
+    return folder
+
+
+def test_goes_on_after_a_kill(work):
+    output = (work / 'output.txt').read_text()
+    assert 'prepare: done before\nplan: done before\n' in output
+    record = json.loads((work / 'my model' / 'fit.json').read_text())
+    assert record['stages']['teacher']['runs'] == 2
+    assert all(stage['done'] for stage in record['stages'].values())
+    log = (work / 'my model' / 'teacher.log').read_text()
+    assert 'Resuming training from epoch' in log
+    assert not list((work / 'my model' / 'experiments').glob('*archived*'))
+    assert re.search(r'iter: +1,', log) and not re.search(r'iter: +[1-9],', log[log.index('Resuming training') :])
+
+
+def test_gives_what_an_undisturbed_run_gives(work):
+    assert fit.main([str(work / 'photos'), '-o', str(work / 'undisturbed'), *OPTIONS]) == 0
+    for name in ('teacher.safetensors', 'model.safetensors'):
+        killed, whole = (load_file(work / folder / name) for folder in ('my model', 'undisturbed'))
+        assert killed.keys() == whole.keys()
+        assert all(torch.equal(killed[key], whole[key]) for key in whole)
+
+
+def test_photographs_are_accounted_for(work):
+    report = (work / 'my model' / 'report.md').read_text()
+    assert 'Photographs: 5 used (1 of them held out), 2 left out' in report
+    assert 'tiny.png: too small: 300×20 pixels' in report and 'torn.jpg: damaged' in report
+    assert 'Patches: 8 to train on, 2 held out, of 64×64 pixels' in report
+    held_out = {path.name.split('_')[0] for path in (work / 'my model' / 'patches' / 'held_out').iterdir()}
+    trained = {path.name.split('_')[0] for path in (work / 'my model' / 'patches' / 'train').iterdir()}
+    assert len(held_out) == 1 and len(trained) == 4 and not held_out & trained
+    patch = cv2.imread(str(work / 'my model' / 'patches' / 'train' / 'photo0000_y00003_x00006.png'))
+    assert np.array_equal(patch, noisy_picture(70, 140, 0)[3:67, 6:70])
+
+
+def test_the_model_can_be_used(work):
+    model, weights = work / 'my model', work / 'my model' / 'experiments'
+    image = cv2.imread(str(work / 'photos' / 'IMG 0.png'))[..., ::-1]
+    student = Denoiser.from_pretrained(model, device='cpu')
+    assert (student.scheme, student.arch, student.notes) == ('plain', 'NAFNet', [])
+    trained = torch.load(weights / 'student' / 'models' / 'net_g_latest.pth', weights_only=True)['params_ema']
+    for name, value in student.net.state_dict().items():
+        assert torch.equal(value, trained[name])
+    assert student(image).shape == image.shape
+
+    teacher = Denoiser.from_pretrained(model / 'teacher.safetensors', device='cpu')
+    assert teacher.scheme == 'amsnet' and teacher.scheme_settings.refine == PartitionAverage(8)
+    record = json.loads((model / 'fit.json').read_text())['stages']
+    assert teacher.scheme_settings.stride == record['prepare']['test_stride']
+    # What the student learnt from is what the teacher says.
+    target = next((model / 'pairs' / 'train').iterdir())
+    noisy = cv2.imread(str(model / 'patches' / 'train' / target.name))
+    again = Denoiser.from_pretrained(model / 'teacher.safetensors', device='cpu', seed=3)(noisy[..., ::-1].copy())
+    assert np.abs(again[..., ::-1].astype(int) - cv2.imread(str(target))).max() <= 1
+
+
+def test_training_is_deterministic(work, tmp_path):
+    model = work / 'my model'
+    shutil.copy(model / 'student.yml', tmp_path)
+    for name in ('patches', 'pairs'):
+        shutil.copytree(model / name, tmp_path / name)
+    weights = Path('experiments', 'teacher', 'models')
+    shutil.copytree(model / weights, tmp_path / weights)
+    validations = []
+    run_training(tmp_path, 'student', 20, lambda *_: None, lambda *values: validations.append(values))
+    assert [iteration for iteration, _ in validations] == [10, 20]
+    latest = Path('experiments', 'student', 'models', 'net_g_latest.pth')
+    first, again = (torch.load(folder / latest, weights_only=True)['params_ema'] for folder in (model, tmp_path))
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+
+
+def test_pictures_show_the_progress(work):
+    pictures = work / 'my model' / 'progress'
+    assert {path.name for path in pictures.iterdir()} == {
+        'teacher_000020.png', 'teacher_000040.png', 'student_000010.png', 'student_000020.png', 'result.png'
+    }  # fmt: skip
+    result = cv2.imread(str(pictures / 'result.png'))
+    assert result.shape == (22 + 2 * 256 + 4, 3 * 256 + 2 * 4, 3)
+    held_out = sorted((work / 'my model' / 'patches' / 'held_out').iterdir())
+    noisy = cv2.imread(str(held_out[0])).repeat(4, 0).repeat(4, 1)
+    assert np.array_equal(result[22 : 22 + 256, :256], noisy)
+    denoised = Denoiser.from_pretrained(work / 'my model', device='cpu')(cv2.imread(str(held_out[0]))[..., ::-1].copy())
+    shown = result[22 : 22 + 256, -256:][::4, ::4, ::-1]
+    assert np.abs(shown.astype(int) - denoised).max() <= 1
+
+
+def test_a_finished_fit_is_left_alone(work, capsys):
+    model = work / 'my model'
+    before = {path: path.stat().st_mtime_ns for path in model.rglob('*')}
+    assert fit.main(['-o', str(model)]) == 0
+    assert fit.main([str(work / 'photos'), '-o', str(model), *OPTIONS]) == 0
+    assert capsys.readouterr().out.count('is finished') == 2
+    assert before == {path: path.stat().st_mtime_ns for path in model.rglob('*')}
+
+
+def test_other_settings_and_photographs_are_refused(work, capsys, tmp_path):
+    model = work / 'my model'
+    error = refused(capsys, work / 'photos', '-o', model, '--iterations', 8, '--width', 8, '--seed', 3)
+    assert '--width 8 instead of 4' in error and '--restart' in error and 'seed' not in error
+    error = refused(capsys, work / 'photos', '-o', model, '--minutes', 2)
+    assert '--minutes 2.0 instead of 15.0' in error
+    extra = tmp_path / 'extra.png'
+    cv2.imwrite(str(extra), noisy_picture(80, 80, 7))
+    assert 'extra.png is new' in refused(capsys, work / 'photos', extra, '-o', model)
+
+
+def test_restart_keeps_the_results_and_what_is_not_its_own(work, capsys, tmp_path, monkeypatch):
+    model = tmp_path / 'my model'
+    shutil.copytree(work / 'my model', model)
+    (model / 'mine.txt').write_text('mine')
+    weights = (model / 'model.safetensors').read_bytes()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('amsnet_basicsr.fit.stages.run_stages', stop)
+    assert fit.main(['-o', str(model), '--restart', '--iterations', '4']) == 130
+    assert 'the same command goes on' in capsys.readouterr().err
+    assert {path.name for path in model.iterdir()} == {'mine.txt', 'previous-1', 'fit.json'}
+    assert (model / 'previous-1' / 'model.safetensors').read_bytes() == weights
+    assert json.loads((model / 'fit.json').read_text())['settings']['iterations'] == 4
+
+
+def test_bad_input_is_told_in_one_line_before_any_work(work, capsys, tmp_path):
+    out = tmp_path / 'out'
+    (tmp_path / 'empty').mkdir()
+    cv2.imwrite(str(tmp_path / 'small.png'), noisy_picture(40, 500, 0))
+    (tmp_path / 'text.png').write_text('no picture')
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'letter.txt').write_text('mine')
+    photo = work / 'photos' / 'IMG 0.png'
+
+    assert 'give photographs' in refused(capsys, '-o', out)
+    assert 'missing: no such file' in refused(capsys, 'missing', '-o', out)
+    assert 'empty: no pictures' in refused(capsys, tmp_path / 'empty', '-o', out)
+    assert 'letter' not in refused(capsys, photo, '-o', tmp_path / 'mine')
+    assert 'small.png is a file' in refused(capsys, photo, '-o', tmp_path / 'small.png')
+    assert '--patch must be at least 64' in refused(capsys, photo, '-o', out, '--patch', 32)
+    assert 'no such file' in refused(capsys, photo, '-o', out, '--init', tmp_path / 'no.pth')
+    teacher = work / 'my model' / 'teacher.safetensors'
+    assert '(width 4); give --width 4' in refused(capsys, photo, '-o', out, '--init', teacher)
+    if not torch.cuda.is_available():
+        assert '--device cpu does' in refused(capsys, photo, '-o', out, '--device', 'cuda')
+    assert not out.exists()
+    for argument in (['--iterations', '0'], ['--minutes', 'x'], ['--minutes', '3', '--iterations', '3']):
+        with pytest.raises(SystemExit) as stopped:
+            fit.main([str(photo), '-o', str(out), *argument])
+        assert stopped.value.code == 2 and not out.exists()
+    capsys.readouterr()
+
+    assert 'none of 1 pictures can be used; ' in refused(capsys, tmp_path / 'small.png', '-o', tmp_path / 'a')
+    # Nothing has been trained, so another try there is free to have other photographs.
+    assert 'text.png: not a picture' in refused(capsys, tmp_path / 'text.png', '-o', tmp_path / 'a')
+    assert (tmp_path / 'mine' / 'letter.txt').read_text() == 'mine'
+
+
+def test_a_full_disk_is_told_before_anything_is_written(work, capsys, tmp_path):
+    # More patches of a wider network than any disk holds.
+    error = refused(capsys, work / 'photos', '-o', tmp_path / 'out', '--width', 10**6)
+    assert 'are needed' in error and 'free' in error
+    assert not (tmp_path / 'out' / 'fit.json').exists()
+
+
+def test_another_run_is_kept_out(work, capsys):
+    from amsnet_basicsr.prepare.whole_output import only_run
+
+    with only_run(work / 'my model'):
+        assert 'another run is writing' in refused(capsys, '-o', work / 'my model')

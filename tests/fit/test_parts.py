@@ -1,0 +1,259 @@
+"""Parts of a fit: which patches are cut, which strides are taken, how time is shared out."""
+
+import itertools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from amsnet_basicsr.archs import NAFNet
+from amsnet_basicsr.denoise.load_model import SHIPPED, TEACHER
+from amsnet_basicsr.fit import command as fit
+from amsnet_basicsr.fit.options import Training, student_options, teacher_options
+from amsnet_basicsr.fit.photos import (
+    Surveyed,
+    as_rgb,
+    choose_strides,
+    find_photos,
+    plan_cuts,
+    survey,
+    thin_out,
+    write_patches,
+)
+from amsnet_basicsr.fit.plan import Costs, crop_size, make_plan, network_options
+from amsnet_basicsr.fit.report import neighbour_loss
+from amsnet_basicsr.fit.stages import read_init, student_start
+from amsnet_basicsr.fit.state import FitError, Record, Settings
+from amsnet_basicsr.fit.targets import choose_patches
+from amsnet_basicsr.images import Photo
+from amsnet_basicsr.options.reader import OptionsLoader
+from amsnet_basicsr.prepare.noise_correlation import noise_spectra
+from tests.conftest import noisy_picture
+
+
+def photos(*sizes: tuple[int, int]) -> list[Surveyed]:
+    return [Surveyed(Path(f'{number}.png'), *size) for number, size in enumerate(sizes)]
+
+
+def test_finds_photographs_once_and_not_its_own_patches(tmp_path, monkeypatch):
+    for name in ('a.png', 'sub/b.JPG', 'sub/.hidden.png', 'sub/c.txt', 'model/patches/train/d.png'):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'')
+    monkeypatch.chdir(tmp_path)
+    found = find_photos(['.', 'a.png', str(tmp_path / 'sub' / '*')], Path('model'))
+    assert found == [tmp_path / 'a.png', tmp_path / 'sub' / 'b.JPG']
+    with pytest.raises(FitError, match='no pictures but those in'):
+        find_photos(['model'], Path('model'))
+    with pytest.raises(FitError, match=r'missing\.png: no such file'):
+        find_photos(['a.png', 'missing.png'], Path('model'))
+
+
+def test_thinned_out_evenly():
+    paths = [Path(f'{number:03}') for number in range(100)]
+    assert thin_out(paths, 4) == [Path('012'), Path('037'), Path('062'), Path('087')]
+    assert thin_out(paths, 100) == paths
+
+
+@pytest.mark.parametrize(
+    'sizes', [[(300, 512)], [(256, 256)], [(128, 130)], [(600, 900), (300, 300)], [(256, 256)] * 9, [(700, 500)] * 40]
+)
+def test_held_out_patches_are_never_trained_on(sizes):
+    given = photos(*sizes)
+    size, cuts = plan_cuts(given, 256, 50, seed=0)
+    assert size % 16 == 0 and 64 <= size <= 256
+    assert plan_cuts(given, 256, 50, seed=0) == (size, cuts)
+    trained, held_out = ([len(getattr(cut, name)) for cut in cuts] for name in ('train', 'held_out'))
+    assert 1 <= sum(held_out) <= 8 and 1 <= sum(trained) <= 50
+    for cut in cuts:
+        for top, left in (*cut.train, *cut.held_out):
+            assert 0 <= top <= cut.photo.height - size and 0 <= left <= cut.photo.width - size
+        for (a, b), (c, d) in itertools.combinations((*cut.train, *cut.held_out), 2):
+            assert abs(a - c) >= size or abs(b - d) >= size
+    if len(sizes) >= 4:
+        assert not any(map(min, zip(trained, held_out, strict=True)))  # whole photographs are held out
+
+
+def test_patches_are_shared_out_among_the_photographs():
+    _, cuts = plan_cuts(photos(*[(256, 256)] * 4, *[(2560, 2560)] * 4), 256, 43, seed=1)
+    counts = [len(cut.train) for cut in cuts if cut.train]
+    assert sum(counts) == 43 and counts[:3] == [1, 1, 1] and min(counts[-3:]) >= 9
+
+
+def test_too_little_to_train_on_is_refused():
+    with pytest.raises(FitError, match='too small to train on'):
+        plan_cuts(photos((64, 100)), 256, 50, seed=0)
+
+
+def test_other_kinds_of_pictures_become_rgb():
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+    assert np.array_equal(as_rgb(Photo(grey)), np.dstack([grey] * 3))
+    deep = np.full((2, 2, 3), 65535 // 2, np.uint16)
+    assert as_rgb(Photo(deep)).dtype == np.uint8 and (as_rgb(Photo(deep)) == 127).all()
+
+
+def test_flat_patches_are_left_out_and_one_is_always_held_out(tmp_path):
+    picture = noisy_picture(128, 256, 0)
+    path = tmp_path / 'a.png'
+    size, cuts = plan_cuts([Surveyed(path, 128, 256)], 64, 100, seed=0)
+    (top, left), *others = cuts[0].held_out
+    assert size == 64 and not others and len(cuts[0].train) == 7
+    picture[top : top + 64, left : left + 64] = 255
+    cv2.imwrite(str(path), picture)
+    for _ in range(2):  # a second time changes nothing
+        assert write_patches(cuts, size, tmp_path / 'patches', lambda done: None) == (6, 1)
+    names = [file.name for file in (tmp_path / 'patches').rglob('*.png')]
+    assert len(set(names)) == 7 and f'photo0000_y{top:05d}_x{left:05d}.png' not in names
+
+
+def test_strides_follow_the_noise():
+    rng = np.random.default_rng(0)
+    white = rng.normal(0, 0.1, (3, 400, 400))
+    blurred = np.stack([cv2.blur(channel, (3, 3)) for channel in white]) * 3
+
+    def strides(noise, **given):
+        picture = np.clip(0.5 + noise.transpose(1, 2, 0), 0, 1).astype(np.float32)
+        return choose_strides([noise_spectra(picture)], **given)
+
+    assert (strides(white).train, strides(white).test) == (1, 1)
+    assert (strides(blurred).train, strides(blurred).test) == (3, 2)
+    given = strides(white, train=4)
+    assert (given.train, given.test) == (4, 1) and 'train stride 4 as given' in given.reason
+    unknown = choose_strides([])
+    assert (unknown.train, unknown.test) == (5, 2) and 'the usual 5' in unknown.reason
+
+
+def test_survey_says_why_a_picture_is_left_out(tmp_path):
+    (tmp_path / 'empty.jpg').write_bytes(b'')
+    cv2.imwrite(str(tmp_path / 'good.png'), noisy_picture(70, 90, 0))
+    cv2.imwrite(str(tmp_path / 'strip.png'), noisy_picture(1, 500, 0))
+    usable, left_out, spectra = survey(sorted(tmp_path.iterdir()), lambda done: None)
+    assert [(photo.path.name, photo.height, photo.width) for photo in usable] == [('good.png', 70, 90)]
+    assert {Path(name).name: why.split(':')[0] for name, why in left_out.items()} == {
+        'empty.jpg': 'the file is empty', 'strip.png': 'too small'
+    }  # fmt: skip
+    assert len(spectra) == 1
+
+
+def test_time_is_shared_out_and_the_number_of_steps_fixes_all():
+    costs = Costs(teacher=0.25, student=0.3, patch=1.7)
+    plan = make_plan(costs, available=1000, held_out=8, minutes=15, iterations=None)
+    assert 0.9 * 15 * 60 < plan.seconds <= 15 * 60 and plan.student == plan.teacher // 2
+    slower = Costs(teacher=1.0, student=1.0, patch=1.0)
+    again = make_plan(slower, available=1000, held_out=8, minutes=1, iterations=plan.teacher)
+    assert (again.teacher, again.student, again.patches) == (plan.teacher, plan.student, plan.patches)
+    assert make_plan(costs, 7, 1, 15, None).patches == 7
+    with pytest.raises(FitError, match=r'1 minutes are too few here: --minutes .* is the least') as error:
+        make_plan(costs, 1000, 8, 1, None)
+    least = float(str(error.value).split('--minutes ')[1].split()[0])
+    assert make_plan(costs, 1000, 8, least, None).seconds <= least * 60
+
+
+@pytest.mark.parametrize(
+    ('patch', 'stride', 'wanted', 'crop'),
+    [
+        (256, 5, 160, 160),
+        (256, 5, 120, 120),
+        (256, 3, 160, 144),
+        (128, 5, 160, 120),
+        (64, 8, 120, 64),
+        (64, 5, 120, 40),
+    ],
+)
+def test_crops_fit_stride_and_network(patch, stride, wanted, crop):
+    assert crop_size(patch, stride, wanted) == crop
+
+
+def test_options_read_as_meant():
+    training = Training(1800, 160, 2, 90, network_options(16), None, 7, False, 0, 0.25)
+    teacher = yaml.load(teacher_options(training, (5, 2), 'noise: # odd, {text}'), Loader=OptionsLoader)
+    assert teacher['scheme'] == {'train_stride': 5, 'test_stride': 2, 'branches': 2}
+    assert teacher['network_g'] == {'type': 'NAFNet', **network_options(16)}
+    assert teacher['path']['pretrain_network_g'] is None and teacher['manual_seed'] == 7
+    assert teacher['train']['scheduler']['periods'] == [1800] and teacher['train']['optim_g']['lr'] == 2e-3
+    student = yaml.load(student_options(training, 16, 2e-3), Loader=OptionsLoader)
+    assert student['model_type'] == 'SRModel' and student['datasets']['train']['io_backend'] == {'type': 'disk'}
+    assert teacher['logger']['save_checkpoint_freq'] == 360  # every 90 seconds
+
+
+def test_student_learns_from_all_photographs(tmp_path):
+    for number in range(10):
+        (tmp_path / f'{number}.png').write_bytes(b'')
+    assert [path.name for path in choose_patches(tmp_path, 5)] == ['1.png', '3.png', '5.png', '7.png', '9.png']
+    assert len(choose_patches(tmp_path, 10)) == 10
+
+
+def test_neighbours_predict_a_plane_and_not_noise():
+    ramp = np.tile(np.arange(100, dtype=np.uint8)[:, None, None], (1, 100, 3))
+    assert neighbour_loss(ramp[:, ::-1], 2) < 0.5 / 255
+    noise = np.random.default_rng(0).normal(128, 20, (100, 100, 3)).astype(np.uint8)
+    expected = 20 * (1 + 1 / 8) ** 0.5 * (2 / np.pi) ** 0.5 / 255
+    assert neighbour_loss(noise, 1) == pytest.approx(expected, rel=0.03)
+
+
+def test_record_of_another_program_is_refused(tmp_path):
+    (tmp_path / 'fit.json').write_text('{"made_by": "someone else"}')
+    with pytest.raises(FitError, match='damaged or of another version'):
+        Record.read(tmp_path)
+
+
+def test_record_survives_and_adds_up(tmp_path):
+    record = Record.begin(tmp_path, Settings(width=8), [['a.png', 5]])
+    with pytest.raises(KeyError), record.stage('prepare') as facts:
+        facts['found'] = 3
+        raise KeyError
+    again = Record.read(tmp_path)
+    assert again.settings == Settings(width=8) and again.photos == [['a.png', 5]] and not again.done('prepare')
+    with again.stage('prepare'):
+        pass
+    final = Record.read(tmp_path).facts('prepare')
+    assert final['done'] and final['runs'] == 2 and final['found'] == 3 and final['seconds'] >= 0
+
+
+def test_the_shipped_teacher_is_where_a_fit_starts_unless_told_otherwise(tmp_path):
+    photos = [['a.png', 1]]
+    for number, (settings, expected) in enumerate(
+        [
+            (Settings(), str(SHIPPED / TEACHER)),
+            (Settings(init='none'), 'none'),
+            (Settings(width=8), None),
+        ]
+    ):
+        record = fit._begin(tmp_path / str(number), settings, photos)
+        assert record.settings.init == expected
+        weights = read_init(record.settings)
+        assert (weights is None) == (expected in (None, 'none'))
+    network, pretrained = student_start(record)
+    assert (network, pretrained) == (network_options(8), 'experiments/teacher/models/net_g_best.pth')
+    record = fit._begin(tmp_path / 'shipped', Settings(), photos)
+    network, pretrained = student_start(record)
+    net = NAFNet(**network)
+    net.load_state_dict(torch.load(record.folder / pretrained)['params'])  # what BasicSR will do
+    weights = read_init(Settings(init=str(SHIPPED / TEACHER)))
+    assert {value.dtype for value in weights.values()} == {torch.float32}
+
+
+def begun(folder: Path, *arguments: str) -> int:
+    return fit.main([*arguments, '-o', str(folder)])
+
+
+def test_a_mistake_leaves_the_work_of_a_fit_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fit, '_run', lambda record, args: 0)  # begin, and no more
+    photo = tmp_path / 'a.png'
+    cv2.imwrite(str(photo), noisy_picture(96, 96, 0))
+    folder = tmp_path / 'm'
+    assert begun(folder, str(photo), '--seed', '7') == 0
+    (folder / 'patches').mkdir()
+    (folder / 'teacher.safetensors').write_bytes(b'of a fit')
+    for wrong in (str(tmp_path / 'typo.safetensors'), str(folder / 'teacher.safetensors')):
+        assert begun(folder, '--restart', '--init', wrong) == 1
+        assert '--init' in capsys.readouterr().err and (folder / 'patches').is_dir()
+    # Another width has no shipped teacher to start from; what else was said stays.
+    assert begun(folder, '--width', '8') == 0
+    record = Record.read(folder)
+    assert record.settings == Settings(width=8, seed=7)
+    assert begun(folder, '--restart', '--patch', '128') == 0
+    assert Record.read(folder).settings == Settings(width=8, seed=7, patch=128)

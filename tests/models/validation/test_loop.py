@@ -1,0 +1,275 @@
+"""The validation loop on datasets made of tensors."""
+
+import json
+import threading
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from amsnet_basicsr.models.validation.image_names import distinct_name
+from amsnet_basicsr.models.validation.images import names_of_block, picture_strip
+from amsnet_basicsr.models.validation.overlap import Behind, read_ahead
+from tests.models.test_amsnet_model import build
+from tests.pipeline.options import PSNR
+
+
+class Pictures(Dataset):
+    """Pictures of given names, with or without ground truth."""
+
+    def __init__(self, paths: list[str], with_gt: bool = False, name: str = 'set') -> None:
+        self.opt, self.paths, self.with_gt = {'name': name}, paths, with_gt
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> dict:
+        picture = torch.full((3, 16, 20), 0.1 * (index + 1))
+        truth = {'gt': picture, 'gt_path': self.paths[index]} if self.with_gt else {}
+        return {'lq': picture, 'lq_path': self.paths[index], **truth}
+
+
+class NoisyPairs(Dataset):
+    """Pairs of several sizes; neighbours are often alike. One of them may be unreadable."""
+
+    sizes = ((16, 20), (16, 20), (20, 16), (20, 16), (20, 16), (16, 20), (17, 23))
+
+    def __init__(self, count: int = 7, unreadable: int | None = None) -> None:
+        self.opt, self.count, self.unreadable = {'name': 'pairs'}, count, unreadable
+        self.paths = [f'{"ab"[number % 2]}/{number // 2}.png' for number in range(count)]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict:
+        if index == self.unreadable:
+            raise ValueError(f'{self.paths[index]} cannot be read')
+        generator = torch.Generator().manual_seed(index)
+        clean = torch.rand((3, 1, 1), generator=generator).expand(3, *self.sizes[index]).clone()
+        noisy = (clean + 0.1 * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
+        return {'lq': noisy, 'gt': clean, 'lq_path': self.paths[index], 'gt_path': self.paths[index]}
+
+
+def no_thread_is_left() -> bool:
+    return not [thread for thread in threading.enumerate() if thread.name.startswith(('read-ahead', 'behind'))]
+
+
+@pytest.fixture
+def model(tmp_path):
+    model = build(tmp_path)
+    model.opt['val'] = {'val_freq': 1, 'strip': 0, 'metrics': {'psnr': dict(PSNR)}}
+    return model
+
+
+def validate(model, pictures, current_iter=1, save_img=True):
+    model.nondist_validation(DataLoader(pictures), current_iter, None, save_img)
+
+
+def test_equal_names_in_different_folders_keep_their_own_pictures(model, tmp_path):
+    validate(model, Pictures(['a/x.png', 'b/x.png', 'b/y.png']))
+    validate(model, Pictures(['c/x.png'], name='other'))
+    assert {path.name for path in (tmp_path / 'set').iterdir()} == {'x', 'x_2', 'y'}
+    paths = ('set/x/x_1.png', 'set/x_2/x_2_1.png', 'other/x/x_1.png')
+    first, second, third = (cv2.imread(str(tmp_path / path)) for path in paths)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, third)
+
+
+def test_nan_is_an_error_not_black(model):
+    for parameter in model.net_g_ema.parameters():
+        parameter.data.fill_(float('nan'))
+    with pytest.raises(ValueError, match="NaN or infinite values for x of 'set'"):
+        validate(model, Pictures(['x.png']))
+
+
+def test_empty_set_is_an_error(model):
+    with pytest.raises(ValueError, match='holds no image'):
+        validate(model, Pictures([]))
+
+
+def test_best_networks_are_kept_by_the_chosen_metric(model, tmp_path):
+    model.opt['val'].update(metrics={'mask_l1': {'type': 'calculate_mask_l1'}, 'psnr': dict(PSNR)}, save_best='mask_l1')
+    best = tmp_path / 'net_g_best.pth'
+
+    def first_weight() -> torch.Tensor:
+        return next(iter(torch.load(best, weights_only=True)['params_ema'].values()))
+
+    validate(model, Pictures(['x.png']), 1)
+    kept = first_weight()
+    for parameter in model.net_g_ema.parameters():
+        parameter.data.mul_(20)  # worse
+    validate(model, Pictures(['x.png']), 2)
+    assert torch.equal(first_weight(), kept)
+    assert model.best_metric_results['set']['mask_l1']['iter'] == 1
+    for parameter in model.net_g_ema.parameters():
+        parameter.data.zero_()
+    model.net_g_ema.model[-1].bias.data.fill_(-0.1)  # exactly right: DnCNN subtracts what it predicts
+    validate(model, Pictures(['x.png']), 3)
+    assert not torch.equal(first_weight(), kept)
+    validate(model, Pictures(['x.png'], name='another'), 4)  # not the judge
+    assert model.best_metric_results['set']['mask_l1'] == {'better': 'lower', 'val': pytest.approx(0), 'iter': 3}
+    record = json.loads((tmp_path / 'net_g_best.json').read_text())
+    assert record == {'metric': 'mask_l1', 'dataset': 'set', 'value': pytest.approx(0), 'iteration': 3}
+
+
+def test_best_networks_outlive_a_restart(model, tmp_path):
+    model.opt['val'].update(metrics={'mask_l1': {'type': 'calculate_mask_l1'}}, save_best='mask_l1')
+    validate(model, Pictures(['x.png']), 1)
+    kept = (tmp_path / 'net_g_best.pth').read_bytes()
+    del model.best_metric_results  # as in a new process
+    for parameter in model.net_g_ema.parameters():
+        parameter.data.mul_(20)  # worse
+    validate(model, Pictures(['x.png']), 2)
+    assert (tmp_path / 'net_g_best.pth').read_bytes() == kept
+
+
+def test_a_metric_without_its_settings_is_an_error_not_left_out(model):
+    model.opt['val']['metrics'] = {'psnr': {'type': 'calculate_psnr'}}
+    with pytest.raises(TypeError, match='crop_border'):
+        validate(model, Pictures(['x.png'], with_gt=True))
+
+
+def test_sets_with_and_without_ground_truth(model):
+    validate(model, Pictures(['x.png'], with_gt=True, name='pairs'))
+    assert set(model.metric_results) == {'psnr'}
+    del model.metric_results
+    validate(model, Pictures(['x.png'], name='noisy'))
+    assert not hasattr(model, 'metric_results')
+
+
+@pytest.mark.parametrize('refine', [None, {'type': 'R3', 'samples': 3}, {'type': 'PartitionAverage', 'samples': 2}])
+def test_the_batch_changes_nothing(tmp_path, refine):
+    model = build(tmp_path, scheme={'refine': refine})
+    metrics = {'psnr': dict(PSNR), 'mask_l1': {'type': 'calculate_mask_l1'}}
+    model.opt['val'] = {'val_freq': 1, 'strip': 3, 'metrics': metrics}
+    images, found, batches, test = NoisyPairs(), {}, [], model.test
+
+    def watched_test() -> None:
+        batches[-1].append(len(model.lq))
+        test()
+
+    model.test = watched_test
+    for size in (1, 3, 7):
+        model.opt['val']['batch_size'] = size
+        model.opt['path']['visualization'] = str(tmp_path / str(size))
+        batches.append([])
+        random = torch.get_rng_state()
+        loader = DataLoader(images, generator=torch.Generator())
+        model.nondist_validation(loader, 1, None, True)
+        assert torch.equal(torch.get_rng_state(), random)  # or a resumed training would not go on exactly
+        pictures = {
+            path.relative_to(tmp_path / str(size)): cv2.imread(str(path)).astype(int)
+            for path in (tmp_path / str(size)).rglob('*.png')
+        }
+        found[size] = dict(model.metric_results), pictures
+    assert batches == [[1] * 7, [2, 1, 2, 1, 1], [2, 3, 1, 1]]
+    expected_figures, expected_pictures = found[1]
+    assert len(expected_pictures) == 7 + 3
+    for figures, pictures in found.values():
+        assert figures == pytest.approx(expected_figures, rel=1e-4)
+        assert pictures.keys() == expected_pictures.keys()
+        assert all(abs(picture - expected_pictures[path]).max() <= 1 for path, picture in pictures.items())
+
+
+def test_figures_are_those_of_each_image_by_itself(model):
+    model.opt['val'].update(batch_size=3)
+    images = NoisyPairs()
+    model.nondist_validation(DataLoader(images), 1, None, False)
+    alone = []
+    for index in range(len(images)):
+        item = images[index]
+        model.feed_data({'lq': item['lq'][None], 'lq_path': ['x']})
+        model.test()
+        error = model.output[0].clamp(0, 1).mul(255).round() - item['gt'].mul(255).round()
+        alone.append(10 * np.log10(255**2 / error.double().square().mean().item()))
+    assert model.metric_results['psnr'] == pytest.approx(np.mean(alone), abs=1e-3)
+
+
+@pytest.mark.parametrize('size', [1, 3])
+def test_an_unreadable_image_ends_it_after_those_before(model, tmp_path, size):
+    model.opt['val']['batch_size'] = size
+    with pytest.raises(ValueError, match=r'^b/1\.png cannot be read$'):
+        model.nondist_validation(DataLoader(NoisyPairs(unreadable=3)), 1, None, True)
+    assert no_thread_is_left()
+    assert len(list((tmp_path / 'pairs').rglob('*.png'))) == 3
+    assert not hasattr(model, 'metric_results')
+
+
+def test_no_thread_is_left_after_a_stop_or_a_bad_result(model):
+    class Stopped(Exception):  # noqa: N818 (as the training's)
+        pass
+
+    asked = []
+
+    def stop_if_asked() -> None:
+        asked.append(None)
+        if len(asked) == 3:
+            raise Stopped
+
+    model.stop_if_asked = stop_if_asked
+    with pytest.raises(Stopped):
+        model.nondist_validation(DataLoader(NoisyPairs()), 1, None, False)
+    assert no_thread_is_left()
+    model.test = lambda: setattr(model, 'output', model.lq * float('inf'))
+    with pytest.raises(ValueError, match="NaN or infinite values for 0 of 'pairs'"):
+        model.nondist_validation(DataLoader(NoisyPairs()), 1, None, False)
+    assert no_thread_is_left()
+
+
+def test_no_more_is_read_than_asked_for_and_the_rest_of_the_bound():
+    read = []
+
+    def items():
+        for number in range(20):
+            read.append(number)
+            yield number
+
+    ahead = read_ahead(items(), 3)
+    for number, item in zip(range(10), ahead):  # noqa: B905 (stops there)
+        assert item == number and len(read) <= number + 1 + 3
+    ahead.close()
+    assert len(read) <= 10 + 3 and no_thread_is_left()
+
+
+def test_results_come_in_order_and_their_number_is_bounded():
+    may_end = [threading.Event() for _ in range(3)]
+
+    def work(number: int) -> int:
+        assert may_end[number].wait(10)
+        return number
+
+    with Behind[int](2) as behind:
+        behind.hand_over(work, 0)
+        behind.hand_over(work, 1)
+        assert behind.finished() == []
+        may_end[0].set()
+        behind.hand_over(work, 2)  # waits for the first
+        may_end[2].set()
+        assert behind.finished() == [0]
+        may_end[1].set()
+        assert behind.rest() == [1, 2]
+    assert no_thread_is_left()
+
+
+@pytest.mark.parametrize('processes', [1, 2, 3])
+@pytest.mark.parametrize('size', [1, 2])
+def test_processes_that_share_images_name_them_as_one_does(processes, size):
+    paths = ['a/x.png', 'b/x.png', 'x_2.png', 'y.png', 'c/x.png', 'c/y.png', 'z.png']
+    taken: dict = {}
+    expected = {number: distinct_name(path, taken, owner=number) for number, path in enumerate(paths)}
+    names, found = {}, {}
+    for first in range(0, len(paths), size * processes):
+        block = paths[first : first + size * processes]
+        for process, named in enumerate(names_of_block([block[i::processes] for i in range(processes)], first, names)):
+            assert all(number % processes == process for number in named)
+            found.update(named)
+    assert found == expected
+
+
+def test_strip_is_side_by_side():
+    left, right = np.zeros((5, 6, 3), np.uint8), np.full((5, 6, 3), 7, np.uint8)
+    strip = picture_strip([left, right])
+    assert strip.shape == (5, 16, 3)
+    assert (strip[:, 6:10] == 255).all() and (strip[:, 10:] == 7).all()

@@ -1,0 +1,67 @@
+"""Validation of BasicSR's own models: no result is written over another, or as black where there is none."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from amsnet_basicsr import plugin  # noqa: F401 (registers)
+from amsnet_basicsr.models.validation.image_names import distinct_name
+from amsnet_basicsr.patches.sr_validation import guard_validation
+from tests.models.validation.test_loop import Pictures
+from tests.pipeline.options import train_options
+
+from basicsr.models import build_model  # isort: skip
+
+
+def model(folder, is_train: bool):
+    guard_validation()
+    options = train_options(folder, model_type='SRModel')
+    options['train']['pixel_opt'] = {'type': 'L1Loss'}
+    options['train'].pop('mask_opt')
+    options['train'].pop('ema_decay')
+    options.update(num_gpu=0, is_train=is_train, dist=False, rank=0, world_size=1)
+    options['path'] = {'models': str(folder), 'visualization': str(folder)}
+    options['val'] = {'val_freq': 1, 'suffix': None}
+    return build_model(options)
+
+
+def validate(subject, pictures):
+    subject.validation(DataLoader(pictures), 1, None, save_img=True)
+
+
+def test_every_image_of_a_training_gets_a_file_of_its_own(tmp_path):
+    subject = model(tmp_path, is_train=True)
+    for _ in range(2):  # the next validation writes to the same places
+        validate(subject, Pictures(['a/1.png', 'b/1.png', 'b/1.jpg', 'a.b.png', 'a.c.png', 'caf\udce9.png']))
+        validate(subject, Pictures(['c/1.png', 'c/2.png'], name='another set'))
+    expected = ['1', '1_2', '1_3', '1_4', '2', 'a.b', 'a.c', 'caf\\xe9']
+    assert sorted(path.name for path in tmp_path.iterdir()) == expected
+    written = [cv2.imread(str(tmp_path / name / f'{name}_1.png')) for name in ('1', '1_2', '1_3')]
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not np.array_equal(written[one], written[other])
+
+
+def test_sets_of_a_test_keep_their_names(tmp_path):
+    subject = model(tmp_path, is_train=False)
+    validate(subject, Pictures(['a/1.png', 'b/1.png']))
+    validate(subject, Pictures(['c/1.png'], name='another'))
+    files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*.png'))
+    assert files == ['another/1_tiny.png', 'set/1_2_tiny.png', 'set/1_tiny.png']
+
+
+def test_nan_is_an_error_not_black(tmp_path):
+    subject = model(tmp_path, is_train=False)
+    with torch.no_grad():
+        next(subject.net_g.parameters()).fill_(float('nan'))
+    with pytest.raises(ValueError, match=r'the network returns NaN or infinite values for x\.png: not saved'):
+        validate(subject, Pictures(['a/x.png']))
+    assert not list(tmp_path.rglob('*.png'))
+
+
+def test_a_number_is_no_name_twice():
+    taken: dict[str, str] = {}
+    assert [distinct_name(path, taken) for path in ('1_2.png', 'a/1.png', 'b/1.png', 'a/1.png')] == [
+        '1_2', '1', '1_3', '1',
+    ]  # fmt: skip
