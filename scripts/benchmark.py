@@ -2,15 +2,15 @@
 
     python scripts/benchmark.py data                                  # patches per second of folder, LMDB and memory
     python scripts/benchmark.py data --dataroot datasets/my_photos/noisy
-    python scripts/benchmark.py data --write docs/performance.md      # on an idle machine
+    python scripts/benchmark.py data --write docs/results/performance.md      # on an idle machine
     python scripts/benchmark.py train                                 # training steps against the plain procedure
     python scripts/benchmark.py denoise                               # denoising, with and without R3
     python scripts/benchmark.py large                                 # photographs of 4 and 12 megapixels
     python scripts/benchmark.py limit                                 # against the matrix rate of this machine
-    python scripts/benchmark.py all --write docs/performance.md       # all of them, but for the next two
-    python scripts/benchmark.py scale --write docs/scaling.md         # how time grows
+    python scripts/benchmark.py all --write docs/results/performance.md       # all of them, but for the next two
+    python scripts/benchmark.py scale --write docs/train/scaling.md         # how time grows
     python scripts/benchmark.py plan options/train_amsnet_restormer.yml   # what a training will take
-    python scripts/benchmark.py plot docs/performance.md -o docs/images/performance.png
+    python scripts/benchmark.py plot docs/results/performance.md -o docs/results/images/performance.png
 
 Every figure, but for those of `plan`, is the median of several rounds, and each round measures everything once, so that
 a busy minute doesn't spoil one figure alone.

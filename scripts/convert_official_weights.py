@@ -1,4 +1,4 @@
-"""Convert official weights (AMSNet, Restormer, NAFNet, AP-BSN) to BasicSR's layout or safetensors; docs/weights.md."""
+"""Convert official weights (AMSNet, Restormer, NAFNet, AP-BSN) to BasicSR or safetensors; docs/extend/weights.md."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Denoise the SIDD benchmark or DND with a trained model and write what their servers take; see docs/datasets.md."""
+"""Denoise the SIDD benchmark or DND with a trained model and write what their servers take; docs/data/datasets.md."""
 
 import argparse
 import sys
@@ -119,13 +119,13 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(f'--{name}', default='', help='for SubmitSrgb.mat, optional')
     command.set_defaults(
         run=submit_sidd,
-        next='Next: upload SubmitSrgb.csv to Kaggle, or SubmitSrgb.mat to the benchmark (docs/datasets.md)',
+        next='Next: upload SubmitSrgb.csv to Kaggle, or SubmitSrgb.mat to the benchmark (docs/data/datasets.md)',
     )
 
     command = commands.add_parser('dnd', help='bundle of 50 .mat files')
     command.add_argument('-opt', type=Path, required=True, help=test_options)
     command.add_argument('--data', type=Path, required=True, help='folder with info.mat and images_srgb/')
-    command.set_defaults(run=submit_dnd, next="Next: upload the bundle to DND's server (docs/datasets.md)")
+    command.set_defaults(run=submit_dnd, next="Next: upload the bundle to DND's server (docs/data/datasets.md)")
 
     for command in commands.choices.values():
         command.add_argument('-o', '--output', type=Path, required=True, help='folder to write to')

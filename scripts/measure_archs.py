@@ -1,7 +1,7 @@
-"""Measure every network at the paper's size and write the table of docs/archs.md.
+"""Measure every network at the paper's size and write the table of docs/extend/archs.md.
 
     python scripts/measure_archs.py                                    # print, all but the time
-    python scripts/measure_archs.py --time --write docs/archs.md       # on an idle machine
+    python scripts/measure_archs.py --time --write docs/extend/archs.md       # on an idle machine
 
 Multiply-adds are those of convolutions and matrix products, counted without running them. The receptive field is found
 by letting NaN into the input: what it reaches depends on it.

@@ -3,7 +3,7 @@
     python scripts/measure_pairs.py datasets/sidd/noisy datasets/sidd/clean --list datasets/sidd/report.txt
     python scripts/measure_pairs.py NOISY CLEAN --model WEIGHTS --refine --jpeg 80 --clean-too
 
-PSNR and SSIM are BasicSR's, on RGB of 8 bit, the mean over the pictures; see docs/metrics.md.
+PSNR and SSIM are BasicSR's, on RGB of 8 bit, the mean over the pictures; see docs/reference/metrics.md.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""SIDD from the downloads to what the options expect: medium, validation, benchmark; see docs/datasets.md."""
+"""SIDD from the downloads to what the options expect: medium, validation, benchmark; see docs/data/datasets.md."""
 
 import argparse
 import sys

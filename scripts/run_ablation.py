@@ -2,7 +2,7 @@
 
     python scripts/run_ablation.py --list
     python scripts/run_ablation.py mask_ratio --seeds 0 1 2
-    python scripts/run_ablation.py mask_ratio --collect --write docs/ablations.md
+    python scripts/run_ablation.py mask_ratio --collect --write docs/results/ablations.md
 
 NAME is a folder of options/ablation; each options file in it is a setting, trained by `python -m amsnet_basicsr.train`
 and tested by its `report:`. A file without `train:` is tested by scripts/compare_refinements.py, with the weights of
@@ -96,7 +96,7 @@ def check(args: argparse.Namespace, settings: dict[str, Setting]) -> None:
         if not all(text.count(mark) == 1 for mark in marks(args.name)):
             raise ValueError(f'--write: {args.write} must have the lines {" and ".join(marks(args.name))}, once each')
     if not args.collect and (missing := missing_data(settings.values(), args.root)):
-        raise ValueError(f'{missing}; docs/results.md says how to make datasets/sidd, or name another --root')
+        raise ValueError(f'{missing}; docs/results/results.md says how to make datasets/sidd, or name another --root')
 
 
 def marks(name: str) -> tuple[str, str]:

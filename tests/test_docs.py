@@ -6,7 +6,8 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-DOCS = [REPOSITORY / name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', *(REPOSITORY.glob('docs/*.md')))]
+DOCS = [REPOSITORY / name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md')]
+DOCS += sorted(REPOSITORY.glob('docs/**/*.md'))
 
 
 @pytest.mark.parametrize('path', DOCS, ids=lambda path: path.name)

@@ -18,7 +18,7 @@ def keep_freed_memory() -> bool:
     """Let glibc keep freed memory instead of returning it to the system; for a command of ours, not for imports.
 
     Features above 32 MiB are otherwise mapped anew at every operation, and each 4 KiB of them faults when it is first
-    written: docs/performance.md has what that costs. Without end it would let a process grow that works on pictures of
+    written: docs/results/performance.md has what that costs. Without a limit a process would grow over images of
     many sizes, so `release_freed_memory` must be called between them. Other systems and C libraries are left as they
     are, as is one whose allocator was set up by the environment.
 

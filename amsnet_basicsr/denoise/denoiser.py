@@ -28,7 +28,7 @@ LARGEST_TILE, LARGEST_TILE_ON_CPU = 2048, 1024
 #: Of it 60 pixels are context alone: what DnCNN sees at stride 2 and again in R3, to a few. More costs time.
 LARGEST_OVERLAP = 160
 #: Most pixels of branches and samples in one pass of the mask scheme, where tiles don't ask for less. On a CPU features
-#: of smaller passes stay nearer (docs/performance.md).
+#: of smaller passes stay nearer (docs/results/performance.md).
 MOST_PIXELS, MOST_PIXELS_ON_CPU = 2**18, 2**16
 _OUT_OF_MEMORY = ('alloc', 'out of memory')
 

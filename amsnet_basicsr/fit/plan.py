@@ -17,7 +17,7 @@ from amsnet_basicsr.fit.state import FitError
 from amsnet_basicsr.scheme import hide, pixel_downsample, random_partition
 
 SAMPLES = 8
-"""Partitions that the teacher averages over: better than R3 at the same cost, see docs/results.md."""
+"""Partitions that the teacher averages over: better than R3 at the same cost, see docs/results/results.md."""
 CPU_CROP, GPU_CROP = 120, 160
 """Side of the training crops in pixels. The paper's is 160; where time is short, more steps of less do better."""
 CPU_BATCH, GPU_BATCH = 2, 16

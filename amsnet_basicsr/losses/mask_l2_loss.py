@@ -11,7 +11,7 @@ def mask_l2_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.T
 
     Not the paper's (Eq. 4 is L1). What minimises it is the mean of the noisy values, where L1's minimum is their
     median. The two differ where noise isn't symmetric: a tone curve bends the sensor's noise, black and white clip it.
-    docs/ablations.md measures both.
+    docs/results/ablations.md measures both.
 
     Args:
         prediction: Predicted images, (N, C, H, W).

@@ -63,7 +63,7 @@ class CameraProfile:
         )
 
 
-#: Only `phone` is fitted to photographs (see docs/simulator.md); the others are plausible values, measured on nothing.
+#: Only `phone` is fitted to photographs (see docs/data/simulator.md); the others are plausible, not measured.
 PROFILES = {
     'phone': CameraProfile(
         full_well=4000,

@@ -1,4 +1,4 @@
-"""The script behind the table of docs/archs.md, on networks whose figures are known."""
+"""The script behind the table of docs/extend/archs.md, on networks whose figures are known."""
 
 import importlib
 

@@ -222,8 +222,8 @@ def test_a_colour_matrix_couples_the_noise_of_colours():
 
 
 def test_the_phone_is_correlated_as_sidd_is():
-    # The colours of two of its photographs, and what docs/simulator.md reports: by colour at one pixel and at two; red
-    # with green, green with blue, red with blue.
+    # The colours of two of its photographs, and what docs/data/simulator.md reports: by colour at one pixel and at two;
+    # red with green, green with blue, red with blue.
     colours = ((88, 61, 59), (136, 118, 117))
     scenes = [np.broadcast_to(np.array(colour, np.uint8), (192, 192, 3)) for colour in colours]
     found = camera_match.residual_statistics(camera_match.simulate_pairs(PROFILES['phone'], 2000, scenes))

@@ -1,4 +1,4 @@
-"""`amsnet-denoise export`: a denoising network for other programs, as ONNX or as weights; docs/export.md.
+"""`amsnet-denoise export`: a denoising network for other programs, as ONNX or as weights; docs/denoise/export.md.
 
 What is exported is the bare network. One trained with masks doesn't denoise on its own, so those are refused unless
 asked for.

@@ -1,4 +1,4 @@
-"""A page of pictures before and after denoising: one HTML file that needs nothing else; docs/gallery.md."""
+"""A page of pictures before and after denoising: one HTML file that needs nothing else; docs/denoise/denoise.md."""
 
 import os
 from collections.abc import Mapping, Sequence
