@@ -6,7 +6,7 @@ from torch import nn
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models import AMSNetModel
-from amsnet_basicsr.models.scheme_options import SchemeOptions
+from amsnet_basicsr.options.schema import SchemeOptions
 from amsnet_basicsr.scheme import R3
 from tests.pipeline.options import train_options
 
@@ -109,7 +109,7 @@ def test_denoising_restores_the_training_mode_and_repeats(tmp_path):
 def test_scheme_options():
     assert SchemeOptions.from_options(None) == SchemeOptions()
     assert SchemeOptions.from_options({'refine': {'type': 'R3'}}).refine == R3(8, 0.16)
-    assert SchemeOptions.from_options({'size_multiple': None, 'tile': {'size': 128}}).tile == {'size': 128}
+    assert SchemeOptions.from_options({'size_multiple': None, 'tile': {'size': 128}}).tile.sides() == {'size': 128}
     for wrong, message in (
         ({'train_strid': 5}, "did you mean 'train_stride'"),
         ({'branches': 1}, 'branches must be a whole number of at least 2'),
@@ -119,9 +119,9 @@ def test_scheme_options():
         ({'train_stride': None}, 'train_stride must be a whole number'),
         ({'seed': None}, 'seed must be a whole number'),
         ({'mask_per_channel': 'no'}, 'mask_per_channel must be true or false'),
-        ({'tile': {'size': '512'}}, 'tile must be'),
+        ({'tile': {'size': '512'}}, 'tile.size must be'),
         ({'refine': {'type': 'R3', 'samples': 2.5}}, 'whole number of samples'),
-        ({'refine': {'type': 'R4'}}, 'scheme: refine: type must be one of'),
+        ({'refine': {'type': 'R4'}}, 'scheme.refine: type must be one of'),
     ):
         with pytest.raises(ValueError, match=message):
             SchemeOptions.from_options(wrong)

@@ -67,7 +67,7 @@ def test_options_files_pass_the_check_once_their_data_is_there(name, tmp_path, m
     import yaml
 
     from amsnet_basicsr import plugin
-    from amsnet_basicsr.models.scheme_options import SchemeOptions
+    from amsnet_basicsr.options.schema import SchemeOptions
     from amsnet_basicsr.options.checks.run import check_options
 
     text = (REPOSITORY / 'options' / name).read_text()

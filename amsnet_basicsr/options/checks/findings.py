@@ -4,15 +4,13 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-Key = tuple[str, ...]
-"""The keys that lead to an option, e.g. `('train', 'optim_g', 'lr')`."""
-Finding = tuple[Key, str]
+from amsnet_basicsr.options.schema import messages
+from amsnet_basicsr.options.schema.messages import Key, named
+
+__all__ = ['Finding', 'Findings', 'Key', 'named']
+
+Finding = tuple[Key, str] | messages.Finding
 """Where something is wrong, and the sentence to tell."""
-
-
-def named(key: Key) -> str:
-    """Write a key as messages have it: `train.optim_g.lr`."""
-    return '.'.join(map(str, key))
 
 
 class Findings:
@@ -31,12 +29,12 @@ class Findings:
     @property
     def problems(self) -> list[str]:
         """The sentences, in order."""
-        return [sentence for _, sentence in self._found]
+        return [finding[1] for finding in self._found]
 
     @property
     def keys(self) -> set[Key]:
         """Where something is wrong."""
-        return {key for key, _ in self._found}
+        return {finding[0] for finding in self._found}
 
     def clean(self, *key: str) -> bool:
         """Tell whether nothing is wrong at a key, inside it, or with a group that it is in."""

@@ -55,8 +55,8 @@ def test_good_options_pass(make_folder):
     ('section', 'key', 'value', 'message'),
     [
         (None, 'sheme', {}, "did you mean 'scheme'"),
-        ('scheme', 'refine', {'type': 'R2'}, 'refine: type must be one of'),
-        (None, 'report', {'refine': [{'type': 'R2'}]}, 'report: refine: type must be one of'),
+        ('scheme', 'refine', {'type': 'R2'}, 'scheme.refine: type must be one of'),
+        (None, 'report', {'refine': [{'type': 'R2'}]}, 'report.refine: type must be one of'),
         ('path', 'pretrain_network_g', 'none.pth', 'path.pretrain_network_g: there is no file none.pth'),
         ('path', 'weights', 'none.pth', "path has no option 'weights'"),
         (
@@ -111,8 +111,8 @@ def test_good_options_pass(make_folder):
         (None, 'network_g', {'type': 'NAFNet', 'enc_blk_nums': [1, 'x']}, 'a list, each a whole number, got [1, '),
         (None, 'network_g', {'type': 'NAFNet', 'enc_blk_nums': [1]}, 'network_g: NAFNet cannot be built: '),
         (None, 'network_g', {'type': 'EDSR', 'num_in_ch': 3}, "EDSR missing a required argument: 'num_out_ch'"),
-        ('scheme', 'branches', 1, 'scheme: branches must be a whole number of at least 2, got 1'),
-        ('scheme', 'refine', {'type': ['R3']}, 'scheme: refine'),
+        ('scheme', 'branches', 1, 'scheme.branches must be a whole number of at least 2, got 1'),
+        ('scheme', 'refine', {'type': ['R3']}, 'scheme.refine: '),
         ('scheme', 'train_stride', 3, 'crop_size: 40 is not divisible by scheme.train_stride 3; 39 is'),
         ('datasets', 'train', None, 'datasets.train is no group of options'),
         ('train', 'optim_g', {'type': 'AdamW', 'lr': 0}, 'train.optim_g.lr must be a number above 0, got 0'),

@@ -1,0 +1,197 @@
+"""What is wrong with options, in sentences: which option, what it must be, what it is, the nearest known name."""
+
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+import annotated_types as limits
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from amsnet_basicsr.options.reader import brief, nearest
+
+Key = tuple[str, ...]
+"""The keys that lead to an option, e.g. `('train', 'optim_g', 'lr')`."""
+
+EXPONENT = re.compile(r'^[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+$')
+_MOST_SHOWN = 80
+_LARGEST_BOUND = 10**12
+_WORDS = {int: 'a whole number', float: 'a number', bool: 'true or false', str: 'text'}
+_SPELLED = {True: 'true', False: 'false', None: '~'}
+
+
+class Finding(NamedTuple):
+    """Where something is wrong, the sentence to tell, and whether it is only that nothing reads the option."""
+
+    key: Key
+    sentence: str
+    unread: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Words for what an option must be, where its type alone doesn't say it well."""
+
+    words: str
+
+
+def named(key: Key) -> str:
+    """Write a key as messages have it: `train.optim_g.lr`."""
+    return '.'.join(map(str, key))
+
+
+def shown(value: Any) -> str:
+    """Show a value in an error, cut if it is long."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f'{text[:_MOST_SHOWN]}…'
+
+
+def sentence(key: Key, wanted: str, value: Any) -> str:
+    """Say what an option must be, with a hint for the usual slips."""
+    if isinstance(value, str) and EXPONENT.match(value) and 'number' in wanted:
+        return f'{named(key)}: {value} is text to YAML; write !!float {value}'
+    if value is None:
+        return f'{named(key)} must be {wanted}, but is empty; give one, or leave the line out'
+    if isinstance(value, (int, float)) and wanted.startswith(('text', 'a name')):
+        return f'{named(key)} must be {wanted}, got {shown(value)}; put it in quotes'
+    return f'{named(key)} must be {wanted}, got {shown(value)}'
+
+
+def unknown(key: Key, known: Iterable[str]) -> str:
+    """Say that nothing reads an option, with the nearest name that something reads."""
+    known = sorted(known)
+    near = nearest(key[-1], known)
+    hint = f'did you mean {near!r}?' if near else f'known: {", ".join(known)}'
+    return f'{named(key[:-1]) or "the options file"} has no option {brief(repr(key[-1]), 80)}; {hint}'
+
+
+def missing(key: Key, field: FieldInfo | None) -> str:
+    """Say that an option is missing, with its field's example."""
+    example = field.examples[0] if field is not None and field.examples else None
+    return f'{named(key)} is missing' + (f'; write e.g. {key[-1]}: {example}' if example is not None else '')
+
+
+def words(annotation: Any) -> str:
+    """Say what a type admits, after "must be"; that an option may be empty is no advice to give."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _bounded(inner[0], inner[1:])
+    if annotation in _WORDS:
+        return _WORDS[annotation]
+    if origin in (typing.Union, types.UnionType):
+        said = [words(one) for one in inner if one is not types.NoneType]
+        return (', or ' if any(' ' in one and one != _WORDS[bool] for one in said) else ' or ').join(said)
+    if origin is typing.Literal:
+        return ' or '.join(str(_SPELLED.get(one, one)) if isinstance(one, bool) else str(one) for one in inner)
+    if origin is tuple and inner and inner[-1] is not Ellipsis:
+        return f'a list of {len(inner)}: {", ".join(map(words, inner))}'
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return f'a list, each {words(inner[0])}' if inner else 'a list'
+    if _is_group(annotation) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return 'a group of options'
+    return 'a list' if annotation in (list, tuple) else str(annotation)
+
+
+def _bounded(annotation: Any, metadata: Iterable[Any]) -> str:
+    """Say what a type with bounds admits."""
+    flat = [part for item in metadata for part in (item.metadata if isinstance(item, FieldInfo) else [item])]
+    for item in reversed(flat):
+        if isinstance(item, Wanted):
+            return item.words
+    said, bounds = words(annotation), []
+    for item in flat:
+        for kind, attribute, phrase in (
+            (limits.Ge, 'ge', 'of at least'), (limits.Gt, 'gt', 'above'), (limits.Le, 'le', 'of at most'),
+            (limits.Lt, 'lt', 'below'),
+        ):  # fmt: skip
+            if isinstance(item, kind) and abs(bound := getattr(item, attribute)) < _LARGEST_BOUND:
+                bounds.append(f'{phrase} {bound}')
+        if isinstance(item, limits.Len) and item.max_length is not None:
+            said = said.replace('a list', f'a list of {item.max_length}', 1)
+    bounds.sort(key=lambda bound: 'most' in bound or 'below' in bound)
+    text = ' '.join([said, ' and '.join(bounds)]).strip()
+    return text.replace('and of at most', 'and at most')
+
+
+def findings_of(error: ValidationError, model: type[BaseModel], options: Any, where: Key) -> list[Finding]:
+    """Turn pydantic's errors into sentences, one per option.
+
+    Args:
+        error: What validating `options` by `model` raised.
+        model: The model.
+        options: The options.
+        where: The keys that lead to them.
+
+    Returns:
+        What is wrong.
+    """
+    found: dict[Key, Finding] = {}
+    for detail in error.errors(include_url=False):
+        finding = _finding(detail, model, options, where)
+        if finding is not None:
+            found.setdefault(finding.key, finding)
+    return list(found.values())
+
+
+def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: Key) -> Finding | None:
+    """Find the option that an error is about, by following its location through the models and the options."""
+    annotation: Any = model
+    field: FieldInfo | None = None
+    value, key, group = options, where, model
+    for step in detail['loc']:
+        block = _group_in(annotation)
+        if block is not None:
+            group = block
+            name = str(step)
+            known = {info.alias or field_name: info for field_name, info in block.model_fields.items()}
+            if name not in known:
+                if detail['type'] != 'extra_forbidden':
+                    break  # a member of a union
+                if name.startswith(getattr(block, 'admitted', ())):
+                    return None
+                return Finding((*key, name), unknown((*key, name), known), unread=True)
+            field = known[name]
+            annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        elif (inner := _mapped(annotation)) is not None and isinstance(value, Mapping) and step in value:
+            annotation, field = inner, None
+        else:
+            break
+        key = (*key, str(step))
+        if detail['type'] == 'missing' and step == detail['loc'][-1]:
+            return Finding(key, missing(key, field))
+        value = value[step] if isinstance(value, Mapping) and step in value else None
+    if detail['type'] == 'value_error' and (said := str(detail['ctx']['error'])):
+        return Finding(key, f'{named(key)}: {said.removeprefix(f"{key[-1]}: ") if key else said}')
+    if detail['type'] == 'json_invalid':
+        return Finding(key, f'{named(key) or "the options"}: a text holds a character that no name can have')
+    return Finding(key, sentence(key, words(annotation), value))
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types that an annotation admits, without their bounds."""
+    if typing.get_origin(annotation) is Annotated:
+        return _members(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [member for one in typing.get_args(annotation) for member in _members(one)]
+    return [annotation]
+
+
+def _is_group(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _group_in(annotation: Any) -> type[BaseModel] | None:
+    return next((member for member in _members(annotation) if _is_group(member)), None)
+
+
+def _mapped(annotation: Any) -> Any:
+    """What the values of a mapping are, if an annotation admits one."""
+    for member in _members(annotation):
+        origin = typing.get_origin(member)
+        if isinstance(origin, type) and issubclass(origin, Mapping):
+            return typing.get_args(member)[1]
+    return None

@@ -1,0 +1,113 @@
+"""The `scheme` block: how images are split, hidden and denoised."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, model_validator
+from torch import nn
+
+from amsnet_basicsr.options.schema.block import Block, Positive, Whole
+from amsnet_basicsr.options.schema.messages import Wanted
+from amsnet_basicsr.scheme import (
+    R3,
+    AsymmetricMaskDenoiser,
+    PartitionAverage,
+    PixelDownsampleDenoiser,
+    build_refinement,
+)
+
+Refinement = R3 | PartitionAverage
+
+
+def _refinement(value: Any) -> Refinement | None:
+    try:
+        return build_refinement(value)
+    except TypeError as error:
+        raise ValueError(f'refine: {error}') from error
+
+
+class Tile(Block):
+    """Tiles of the network's input."""
+
+    size: Positive
+    """Side of a tile in pixels."""
+    overlap: Whole | None = None
+    """Pixels that neighbours share; default: a quarter of the size, at most 64."""
+
+    @model_validator(mode='after')
+    def _overlap_leaves_room(self) -> 'Tile':
+        if 2 * (self.overlap or 0) >= self.size:
+            raise ValueError(f'the overlap must be less than half the size, got {self.overlap} of {self.size}')
+        return self
+
+    def sides(self) -> dict[str, int]:
+        """Return size and overlap as the scheme wants them."""
+        return {'size': self.size} if self.overlap is None else {'size': self.size, 'overlap': self.overlap}
+
+
+class CommonOptions(Block):
+    """Settings that every scheme has; defaults are the papers'."""
+
+    train_stride: Positive = 5
+    """Stride of pixel-downsampling while training; `crop_size` must be a multiple of it."""
+    test_stride: Positive = 2
+    """Stride of pixel-downsampling while denoising."""
+    seed: Whole = 0
+    """Seed of the random choices while denoising."""
+    refine: Annotated[Refinement | None, PlainValidator(_refinement)] = None
+    """Refinement of the denoised image: `{type: R3, samples: 8, prob: 0.16}`, `{type: PartitionAverage, samples: 8}`
+    or `~`."""
+    tile: Annotated[Tile | None, Wanted('~ or {size: 512, overlap: 64}')] = None
+    """Run the network in tiles while denoising, which bounds memory: `{size: 512, overlap: 64}`; `~`: whole images."""
+    size_multiple: Positive | None = None
+    """What the sides of the network's input must be divisible by; `~` finds out."""
+    max_pixels: Positive = 2**16
+    """Most pixels in one pass of the network while denoising."""
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any] | None) -> Any:
+        """Read the block, as `read`."""
+        return cls.read(options, 'scheme')
+
+    def _for_denoiser(self, size_multiple: int) -> dict[str, Any]:
+        return {
+            'stride': self.test_stride,
+            'seed': self.seed,
+            'refine': self.refine,
+            'tile': self.tile.sides() if self.tile is not None else None,
+            'size_multiple': size_multiple,
+            'max_pixels': self.max_pixels,
+        }
+
+
+class SchemeOptions(CommonOptions):
+    """Settings of the asymmetric mask scheme (AMSNetModel)."""
+
+    branches: Annotated[int, Field(ge=2)] = 2
+    """Number of branches k; one in k pixels is hidden at a time."""
+    mask_per_channel: bool = False
+    """Draw a mask for each channel instead of one for all."""
+
+    def denoiser(self, net: nn.Module, size_multiple: int) -> AsymmetricMaskDenoiser:
+        """Build the denoiser of these settings around a network with this size multiple."""
+        return AsymmetricMaskDenoiser(
+            net, branches=self.branches, mask_per_channel=self.mask_per_channel, **self._for_denoiser(size_multiple)
+        )
+
+
+class APBSNOptions(CommonOptions):
+    """Settings of AP-BSN (APBSNModel)."""
+
+    pad: Whole = 2
+    """Zeros on each side of each sub-image in the mosaic."""
+
+    @model_validator(mode='after')
+    def _refinement_without_masks(self) -> 'APBSNOptions':
+        if isinstance(self.refine, PartitionAverage):
+            raise ValueError('refine: AP-BSN has no partitions to average over; it takes {type: R3} or ~')
+        return self
+
+    def denoiser(self, net: nn.Module, size_multiple: int) -> PixelDownsampleDenoiser:
+        """Build the denoiser of these settings around a network with this size multiple."""
+        return PixelDownsampleDenoiser(net, pad=self.pad, **self._for_denoiser(size_multiple))
