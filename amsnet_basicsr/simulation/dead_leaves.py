@@ -1,9 +1,9 @@
-"""Drawn pictures that are statistically like photographs: ellipses of all sizes that hide each other ("dead leaves").
+"""Drawn images with the statistics of photographs: ellipses of all sizes that hide each other ("dead leaves").
 
-Sizes that follow a power law give edges and detail at every scale, as the world has (Lee, Mumford and Huang, "Occlusion
-models for natural images", 2001); denoisers learn from such pictures nearly as well as from photographs (Achddou,
-Gousseau and Ladjal, "Synthetic images as a regularity prior for image restoration neural networks", 2021). Half of the
-leaves here carry a texture besides: weaves and gratings as of fabric, streaks as of hair and wood, grain as of grass.
+Sizes that follow a power law give edges and detail at every scale, as natural images have (Lee, Mumford and Huang,
+"Occlusion models for natural images", 2001); denoisers learn from such images nearly as well as from photographs
+(Achddou, Gousseau and Ladjal, "Synthetic images as a regularity prior for image restoration neural networks", 2021).
+Half of the leaves carry a texture: weaves and gratings as of fabric, streaks as of hair and wood, grain as of grass.
 """
 
 import math
@@ -19,30 +19,30 @@ _STRONGEST = 0.25  # standard deviation of a texture, of the colour that it is o
 
 
 def dead_leaves(side: int, palette: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Draw a picture.
+    """Draw an image.
 
-    How small the smallest leaves are (1 to 8 pixels), how soft the picture is (0 to 1 pixel) and its contrast (a
+    How small the smallest leaves are (1 to 8 pixels), how soft the image is (0 to 1 pixel) and its contrast (a
     quarter to all of the palette's) are drawn too: close-ups and crowds, sharp lenses and soft ones, sun and fog.
 
     Args:
         side: Height and width, at least 32.
-        palette: Colours to take, (P, 3), uint8; usually the pixels of photographs.
+        palette: Colours to take, (P, 3), uint8; usually the pixels of denoised images.
         generator: Of all that is drawn.
 
     Returns:
-        Picture, (side, side, 3), uint8.
+        Image, (side, side, 3), uint8.
     """
     smallest, softness, contrast = 8 ** generator.random(), generator.random(), generator.uniform(0.25, 1)
     painted = _paint(side, smallest, palette, generator)
     labels = painted[::_OVERSAMPLING, ::_OVERSAMPLING, 3]
-    picture = cv2.resize(painted[..., :3], (side, side), interpolation=cv2.INTER_AREA).astype(np.float64)
+    image = cv2.resize(painted[..., :3], (side, side), interpolation=cv2.INTER_AREA).astype(np.float64)
     strengths = generator.uniform(0, _STRONGEST, _TEXTURES)
     for number, strength in enumerate(strengths, 1):
-        picture += picture * ((labels == number) * strength * texture(side, generator))[..., None]
+        image += image * ((labels == number) * strength * texture(side, generator))[..., None]
     if softness > 0.1:
-        picture = cv2.GaussianBlur(picture, None, softness)
-    mean = picture.mean(axis=(0, 1))
-    return (mean + contrast * (picture - mean)).round().clip(0, 255).astype(np.uint8)
+        image = cv2.GaussianBlur(image, None, softness)
+    mean = image.mean(axis=(0, 1))
+    return (mean + contrast * (image - mean)).round().clip(0, 255).astype(np.uint8)
 
 
 def texture(side: int, generator: np.random.Generator) -> np.ndarray:

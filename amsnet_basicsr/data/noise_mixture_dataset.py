@@ -1,0 +1,168 @@
+"""Pairs for a student of many cameras: real images with a teacher's work, and scenes under many kinds of noise."""
+
+import os.path as osp
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from basicsr.utils.registry import DATASET_REGISTRY
+from torch.utils.data import Dataset
+
+from amsnet_basicsr.data.noisy_image_dataset import LOADER_KEYS, find_images, read_meta_info
+from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
+from amsnet_basicsr.options.reader import refuse_unknown
+from amsnet_basicsr.simulation.drawn import draw_scene
+from amsnet_basicsr.simulation.noise_kinds import KINDS, jpeg, sharpen, transplant
+from amsnet_basicsr.simulation.profiles import PROFILES
+
+KNOWN_KEYS = LOADER_KEYS | frozenset('dataroot_lq dataroot_gt meta_info_file crop_size real transplanted drawn'.split())
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)
+_SCENE_SIDE = 256
+
+
+@DATASET_REGISTRY.register()
+class NoiseMixtureDataset(Dataset):
+    """Random crops, noisy and target, of real pairs and of scenes under drawn noise. For training only.
+
+    A share of the crops are real: a noisy image and what a teacher made of it. A share have the teacher's image under
+    the noise of another place of similar brightness. The rest are scenes (drawn ones; the teacher's images at half and
+    at quarter size, which are sharp; and at full size) under one of `noise_kinds.KINDS` or a simulated camera, some of
+    them grey, sharpened or compressed as JPEG after that.
+
+    Args:
+        opt: Options of the dataset:
+            dataroot_lq (str): Folder of noisy images, all of one size.
+            dataroot_gt (str): Folder of what a teacher made of them, with the same names.
+            meta_info_file (str): Text file with the names to take, one a line. Default: all of `dataroot_gt`.
+            crop_size (int): Side of the crops, at most the images' sides.
+            real (float): Share of real pairs. Default: 0.25.
+            transplanted (float): Share of transplanted noise. Default: 0.25.
+            drawn (int): Number of drawn scenes; they are drawn when they are first wanted. Default: 2000.
+
+    Raises:
+        ValueError: For unknown options, and for images that are missing, cannot be read or differ in size.
+    """
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        """Read the pairs into memory."""
+        super().__init__()
+        where = f'dataset {opt.get("name", "?")!r} (NoiseMixtureDataset)'
+        refuse_unknown(opt, KNOWN_KEYS, where)
+        self.size = int(opt['crop_size'])
+        self.real, self.transplanted = float(opt.get('real', 0.25)), float(opt.get('transplanted', 0.25))
+        self.drawn: dict[int, np.ndarray] = {}
+        self.drawn_count = int(opt.get('drawn', 2000))
+        target = opt['dataroot_gt']
+        if opt.get('meta_info_file'):
+            self.names = [name for name, _ in read_meta_info(opt['meta_info_file'])]
+        else:
+            self.names = sorted(osp.relpath(path, target) for path in find_images(target))
+        if not self.names:
+            raise ValueError(f'{where}: {target} holds no image')
+        self.noisy = [_read(osp.join(opt['dataroot_lq'], name)) for name in self.names]
+        self.target = [_read(osp.join(target, name)) for name in self.names]
+        shape = self.target[0].shape
+        for name, *pair in zip(self.names, self.noisy, self.target, strict=True):
+            if any(image.shape != shape for image in pair) or min(shape[:2]) < self.size:
+                raise ValueError(f'{where}: {name}: images must be of one size, and not smaller than {self.size}')
+        self.brightness = np.array([image.mean() for image in self.target])
+
+    def __len__(self) -> int:
+        """Number of real pairs."""
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return `lq` and `gt`, (3, crop_size, crop_size) float32 in [0, 1], and `lq_path`, `gt_path`."""
+        generator = np.random.default_rng(int(torch.randint(2**62, ())))
+        draw = generator.random()
+        if draw < self.real:
+            noisy, target = self._crop((self.noisy[index], self.target[index]), generator)
+        elif draw < self.real + self.transplanted:
+            noisy, target = self._transplanted(index, generator)
+        else:
+            noisy, target = self._synthetic(index, generator)
+        pair = [noisy, target]
+        turns, flip = int(generator.integers(4)), bool(generator.integers(2))
+        pair = [np.rot90(image[:, ::-1] if flip else image, turns) for image in pair]
+        lq, gt = (to_tensor(image.round().clip(0, 255).astype(np.uint8)) for image in pair)
+        return {'lq': lq, 'gt': gt, 'lq_path': self.names[index], 'gt_path': self.names[index]}
+
+    def _crop(self, images: tuple[np.ndarray, ...], generator: np.random.Generator) -> list[np.ndarray]:
+        """The same random crop of images of one size, float32."""
+        top, left = (int(generator.integers(length - self.size + 1)) for length in images[0].shape[:2])
+        return [
+            np.ascontiguousarray(image[top : top + self.size, left : left + self.size]).astype(np.float32)
+            for image in images
+        ]
+
+    def _transplanted(self, index: int, generator: np.random.Generator) -> list[np.ndarray]:
+        """A teacher's image under the noise of another patch whose brightness is among the nearest."""
+        (target,) = self._crop((self.target[index],), generator)
+        near = np.argsort(np.abs(self.brightness - target.mean()))[:12]
+        other = int(generator.choice(near[near != index]))
+        noisy, denoised = self._crop((self.noisy[other], self.target[other]), generator)
+        return [transplant(target, noisy, denoised, generator), target]
+
+    def _synthetic(self, index: int, generator: np.random.Generator) -> list[np.ndarray]:
+        """A scene under drawn noise."""
+        (clean,) = self._crop((self._scene(index, generator),), generator)
+        clean = clean[..., generator.permutation(3)]
+        grey = generator.random() < 0.15
+        if grey:
+            clean = np.repeat((clean @ _GREY)[..., None], 3, axis=2)
+        kind = int(generator.integers(len(KINDS) + 3))
+        if kind < len(KINDS):
+            noisy = list(KINDS.values())[kind](clean, generator)
+        elif kind == len(KINDS):
+            noisy, clean = _camera(clean, generator)
+        else:
+            noisy = KINDS['grey' if generator.random() < 0.2 else 'white'](clean, generator)
+        if grey:  # one channel for all: the noise of grey images is alike in the three
+            noisy = np.repeat(noisy[..., :1], 3, axis=2)
+            clean = np.repeat(clean[..., :1], 3, axis=2)
+        if generator.random() < 0.12:
+            radius, amount = generator.uniform(0.6, 1.5), generator.uniform(0.2, 1.2)
+            noisy, clean = sharpen(noisy.clip(0, 255), radius, amount), sharpen(clean, radius, amount)
+        if generator.random() < 0.2:
+            noisy = jpeg(noisy, generator)
+        return [noisy, clean]
+
+    def _scene(self, index: int, generator: np.random.Generator) -> np.ndarray:
+        """A drawn scene, or teacher's images: at full, half or quarter size."""
+        draw = generator.random()
+        if draw < 0.5 and self.drawn_count:
+            number = int(generator.integers(self.drawn_count))
+            if number not in self.drawn:
+                rng = np.random.default_rng(number)
+                palette = np.concatenate([self.target[i].reshape(-1, 3) for i in rng.integers(len(self), size=4)])
+                self.drawn[number] = draw_scene(max(_SCENE_SIDE, self.size), palette, rng)
+            return self.drawn[number]
+        factor = 1 if draw < 0.6 else (2 if draw < 0.85 else 4)
+        rows = [
+            [self._small(int(i), factor) for i in generator.integers(len(self), size=factor)] for _ in range(factor)
+        ]
+        return self.target[index] if factor == 1 else np.vstack([np.hstack(row) for row in rows])
+
+    def _small(self, index: int, factor: int) -> np.ndarray:
+        return cv2.resize(self.target[index], None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+
+
+def _camera(clean: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Take a scene with a random camera of random sensitivity: noisy, and without noise."""
+    names = sorted(PROFILES)
+    camera = PROFILES[names[int(generator.integers(len(names)))]].at_iso(float(50 * 2 ** generator.uniform(0, 8)))
+    scene = clean.round().clip(0, 255).astype(np.uint8)
+    noise = torch.Generator().manual_seed(int(generator.integers(2**62)))
+    return camera.expose(scene, noise).astype(np.float32), camera.expose(scene, None).astype(np.float32)
+
+
+def _read(path: str) -> np.ndarray:
+    """Read an 8-bit image, (H, W, 3) RGB."""
+    try:
+        image = decode_image(read_bytes(path), path)
+    except OSError as error:
+        raise ValueError(f'{path} cannot be read: {error.strerror}') from error
+    if image.dtype != np.uint8:
+        raise ValueError(f'{path}: has 16 bits; targets of 8 bits are wanted')
+    return image

@@ -1,0 +1,1 @@
+"""How a model does on many kinds of noise: the images, the rivals, the table."""
