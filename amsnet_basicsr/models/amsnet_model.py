@@ -14,8 +14,8 @@ from torch import nn
 
 from amsnet_basicsr.models.amp import Precision, amp_dtype, batch_parts, checkpoint_blocks, part_weights
 from amsnet_basicsr.models.nan_guard import LossGuard
-from amsnet_basicsr.options.schema import CommonOptions, SchemeOptions
 from amsnet_basicsr.models.validation.loop import ValidationLoop
+from amsnet_basicsr.options.schema import CommonOptions, SchemeOptions
 from amsnet_basicsr.scheme import (
     hide,
     multi_branch_denoise,

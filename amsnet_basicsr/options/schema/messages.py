@@ -141,11 +141,10 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
     """Find the option that an error is about, by following its location through the models and the options."""
     annotation: Any = model
     field: FieldInfo | None = None
-    value, key, group = options, where, model
+    value, key = options, where
     for step in detail['loc']:
         block = _group_in(annotation)
         if block is not None:
-            group = block
             name = str(step)
             known = {info.alias or field_name: info for field_name, info in block.model_fields.items()}
             if name not in known:

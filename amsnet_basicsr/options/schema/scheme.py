@@ -1,6 +1,5 @@
 """The `scheme` block: how images are split, hidden and denoised."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any
 
