@@ -1,4 +1,4 @@
-"""Networks as they run fastest once they are trained: what is linear and follows one upon the other becomes one."""
+"""Fuse BatchNorm into the preceding convolution for inference."""
 
 import copy
 
@@ -6,11 +6,11 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-def fold_batch_norm(net: nn.Module) -> nn.Module:
-    """Fold batch normalisation into the convolutions before it, where both are neighbours in an `nn.Sequential`.
+def fuse_batch_norm(net: nn.Module) -> nn.Module:
+    """Fuse each BatchNorm into the convolution before it, where both are neighbours in an `nn.Sequential`.
 
-    With fixed statistics batch normalisation is a factor and an offset per channel: those of a convolution's weights
-    do the same, without a pass over the features. Exact but for rounding.
+    With fixed statistics BatchNorm is a factor and an offset per channel, which the weights of the convolution can
+    hold: that saves a pass over the features. Exact up to rounding.
 
     Args:
         net: The network, in evaluation mode. It stays as it is.
@@ -18,12 +18,12 @@ def fold_batch_norm(net: nn.Module) -> nn.Module:
     Returns:
         A copy without those normalisations, for inference alone; the network itself if it has none.
     """
-    if not any(_folds(sequence, i) for sequence in _sequences(net) for i in range(len(sequence) - 1)):
+    if not any(_fusable(sequence, i) for sequence in _sequences(net) for i in range(len(sequence) - 1)):
         return net
     net = copy.deepcopy(net)
     for sequence in _sequences(net):
         for i in range(len(sequence) - 1):
-            if _folds(sequence, i):
+            if _fusable(sequence, i):
                 sequence[i] = fuse_conv_bn_eval(sequence[i], sequence[i + 1])
                 sequence[i + 1] = nn.Identity()
     return net
@@ -33,7 +33,7 @@ def _sequences(net: nn.Module) -> list[nn.Sequential]:
     return [module for module in net.modules() if type(module) is nn.Sequential]
 
 
-def _folds(sequence: nn.Sequential, i: int) -> bool:
+def _fusable(sequence: nn.Sequential, i: int) -> bool:
     conv, norm = sequence[i], sequence[i + 1]
     return (
         type(conv) is nn.Conv2d

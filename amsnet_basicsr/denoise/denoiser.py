@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from amsnet_basicsr.archs.fuse_batch_norm import fold_batch_norm
+from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
 from amsnet_basicsr.denoise.load_model import Model, ModelError, Scheme, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
-from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage, required_multiple, same_size_forward
-from amsnet_basicsr.scheme.masked_regions import MaskedRegions
-from amsnet_basicsr.scheme.region import run_in_regions
+from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, Refinement, required_multiple, same_size_forward
+from amsnet_basicsr.scheme.tile import RunRegion, run_in_regions
 
 __all__ = ['DenoiseError', 'Denoiser', 'ModelError']
 
@@ -90,7 +89,7 @@ class Denoiser:
         except ValueError as error:
             raise ModelError(str(error)) from None
         self.net = net.eval().to(self.device, memory_format=torch.channels_last)
-        self._folded = fold_batch_norm(self.net)
+        self._folded = fuse_batch_norm(self.net)
         self._most_pixels = MOST_PIXELS_ON_CPU if self.device.type == 'cpu' else MOST_PIXELS
         self.arch = type(net).__name__
         self.options: dict[str, Any] = {}
@@ -105,7 +104,7 @@ class Denoiser:
         *,
         opt: str | Path | None = None,
         scheme: str = 'auto',
-        refine: bool | R3 | PartitionAverage | None = None,
+        refine: bool | Refinement | None = None,
         stride: int | None = None,
         branches: int | None = None,
         seed: int = 0,
@@ -190,7 +189,8 @@ class Denoiser:
     def _one(self, noisy: torch.Tensor, result: torch.Tensor, strength: float) -> Iterator[int]:
         """Denoise one picture (1, C, H, W) of any type into `result`, region by region."""
         h, w = noisy.shape[-2:]
-        runner = self._runner((1, 3, h, w))
+        masked = self._masked() if self.scheme == 'amsnet' else None
+        run: RunRegion = masked.on_regions((1, 3, h, w)) if masked is not None else self._one_pass
         align = self.multiple * (self.scheme_settings.stride if self.scheme == 'amsnet' else 1)
         size = self._tile_size()
         if size:  # room for an overlap on the network's own grid
@@ -215,12 +215,12 @@ class Denoiser:
             target.copy_(_from_float(rows.clamp(0, 1), result.dtype))
 
         while True:
-            if size and isinstance(runner, MaskedRegions):
+            if size and masked is not None:
                 # Branches and samples share a pass; together they must take no more memory than a tile may.
-                runner.denoiser.max_pixels = min(self._most_pixels, (size // self._tile_by_pass) ** 2)
+                masked.max_pixels = min(self._most_pixels, (size // self._tile_by_pass) ** 2)
             try:
                 overlap = min(size // 4, LARGEST_OVERLAP)
-                yield from run_in_regions(runner, read, write, h, w, size, overlap, align)
+                yield from run_in_regions(run, read, write, h, w, size, overlap, align)
                 return
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
@@ -234,12 +234,13 @@ class Denoiser:
             if self.on_notice is not None:
                 self.on_notice(f'out of memory: going on with tiles of {size} pixels')
 
-    def _runner(self, shape: tuple[int, int, int, int]) -> Callable[[torch.Tensor, int, int], torch.Tensor]:
+    def _one_pass(self, x: torch.Tensor, top: int, left: int) -> torch.Tensor:
+        return same_size_forward(self._forward, x, self.multiple)
+
+    def _masked(self) -> AsymmetricMaskDenoiser:
         scheme = self.scheme_settings
-        if scheme.type == 'plain':
-            return lambda x, top, left: same_size_forward(self._forward, x, self.multiple)
-        denoiser = AsymmetricMaskDenoiser(
-            _Function(self._forward),
+        return AsymmetricMaskDenoiser(
+            self._forward,
             stride=scheme.stride,
             branches=scheme.branches,
             mask_per_channel=scheme.mask_per_channel,
@@ -248,7 +249,6 @@ class Denoiser:
             size_multiple=self.multiple,
             max_pixels=self._most_pixels,
         )
-        return MaskedRegions(denoiser, shape)
 
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.precision == 'float32':
@@ -274,26 +274,17 @@ class Denoiser:
 
     @property
     def _tile_by_pass(self) -> int:
-        """Side of a tile by that of the smallest pass: a single sub-image, but R3 runs at stride 1."""
+        """Side of a tile by that of the largest sub-image that is run at once."""
         scheme = self.scheme_settings
-        return scheme.stride if scheme.type == 'amsnet' and not isinstance(scheme.refine, R3) else 1
-
-
-class _Function(nn.Module):
-    """A function where a module is wanted."""
-
-    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.function(x)
+        if scheme.type == 'plain':
+            return 1
+        return min(scheme.stride, scheme.refine.pass_stride(scheme.stride) if scheme.refine else scheme.stride)
 
 
 def _override(
     loaded: Model,
     scheme: str,
-    refine: bool | R3 | PartitionAverage | None,
+    refine: bool | Refinement | None,
     stride: int | None,
     branches: int | None,
 ) -> Scheme:

@@ -14,7 +14,7 @@ from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file
 from amsnet_basicsr.convert.errors import in_one_line
 from amsnet_basicsr.convert.find_state_dict import find_tensors
 from amsnet_basicsr.options.reader import read_options, refuse_unknown
-from amsnet_basicsr.scheme import R3, PartitionAverage, build_refinement
+from amsnet_basicsr.scheme import Refinement, build_refinement
 
 SHIPPED = Path(__file__).resolve().parent.parent / 'weights'
 """Folder of the weights that come with the package."""
@@ -39,14 +39,14 @@ class Scheme:
         stride: Pixel-downsampling stride.
         branches: Number of branches k.
         mask_per_channel: A mask for each channel instead of one for all.
-        refine: `R3`, `PartitionAverage` or None.
+        refine: The refinement, or None.
     """
 
     type: str = 'amsnet'
     stride: int = 2
     branches: int = 2
     mask_per_channel: bool = False
-    refine: R3 | PartitionAverage | None = None
+    refine: Refinement | None = None
 
 
 @dataclass

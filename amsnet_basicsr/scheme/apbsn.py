@@ -4,18 +4,18 @@ Lee et al., "AP-BSN: Self-Supervised Denoising for Real-World Images via Asymmet
 2022, arXiv 2203.11799. Behaviour is that of `src/model/APBSN.py` in wooseoklee4/AP-BSN.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from amsnet_basicsr.scheme.pad import required_multiple, same_size_forward
+from amsnet_basicsr.scheme.denoiser import run_net
+from amsnet_basicsr.scheme.pad import required_multiple
 from amsnet_basicsr.scheme.pixel_shuffle import pixel_downsample, pixel_upsample
-from amsnet_basicsr.scheme.refine import R3, random_replacement
-from amsnet_basicsr.scheme.tile import fit_tile, tiled_forward
+from amsnet_basicsr.scheme.refine.base import Refinement
+from amsnet_basicsr.scheme.tile import fit_tile
 
 #: Maps images (N, C, H, W) to images of the same shape.
 Denoise = Callable[[torch.Tensor], torch.Tensor]
@@ -101,31 +101,6 @@ def bordered_denoise(net: Denoise, x: torch.Tensor, pad: int) -> torch.Tensor:
     return net(F.pad(x, (pad, pad, pad, pad), mode))[..., pad : pad + h, pad : pad + w]
 
 
-def average_replacements(
-    denoise: Denoise, noisy: torch.Tensor, denoised: torch.Tensor, uniforms: Iterable[torch.Tensor], prob: float
-) -> torch.Tensor:
-    """Refine a denoised image as AP-BSN does: put noisy values back at random, denoise again, average.
-
-    Unlike `R3.refine`, which runs AMSNet's mask block, this asks the network directly: a blind-spot network cannot copy
-    the noise that was put back.
-
-    Args:
-        denoise: Denoises at full resolution.
-        noisy: Noisy images, (N, C, H, W).
-        denoised: Their denoised version, (N, C, H, W).
-        uniforms: For each sample values in [0, 1), (N, C, H, W) or anything that broadcasts.
-        prob: Probability p of a value to be replaced.
-
-    Returns:
-        The refined images, (N, C, H, W).
-    """
-    total, count = torch.zeros_like(denoised), 0
-    for uniform in uniforms:
-        total += denoise(random_replacement(noisy, denoised, uniform.to(noisy.device), prob))
-        count += 1
-    return total / count
-
-
 class PixelDownsampleDenoiser(nn.Module):
     """Denoise by a blind-spot network on mosaics of sub-images, with AP-BSN's refinement if asked for.
 
@@ -138,7 +113,7 @@ class PixelDownsampleDenoiser(nn.Module):
         stride: Pixel-downsampling stride s of inference (paper: 2).
         pad: Zeros on each side of each sub-image, and width of the reflected border in the refinement (official: 2).
         seed: Seed of the refinement.
-        refine: Number of samples and probability of R3, or None. Values are replaced per channel.
+        refine: How the result is refined, or None; one that needs masks is refused. R3 replaces values per channel.
         tile: `{'size': 512, 'overlap': 64}` runs the network on tiles of its input, which bounds the memory for large
             images; None runs it on whole mosaics. Both are rounded up to the network's size multiple.
         size_multiple: What both sides of the network's input must be divisible by; None asks `required_multiple`.
@@ -151,7 +126,7 @@ class PixelDownsampleDenoiser(nn.Module):
         stride: int = 2,
         pad: int = 2,
         seed: int = 0,
-        refine: R3 | None = None,
+        refine: Refinement | None = None,
         tile: Mapping[str, int] | None = None,
         size_multiple: int | None = None,
         max_pixels: int = 2**16,
@@ -160,6 +135,8 @@ class PixelDownsampleDenoiser(nn.Module):
         super().__init__()
         if stride < 1 or pad < 0:
             raise ValueError(f'stride must be at least 1 and pad at least 0, got {stride} and {pad}')
+        if refine is not None and refine.needs_partitions:
+            raise ValueError(f'AP-BSN has no partitions for {type(refine).__name__}; it takes R3 or no refinement')
         self.net = net
         self.stride = stride
         self.pad = pad
@@ -183,8 +160,15 @@ class PixelDownsampleDenoiser(nn.Module):
         if self.refine is None:
             return denoised
         generator = torch.Generator().manual_seed(self.seed)
-        uniforms = (torch.rand((1, *noisy.shape[1:]), generator=generator) for _ in range(self.refine.samples))
-        return average_replacements(self.denoise_directly, noisy, denoised, uniforms, self.refine.prob)
+        _, c, h, w = noisy.shape
+        uniform = partial(torch.rand, (1, c, h, w), generator=generator)
+        nothing_hidden = partial(torch.zeros, (1, 1, 1, 1), dtype=torch.uint8)
+        draws = self.refine.draw(uniform, nothing_hidden)
+        return self.refine.refine(self._pass, noisy, denoised, draws, self.stride, self.max_pixels)
+
+    def _pass(self, noisy: torch.Tensor, stride: int, partition: torch.Tensor) -> torch.Tensor:
+        """Run the network as a refinement asks for it: at full resolution, where a blind spot alone hides a pixel."""
+        return self.denoise_directly(noisy) if stride == 1 else self.denoise_once(noisy, stride)
 
     def denoise_once(self, noisy: torch.Tensor, stride: int) -> torch.Tensor:
         """Run the network once on mosaics, without refinement.
@@ -210,6 +194,5 @@ class PixelDownsampleDenoiser(nn.Module):
         return bordered_denoise(self._run_net, x, self.pad)
 
     def _run_net(self, x: torch.Tensor) -> torch.Tensor:
-        net: Any = self.net if self.tile is None else partial(tiled_forward, self.net, **self.tile)
         images = max(1, self.max_pixels // (x.shape[-2] * x.shape[-1]))
-        return torch.cat([same_size_forward(net, chunk, self.size_multiple) for chunk in x.split(images)])
+        return torch.cat([run_net(self.net, chunk, self.size_multiple, self.tile) for chunk in torch.split(x, images)])

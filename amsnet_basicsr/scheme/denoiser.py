@@ -1,18 +1,18 @@
 """Noisy image of any size in, denoised image out: the full inference of Eq. 8."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 
+from amsnet_basicsr.scheme.branches import multi_branch_denoise
 from amsnet_basicsr.scheme.mask import random_partition
-from amsnet_basicsr.scheme.mmdb import multi_branch_denoise
+from amsnet_basicsr.scheme.packed_field import PackedField
 from amsnet_basicsr.scheme.pad import pad_to_multiple, required_multiple, same_size_forward
 from amsnet_basicsr.scheme.pixel_shuffle import pixel_downsample, pixel_upsample
-from amsnet_basicsr.scheme.refine import R3, PartitionAverage
-from amsnet_basicsr.scheme.tile import fit_tile, tiled_forward
+from amsnet_basicsr.scheme.refine.base import Draw, Refinement
+from amsnet_basicsr.scheme.tile import RunRegion, fit_tile, tiled_forward
 
 
 class AsymmetricMaskDenoiser(nn.Module):
@@ -23,12 +23,12 @@ class AsymmetricMaskDenoiser(nn.Module):
     network sees beyond a tile) on tiles.
 
     Args:
-        net: The denoiser D_E, maps (N, C, H, W) to (N, C, H, W).
+        net: The denoiser D_E, maps (N, C, H, W) to (N, C, H, W); any function will do if `size_multiple` is given.
         stride: Pixel-downsampling stride s of inference (paper: 2).
         branches: Number of branches k (paper: 2).
         mask_per_channel: Draw masks per channel; see `random_partition`.
         seed: Seed of the masks and of the refinement.
-        refine: `R3`, `PartitionAverage` or None.
+        refine: How the result is refined, see `amsnet_basicsr.scheme.refine`; None for not at all.
         tile: `{'size': 512, 'overlap': 64}` runs the network on tiles of its input, which bounds the memory for large
             images; None runs it on whole sub-images. Both are rounded up to the network's size multiple; the overlap
             may be left out.
@@ -39,12 +39,12 @@ class AsymmetricMaskDenoiser(nn.Module):
 
     def __init__(
         self,
-        net: nn.Module,
+        net: Callable[[torch.Tensor], torch.Tensor],
         stride: int = 2,
         branches: int = 2,
         mask_per_channel: bool = False,
         seed: int = 0,
-        refine: R3 | PartitionAverage | None = None,
+        refine: Refinement | None = None,
         tile: Mapping[str, int] | None = None,
         size_multiple: int | None = None,
         max_pixels: int = 2**16,
@@ -59,7 +59,11 @@ class AsymmetricMaskDenoiser(nn.Module):
         self.mask_per_channel = mask_per_channel
         self.seed = seed
         self.refine = refine
-        self.size_multiple = required_multiple(net) if size_multiple is None else size_multiple
+        if size_multiple is None:
+            if not isinstance(net, nn.Module):
+                raise ValueError('size_multiple must be given for a function, which states none')
+            size_multiple = required_multiple(net)
+        self.size_multiple = size_multiple
         self.max_pixels = max_pixels
         self.tile = fit_tile(tile, self.size_multiple)
 
@@ -73,20 +77,47 @@ class AsymmetricMaskDenoiser(nn.Module):
             Denoised images, (N, C, H, W), not clamped.
         """
         with torch.inference_mode():
-            denoised = self._denoise(noisy)
+            denoised = self._denoise(noisy, *self._draw(noisy.shape))
         return denoised.clone()  # a common tensor again, which may take part in training
 
-    def _denoise(self, noisy: torch.Tensor) -> torch.Tensor:
+    def on_regions(self, shape: tuple[int, ...]) -> RunRegion:
+        """Return a function that denoises regions of an image as `forward` denoises the whole.
+
+        The random choices are made once for the whole image and kept: a region gets its part of them, so that its
+        result is that of the whole image but for what the network sees beyond it.
+
+        Args:
+            shape: Shape (1, C, H, W) of the image.
+
+        Returns:
+            A function of a region (1, C, h, w), its first row and its first column, both multiples of the stride.
+        """
+        partition, draws = self._draw(shape)
+        whole, samples = PackedField(partition), [[PackedField(field) for field in draw] for draw in draws]
+
+        def denoise(region: torch.Tensor, top: int, left: int) -> torch.Tensor:
+            place = (top, top + region.shape[2], left, left + region.shape[3])
+            draws = (tuple(field.part(*place) for field in sample) for sample in samples)
+            return self._denoise(region, whole.part(*place), draws)
+
+        return denoise
+
+    def _draw(self, shape: tuple[int, ...]) -> tuple[torch.Tensor, Iterator[Draw]]:
+        """Draw the partition of the first pass for one image, and, once they are asked for, the refinement's fields."""
+        _, c, h, w = shape
         generator = torch.Generator().manual_seed(self.seed)
-        draw = partial(self.draw_partition, noisy.shape, generator=generator)
-        denoised = self.denoise_once(noisy, self.stride, draw(self.stride))
-        if isinstance(self.refine, R3):
-            draws = self.refine.draw(noisy.shape, draw, generator)
-            return self.refine.refine(self.denoise_once, noisy, denoised, draws, self.max_pixels)
-        if isinstance(self.refine, PartitionAverage):
-            indices = (draw(self.stride) for _ in range(self.refine.samples - 1))
-            return self.refine.refine(self.denoise_once, noisy, denoised, indices, self.stride)
-        return denoised
+        partition = partial(random_partition, (1, c, h, w), self.branches, generator, self.mask_per_channel)
+        uniform = partial(torch.rand, (1, 1, h, w), generator=generator)
+        return partition(), self.refine.draw(uniform, partition) if self.refine is not None else iter(())
+
+    def _denoise(self, noisy: torch.Tensor, partition: torch.Tensor, draws: Iterable[Draw]) -> torch.Tensor:
+        denoised = self._pass(noisy, self.stride, partition)
+        if self.refine is None:
+            return denoised
+        return self.refine.refine(self._pass, noisy, denoised, draws, self.stride, self.max_pixels)
+
+    def _pass(self, noisy: torch.Tensor, stride: int, partition: torch.Tensor) -> torch.Tensor:
+        return self.denoise_once(noisy, stride, self.split_partition(partition, stride))
 
     def draw_partition(self, shape: tuple[int, ...], stride: int, generator: torch.Generator) -> torch.Tensor:
         """Draw the partition for the sub-images of one image.
@@ -100,18 +131,20 @@ class AsymmetricMaskDenoiser(nn.Module):
             Branch indices, (s², 1 or C, ⌈H/s⌉, ⌈W/s⌉).
         """
         _, c, h, w = shape
-        return self.fit(random_partition((1, c, h, w), self.branches, generator, self.mask_per_channel), stride)
+        return self.split_partition(
+            random_partition((1, c, h, w), self.branches, generator, self.mask_per_channel), stride
+        )
 
     @staticmethod
-    def fit(whole: torch.Tensor, stride: int) -> torch.Tensor:
-        """Split the partition of an image as its sub-images are.
+    def split_partition(whole: torch.Tensor, stride: int) -> torch.Tensor:
+        """Split the partition of an image as P_s splits the image.
 
         Args:
-            whole: Branch index of each pixel of the image, (1, 1 or C, H, W).
+            whole: Branch index of each pixel of the images, (M, 1 or C, H, W).
             stride: Pixel-downsampling stride s.
 
         Returns:
-            Branch indices, (s², 1 or C, ⌈H/s⌉, ⌈W/s⌉).
+            Branch indices, (M·s², 1 or C, ⌈H/s⌉, ⌈W/s⌉).
         """
         # Drawn for the image and padded with it, so that a mirrored pixel is hidden together with its source: else the
         # padding would show a hidden pixel to its own prediction.
@@ -136,5 +169,13 @@ class AsymmetricMaskDenoiser(nn.Module):
         return pixel_upsample(out, stride)[..., :h, :w]
 
     def _run_net(self, x: torch.Tensor) -> torch.Tensor:
-        net: Any = self.net if self.tile is None else partial(tiled_forward, self.net, **self.tile)
-        return same_size_forward(net, x, self.size_multiple)
+        return run_net(self.net, x, self.size_multiple, self.tile)
+
+
+def run_net(
+    net: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, size_multiple: int, tile: Mapping[str, int] | None
+) -> torch.Tensor:
+    """Run a network on images of any size, whole or in tiles of `fit_tile`."""
+    if tile is not None:
+        net = partial(tiled_forward, net, size=tile['size'], overlap=tile['overlap'], align=size_multiple)
+    return same_size_forward(net, x, size_multiple)

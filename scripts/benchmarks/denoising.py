@@ -10,7 +10,7 @@ from benchmarks.cases import add_common_arguments, build_pair, check_common, in_
 from benchmarks.memory import memory_cells, peak_of
 from benchmarks.reference_scheme import denoise, padded
 
-from amsnet_basicsr.archs.fuse_batch_norm import fold_batch_norm
+from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser
 
 #: Largest difference allowed between the results.
@@ -30,12 +30,13 @@ def tasks_for(name: str, size: int, with_r3: bool) -> dict[str, partial]:
     """
     pair = build_pair(name)
     noisy = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1))
-    denoiser = AsymmetricMaskDenoiser(fold_batch_norm(pair.ours.eval()), refine=R3() if with_r3 else None)
+    denoiser = AsymmetricMaskDenoiser(fuse_batch_norm(pair.ours.eval()), refine=R3() if with_r3 else None)
     # The same draws in the same order as in the denoiser.
     generator = torch.Generator().manual_seed(denoiser.seed)
     draw = partial(denoiser.draw_partition, tuple(noisy.shape), generator=generator)
     index = draw(denoiser.stride)
-    replacements = list(R3().draw(tuple(noisy.shape), draw, generator)) if with_r3 else []
+    uniform = partial(torch.rand, (1, 1, size, size), generator=generator)
+    replacements = list(R3().draw(uniform, partial(draw, 1))) if with_r3 else []
     plain = partial(padded, pair.plain.eval(), multiple=denoiser.size_multiple)
     return {'ours': partial(denoiser, noisy), 'plain': partial(denoise, plain, noisy, index, replacements)}
 

@@ -65,7 +65,6 @@ def denoise(
     index: torch.Tensor,
     replacements: list[tuple[torch.Tensor, torch.Tensor]],
     stride: int = 2,
-    prob: float = 0.16,
 ) -> torch.Tensor:
     """Denoise one image, with R3 if there are replacements.
 
@@ -73,9 +72,8 @@ def denoise(
         net: The network, with its padding.
         noisy: The image, (1, C, H, W), sides divisible by `stride`.
         index: Branch index per pixel of its sub-images.
-        replacements: For each sample of R3 a uniform field and branch indices, (1, 1, H, W) each.
+        replacements: For each sample of R3 which pixels are replaced, and branch indices, (1, 1, H, W) each.
         stride: Pixel-downsampling stride.
-        prob: Probability of a pixel to be replaced.
 
     Returns:
         The denoised image, (1, C, H, W).
@@ -84,8 +82,8 @@ def denoise(
     if not replacements:
         return denoised
     mixed = []
-    for uniform, _ in replacements:
-        replaced = (uniform < prob).float()
+    for which, _ in replacements:
+        replaced = which.float()
         mixed.append(replaced * noisy + (1 - replaced) * denoised)
     indices = torch.cat([index for _, index in replacements])
     return masked_denoise(net, torch.cat(mixed), indices, 1).mean(0, keepdim=True)

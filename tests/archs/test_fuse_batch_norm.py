@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs import DnCNN, NAFNet
-from amsnet_basicsr.archs.fuse_batch_norm import fold_batch_norm
+from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
 from amsnet_basicsr.denoise.denoiser import Denoiser
 
 
@@ -30,7 +30,7 @@ def norms(net: nn.Module) -> int:
 def test_dncnn_gives_the_same_without_its_norms():
     net = trained_dncnn()
     before = copy.deepcopy(net.state_dict())
-    folded = fold_batch_norm(net)
+    folded = fuse_batch_norm(net)
     assert (norms(net), norms(folded)) == (3, 0)
     x = torch.rand(2, 3, 20, 24)
     torch.testing.assert_close(folded(x), net(x), atol=1e-5, rtol=1e-5)
@@ -48,7 +48,7 @@ def test_dncnn_gives_the_same_without_its_norms():
     ids=['no norm', 'in training', 'statistics of the image', 'norm first'],
 )
 def test_others_stay_as_they_are(net):
-    assert fold_batch_norm(net) is net
+    assert fuse_batch_norm(net) is net
 
 
 def test_denoising_folds():

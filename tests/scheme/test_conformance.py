@@ -55,9 +55,9 @@ def test_inference(vectors, net, branches, max_pixels):
 @pytest.mark.parametrize('max_pixels', [1, 6000, 2**20])
 def test_random_replacement_refinement(vectors, net, max_pixels):
     denoiser = AsymmetricMaskDenoiser(net, max_pixels=max_pixels)
-    draws = zip(vectors['r3_uniform'].split(1), vectors['r3_mask_index'].split(1), strict=True)
+    draws = zip((vectors['r3_uniform'] < 0.16).split(1), vectors['r3_mask_index'].split(1), strict=True)
     with torch.no_grad():
         noisy = vectors['x'][:1]
         denoised = denoiser.denoise_once(noisy, 2, vectors['r3_index'])
-        out = R3(samples=8, prob=0.16).refine(denoiser.denoise_once, noisy, denoised, draws, max_pixels)
+        out = R3(samples=8, prob=0.16).refine(denoiser.denoise_once, noisy, denoised, draws, 2, max_pixels)
     torch.testing.assert_close(out, vectors['r3_out'], **TOLERANCE)

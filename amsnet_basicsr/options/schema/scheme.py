@@ -8,15 +8,7 @@ from torch import nn
 
 from amsnet_basicsr.options.schema.block import Block, Positive, Whole
 from amsnet_basicsr.options.schema.messages import Wanted
-from amsnet_basicsr.scheme import (
-    R3,
-    AsymmetricMaskDenoiser,
-    PartitionAverage,
-    PixelDownsampleDenoiser,
-    build_refinement,
-)
-
-Refinement = R3 | PartitionAverage
+from amsnet_basicsr.scheme import AsymmetricMaskDenoiser, PixelDownsampleDenoiser, Refinement, build_refinement
 
 
 def _refinement(value: Any) -> Refinement | None:
@@ -103,7 +95,7 @@ class APBSNOptions(CommonOptions):
 
     @model_validator(mode='after')
     def _refinement_without_masks(self) -> 'APBSNOptions':
-        if isinstance(self.refine, PartitionAverage):
+        if self.refine is not None and self.refine.needs_partitions:
             raise ValueError('refine: AP-BSN has no partitions to average over; it takes {type: R3} or ~')
         return self
 

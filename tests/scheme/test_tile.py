@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from amsnet_basicsr.archs import UNet
-from amsnet_basicsr.scheme.region import blend_weight, even_size, region_starts, run_in_regions
+from amsnet_basicsr.scheme.tile import blend_weight, even_size, region_starts, run_in_regions
 
 
 def run(net, x, size, overlap, align=1):
