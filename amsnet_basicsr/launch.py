@@ -54,7 +54,7 @@ def test(root_path: str) -> None:
     except (WeightsError, ValidationError) as error:
         sys.exit(f'Testing ended: {error}')
     if prepared['rank'] == 0:
-        print(f'Pictures and log: {osp.relpath(prepared["path"]["results_root"])}')
+        print(f'Images and log: {osp.relpath(prepared["path"]["results_root"])}')
 
 
 def _prepare_by_ours(pipeline: ModuleType, command: Command) -> dict[str, Any]:

@@ -32,19 +32,19 @@ def report_training(opt: dict[str, Any], opt_file: str) -> None:
         opt_file: Path of its options file.
     """
     root, weights = opt['path']['experiments_root'], osp.join(opt['path']['models'], 'net_g_latest.pth')
-    pictures = opt['path']['visualization']
+    images = opt['path']['visualization']
     lines = []
     if opt.get('report'):
-        pictures = osp.join(root, 'report')
-        lines += [compare_refinements(opt, weights, pictures), '']
-    if osp.isdir(pictures) and os.listdir(pictures):
-        lines.append(f'Pictures   {_show(pictures)} (noisy | denoised | clean)')
+        images = osp.join(root, 'report')
+        lines += [compare_refinements(opt, weights, images), '']
+    if osp.isdir(images) and os.listdir(images):
+        lines.append(f'Images   {_show(images)} (noisy | denoised | clean)')
     lines += [f'Weights    {_show(weights)}', f'Log        {_show(opt["path"]["log"])}']
     if opt['logger'].get('use_tb_logger'):
         lines.append(f'Curves     tensorboard --logdir {_show(osp.join(opt["root_path"], "tb_logger", opt["name"]))}')
     if opt_file.endswith('quickstart.yml'):
         lines += [
-            'Next       your own noisy photographs: put them into datasets/my_photos/noisy, a few others into',
+            'Next       your own noisy images: put them into datasets/my_photos/noisy, a few others into',
             '           datasets/my_photos/held_out, and run',
             '           python basicsr/train.py -opt options/train_amsnet_small.yml',
         ]
@@ -54,14 +54,14 @@ def report_training(opt: dict[str, Any], opt_file: str) -> None:
 def compare_refinements(opt: dict[str, Any], weights: str, folder: str) -> str:
     """Denoise the sets that have ground truth with each refinement of `report.refine`, and compare with plain blur.
 
-    Blur is the Gaussian whose sigma does best on the set against the clean pictures: more than anybody could choose
+    Blur is the Gaussian whose sigma does best on the set against the clean images: more than anybody could choose
     without them, so a bar that says something.
 
     Args:
         opt: Options with `report: {refine: [~, {type: R3, …}, …]}`.
         weights: Path of the trained weights.
-        folder: Where the table (`report.md`) goes, and pictures: strips noisy | denoised | clean with the refinement
-            that has the best PSNR, and `…_crop.png`, the middle of every row of the table and of the clean picture.
+        folder: Where the table (`report.md`) goes, and images: strips noisy | denoised | clean with the refinement
+            that has the best PSNR, and `…_crop.png`, the middle of every row of the table and of the clean image.
 
     Returns:
         For each set a table in Markdown: mean PSNR and SSIM over the images (RGB, 8 bit), and the seconds it took to

@@ -5,7 +5,7 @@
     python scripts/benchmark.py data --write docs/results/performance.md      # on an idle machine
     python scripts/benchmark.py train                                 # training steps against the plain procedure
     python scripts/benchmark.py denoise                               # denoising, with and without R3
-    python scripts/benchmark.py large                                 # photographs of 4 and 12 megapixels
+    python scripts/benchmark.py large                                 # images of 4 and 12 megapixels
     python scripts/benchmark.py limit                                 # against the matrix rate of this machine
     python scripts/benchmark.py all --write docs/results/performance.md       # all of them, but for the next two
     python scripts/benchmark.py scale --write docs/train/scaling.md         # how time grows
@@ -61,20 +61,20 @@ def median_of_rounds(measurements: dict[Any, Measurement], rounds: int) -> dict[
 
 
 def noisy_patches(count: int, size: int) -> Iterator[np.ndarray]:
-    """Make noisy patches of the photographs that ship with scikit-image.
+    """Make noisy patches of the images that ship with scikit-image.
 
     Args:
         count: How many.
-        size: Side in pixels; photographs that are smaller are enlarged, before they get their noise.
+        size: Side in pixels; images that are smaller are enlarged, before they get their noise.
 
     Yields:
         Patches, (size, size, 3), uint8 RGB.
     """
-    photographs = CameraNoiseDataset({'name': 'scenes', 'phase': 'val', 'camera': {'shot': 0, 'read': 0}})
+    images = CameraNoiseDataset({'name': 'scenes', 'phase': 'val', 'camera': {'shot': 0, 'read': 0}})
     simulation = Simulation(PROFILES['phone'], iso=(800, 6400))
     rng = np.random.default_rng(0)
     for number in range(count):
-        scene = (photographs[number % len(photographs)]['gt'].numpy().transpose(1, 2, 0) * 255).round().astype(np.uint8)
+        scene = (images[number % len(images)]['gt'].numpy().transpose(1, 2, 0) * 255).round().astype(np.uint8)
         scale = size / min(scene.shape[:2])
         if scale > 1:
             scene = cv2.resize(scene, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -269,7 +269,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[a
     'data': (add_data_arguments, run_data, 'patches per second of folder, LMDB and memory'),
     'train': (training.add_arguments, training.run, 'a training step against the plain procedure'),
     'denoise': (denoising.add_arguments, denoising.run, 'denoising against the plain procedure'),
-    'large': (large.add_arguments, large.run, 'denoising of whole photographs against the plain procedure'),
+    'large': (large.add_arguments, large.run, 'denoising of whole images against the plain procedure'),
     'limit': (limit.add_arguments, limit.run, 'the share of the matrix rate that networks reach'),
     'scale': (scaling.add_arguments, scaling.run, 'how time grows with images, pixels, k, T and processes'),
     'plan': (plan.add_arguments, plan.run, 'a few steps by options files, and compute what all of them will take'),
@@ -292,9 +292,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         add_arguments(command)
         add_write_argument(command)
     add_write_argument(commands.add_parser('all', help='all of these but scale and plan, with their defaults'))
-    drawing = commands.add_parser('plot', help='the tables of a page as a picture', description='Draw the tables.')
+    drawing = commands.add_parser('plot', help='the tables of a page as an image', description='Draw the tables.')
     drawing.add_argument('page', type=Path, help='page that `--write` has filled')
-    drawing.add_argument('-o', '--output', type=Path, required=True, help='picture to write')
+    drawing.add_argument('-o', '--output', type=Path, required=True, help='image to write')
     args = parser.parse_args(argv)
     try:
         if args.command == 'plot':

@@ -1,10 +1,10 @@
-"""Denoise noisy training pictures as well as a teacher can: the targets that a student learns from.
+"""Denoise noisy training images as well as a teacher can: the targets that a student learns from.
 
     python scripts/denoise_training_set.py datasets/sidd/noisy -o datasets/sidd/teacher \
         --list datasets/sidd/train.txt --opt options/test_amsnet_sidd_small.yml \
         --model experiments/finetune_amsnet_sidd_small/models/net_g_latest.pth
 
-Each picture is denoised in several symmetries of the square, each with masks of its own, and with every model given;
+Each image is denoised in several symmetries of the square, each with masks of its own, and with every model given;
 the mean is written as an 8 bit PNG of the same name. A run that was ended goes on where it was.
 """
 
@@ -13,19 +13,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from picture_lists import picture_names
+from picture_lists import image_names
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.self_ensemble import self_ensemble
-from amsnet_basicsr.images import Photo, PhotoError, read_photo, write_photo
+from amsnet_basicsr.images import ImageData, ImageError, read_image, write_image
 
 
 def main() -> None:
     """Denoise what isn't denoised yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('noisy', type=Path, help='folder of PNG pictures')
+    parser.add_argument('noisy', type=Path, help='folder of PNG images')
     parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
     parser.add_argument('--list', type=Path, help='text file with the names to take, one a line; default: all *.png')
     parser.add_argument('--model', type=Path, nargs='+', required=True, help='weights; of several the mean is taken')
@@ -34,12 +34,12 @@ def main() -> None:
     parser.add_argument('--device', help='cpu, cuda, …; default: a GPU where there is one')
     args = parser.parse_args()
     try:
-        names = picture_names(args.list, args.noisy)
+        names = image_names(args.list, args.noisy)
         missing = [name for name in names if not (args.noisy / name).is_file()]
         if missing or not names:
-            sys.exit(f'{args.noisy}: {f"there is no {missing[0]}" if missing else "no PNG pictures there"}')
+            sys.exit(f'{args.noisy}: {f"there is no {missing[0]}" if missing else "no PNG images there"}')
         if args.output.resolve() == args.noisy.resolve():
-            sys.exit(f'{args.output}: this is the folder of the noisy pictures; give another')
+            sys.exit(f'{args.output}: this is the folder of the noisy images; give another')
         denoisers = [
             Denoiser.from_pretrained(model, opt=args.opt, refine=False, seed=seed, device=args.device)
             for model in args.model
@@ -47,17 +47,17 @@ def main() -> None:
         ]
         args.output.mkdir(parents=True, exist_ok=True)
         todo = [name for name in names if not (args.output / name).exists()]
-        print(f'{len(names)} pictures, {len(names) - len(todo)} of them done before')
-        for name in tqdm(todo, unit='picture'):
-            photo = read_photo(args.noisy / name)
-            noisy = photo.pixels.astype(np.float32) / np.iinfo(photo.pixels.dtype).max
+        print(f'{len(names)} images, {len(names) - len(todo)} of them done before')
+        for name in tqdm(todo, unit='image'):
+            image = read_image(args.noisy / name)
+            noisy = image.pixels.astype(np.float32) / np.iinfo(image.pixels.dtype).max
             groups = [denoisers[i : i + args.symmetries] for i in range(0, len(denoisers), args.symmetries)]
             try:
                 mean = np.mean([self_ensemble(group, noisy) for group in groups], axis=0)
             except DenoiseError as error:
                 sys.exit(f'{args.noisy / name}: {error}')
-            write_photo(args.output / name, Photo((255 * mean).round().astype(np.uint8)))
-    except (DenoiseError, PhotoError, OSError, ValueError) as error:
+            write_image(args.output / name, ImageData((255 * mean).round().astype(np.uint8)))
+    except (DenoiseError, ImageError, OSError, ValueError) as error:
         sys.exit(str(error))
 
 

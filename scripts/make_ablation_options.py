@@ -154,7 +154,7 @@ LOSSES = {'AMSNetModel': 'mask_opt: {type: MaskL1Loss}', 'APBSNModel': 'pixel_op
 OWN_SCHEME = {'AMSNetModel': {'branches': 2}, 'APBSNModel': {'pad': 2}}
 
 #: 0.18 M weights. Three levels, so that a sub-image's sides should be multiples of 8, and large beside 8: taught on
-#: sub-images of 16 pixels, it drew a grid of 8 of their pixels into every picture (docs/results/experiments.md).
+#: sub-images of 16 pixels, it drew a grid of 8 of their pixels into every image (docs/results/experiments.md).
 TINY_NAFNET = {
     'type': 'NAFNet',
     'img_channel': 3,

@@ -3,7 +3,7 @@
     python scripts/measure_pairs.py datasets/sidd/noisy datasets/sidd/clean --list datasets/sidd/report.txt
     python scripts/measure_pairs.py NOISY CLEAN --model WEIGHTS --refine --jpeg 80 --clean-too
 
-PSNR and SSIM are BasicSR's, on RGB of 8 bit, the mean over the pictures; see docs/reference/metrics.md.
+PSNR and SSIM are BasicSR's, on RGB of 8 bit, the mean over the images; see docs/reference/metrics.md.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from picture_lists import picture_names
+from picture_lists import image_names
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser
@@ -30,27 +30,27 @@ def measure(pairs: list[tuple[np.ndarray, np.ndarray]], denoise: Callable[[np.nd
     """Denoise and compare.
 
     Args:
-        pairs: Pictures to denoise and what to compare with, (H, W, 3), uint8 RGB.
-        denoise: Maps a picture to one of the same shape.
+        pairs: Images to denoise and what to compare with, (H, W, 3), uint8 RGB.
+        denoise: Maps an image to one of the same shape.
 
     Returns:
         Mean PSNR in dB, mean SSIM, seconds per megapixel.
     """
     seconds, figures = 0.0, []
-    for picture, clean in tqdm(pairs, leave=False, disable=None):
+    for image, clean in tqdm(pairs, leave=False, disable=None):
         start = time.perf_counter()
-        denoised = denoise(picture)
+        denoised = denoise(image)
         seconds += time.perf_counter() - start
         # BasicSR's metrics take BGR, which makes no difference to a mean over channels.
         figures.append([metric(denoised, clean, crop_border=0) for metric in (calculate_psnr, calculate_ssim)])
-    pixels = sum(picture.shape[0] * picture.shape[1] for picture, _ in pairs)
+    pixels = sum(image.shape[0] * image.shape[1] for image, _ in pairs)
     return [*np.mean(figures, axis=0), seconds / pixels * 1e6]
 
 
 def _read(path: Path) -> np.ndarray:
     image = cv2.imread(str(path))
     if image is None:
-        sys.exit(f'{path}: there is no such picture, or it cannot be read')
+        sys.exit(f'{path}: there is no such image, or it cannot be read')
     return np.ascontiguousarray(image[..., ::-1])
 
 
@@ -62,7 +62,7 @@ def _as_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('noisy', type=Path, help='folder of noisy pictures')
+    parser.add_argument('noisy', type=Path, help='folder of noisy images')
     parser.add_argument('clean', type=Path, help='folder of clean ones with the same names')
     parser.add_argument('--list', type=Path, help='text file with the names to take, one a line; default: all *.png')
     parser.add_argument('--model', nargs='+', default=[None], help='weights; default: those that are shipped')
@@ -71,21 +71,21 @@ def main() -> None:
     parser.add_argument(
         '--jpeg', type=int, nargs='*', default=[], metavar='QUALITY', help='also as JPEG of these qualities'
     )
-    parser.add_argument('--clean-too', action='store_true', help='also denoise the clean pictures, to see what is lost')
+    parser.add_argument('--clean-too', action='store_true', help='also denoise the clean images, to see what is lost')
     args = parser.parse_args()
-    names = picture_names(args.list, args.clean)
+    names = image_names(args.list, args.clean)
     if not names:
-        sys.exit(f'{args.list or args.clean}: names no pictures')
+        sys.exit(f'{args.list or args.clean}: names no images')
     clean = [_read(args.clean / name) for name in names]
     noisy = [_read(args.noisy / name) for name in names]
     inputs = {'noisy': noisy}
-    inputs |= {f'JPEG {quality}': [_as_jpeg(picture, quality) for picture in noisy] for quality in args.jpeg}
+    inputs |= {f'JPEG {quality}': [_as_jpeg(image, quality) for image in noisy] for quality in args.jpeg}
     inputs |= {'clean': clean} if args.clean_too else {}
-    print(f'| {len(names)} pictures | input | PSNR dB | SSIM | s/MP |\n|---|---|---|---|---|')
-    for kind, pictures in inputs.items():
-        if pictures is clean:
+    print(f'| {len(names)} images | input | PSNR dB | SSIM | s/MP |\n|---|---|---|---|---|')
+    for kind, images in inputs.items():
+        if images is clean:
             continue
-        psnr, ssim, _ = measure(list(zip(pictures, clean, strict=True)), lambda picture: picture)
+        psnr, ssim, _ = measure(list(zip(images, clean, strict=True)), lambda image: image)
         print(f'| input | {kind} | {psnr:.2f} | {ssim:.4f} | |', flush=True)
     for model in args.model:
         try:
@@ -93,8 +93,8 @@ def main() -> None:
         except (ModelError, ValueError) as error:
             sys.exit(str(error))
         denoiser(noisy[0])
-        for kind, pictures in inputs.items():
-            psnr, ssim, seconds = measure(list(zip(pictures, clean, strict=True)), denoiser)
+        for kind, images in inputs.items():
+            psnr, ssim, seconds = measure(list(zip(images, clean, strict=True)), denoiser)
             name = f'{Path(denoiser.source).name}{", R3" if args.refine else ""}'
             print(f'| {name} | {kind} | {psnr:.2f} | {ssim:.4f} | {seconds:.1f} |', flush=True)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 
 def write_between_marks(page: Path, begin: str, end: str, text: str) -> None:
@@ -22,5 +22,5 @@ def write_between_marks(page: Path, begin: str, end: str, text: str) -> None:
     if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
         raise ValueError(f'{page}: the lines {begin} and {end} must be there once, in this order')
     before, rest = old.split(begin)
-    with whole_file(page) as file:
+    with atomic_write(page) as file:
         file.write(f'{before}{begin}\n{text}\n{end}{rest.split(end)[1]}'.encode())

@@ -1,9 +1,9 @@
-"""Which pictures of a folder a script works on."""
+"""Which images of a folder a script works on."""
 
 from pathlib import Path
 
 
-def picture_names(listed: Path | None, folder: Path) -> list[str]:
+def image_names(listed: Path | None, folder: Path) -> list[str]:
     """Read a list of file names, or list a folder.
 
     Args:

@@ -1,11 +1,11 @@
-"""Photographs with simulated noise, cleaned by models side by side: a strip noisy | models … | clean, and a table.
+"""Images with simulated noise, cleaned by models side by side: a strip noisy | models … | clean, and a table.
 
     python scripts/picture_strip.py -o strip.jpg --scenes astronaut chelsea coffee
     python scripts/picture_strip.py -o mine.png --iso 1600 --models my_model.safetensors other.safetensors
 
-The scenes are the photographs that ship with scikit-image, seen through a simulated phone; `--dataroot` takes a folder
-of your own clean pictures instead. Without `--models`: the teacher that ships, with R3, and the student that it taught,
-which is what `amsnet-denoise` uses. The crops are where the clean picture has the most detail.
+The scenes are the images that ship with scikit-image, seen through a simulated phone; `--dataroot` takes a folder
+of your own clean images instead. Without `--models`: the teacher that ships, with R3, and the student that it taught,
+which is what `amsnet-denoise` uses. The crops are where the clean image has the most detail.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from amsnet_basicsr.data import CameraNoiseDataset
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.load_model import STUDENT, TEACHER, ModelError, shipped_weights
 from amsnet_basicsr.models.validation.images import picture_strip
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 Denoise = Callable[[np.ndarray], np.ndarray]
 
 
 class Scene(NamedTuple):
-    """A scene's name, its noisy and its clean picture, (H, W, 3), uint8 RGB."""
+    """A scene's name, its noisy and its clean image, (H, W, 3), uint8 RGB."""
 
     name: str
     noisy: np.ndarray
@@ -90,17 +90,17 @@ def read_scenes(opt: dict[str, Any], side: int) -> list[Scene]:
     return scenes
 
 
-def busiest_crop(picture: np.ndarray, side: int) -> tuple[slice, slice]:
+def busiest_crop(image: np.ndarray, side: int) -> tuple[slice, slice]:
     """Find the square with the most detail, so that the choice isn't ours.
 
     Args:
-        picture: A clean picture, (H, W, 3), uint8, no smaller than the square.
+        image: A clean image, (H, W, 3), uint8, no smaller than the square.
         side: Side of the square in pixels.
 
     Returns:
         Rows and columns.
     """
-    grey = picture.mean(axis=2, dtype=np.float32)
+    grey = image.mean(axis=2, dtype=np.float32)
     detail = cv2.GaussianBlur(np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 2)), (0, 0), side / 6)
     first, last = side // 2, (side - 1) // 2
     inside = detail[first : detail.shape[0] - last, first : detail.shape[1] - last]
@@ -125,11 +125,11 @@ def table_row(name: str, figures: Iterable[Sequence[float]]) -> str:
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('-o', '--output', type=Path, required=True, help='picture to write')
+    parser.add_argument('-o', '--output', type=Path, required=True, help='image to write')
     parser.add_argument('--overwrite', action='store_true', help='replace it if it exists')
     parser.add_argument('--models', nargs='+', metavar='FILE', help='weights; default: teacher and student that ship')
     parser.add_argument('--refine', action='store_true', help='with --models: R3 for models with masks')
-    parser.add_argument('--dataroot', help='folder of clean pictures; default: those of scikit-image')
+    parser.add_argument('--dataroot', help='folder of clean images; default: those of scikit-image')
     parser.add_argument('--scenes', nargs='+', metavar='NAME', help='which of them; default: all')
     parser.add_argument('--camera', default='phone', help='profile of the simulated camera; default: phone')
     parser.add_argument('--iso', type=float, default=3200, help='ISO number: 3200')
@@ -147,7 +147,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the strip, print PSNR and SSIM of whole pictures."""
+    """Write the strip, print PSNR and SSIM of whole images."""
     args = parse_arguments(argv)
     opt = {'camera': args.camera, 'iso': args.iso, 'dataroot_gt': args.dataroot, 'scenes': args.scenes}
     try:
@@ -157,18 +157,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f'| PSNR dB / SSIM | {" | ".join(["noisy", *(name for name, _ in models)])} |')
         print('|---' * (2 + len(models)) + '|')
         for scene in scenes:
-            pictures = [scene.noisy, *(denoise(scene.noisy) for _, denoise in models)]
-            figures = [measure([(picture, scene.clean)], lambda picture: picture)[:2] for picture in pictures]
+            images = [scene.noisy, *(denoise(scene.noisy) for _, denoise in models)]
+            figures = [measure([(image, scene.clean)], lambda image: image)[:2] for image in images]
             all_figures.append(figures)
             print(table_row(scene.name, figures), flush=True)
             where = busiest_crop(scene.clean, args.side)
-            rows.append(picture_strip([picture[where] for picture in (*pictures, scene.clean)]))
+            rows.append(picture_strip([image[where] for image in (*images, scene.clean)]))
         print(table_row('mean', np.mean(all_figures, axis=0)))
         line = np.full((4, rows[0].shape[1], 3), 255, np.uint8)
-        picture = np.concatenate([part for row in rows for part in (line, row)][1:])
+        image = np.concatenate([part for row in rows for part in (line, row)][1:])
         quality = [] if args.output.suffix.lower() == '.png' else [cv2.IMWRITE_JPEG_QUALITY, 92]
-        content = cv2.imencode(args.output.suffix, picture[..., ::-1], quality)[1]
-        with whole_file(args.output) as file:
+        content = cv2.imencode(args.output.suffix, image[..., ::-1], quality)[1]
+        with atomic_write(args.output) as file:
             file.write(content.tobytes())
     except (ModelError, DenoiseError, ValueError, OSError) as error:
         sys.exit(f'error: {error}')

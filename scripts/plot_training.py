@@ -40,7 +40,7 @@ def main() -> None:
     """Parse the arguments, print the table, draw the plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('log', type=Path, nargs='+', help='logs; later ones go on where earlier ones stopped')
-    parser.add_argument('-o', '--output', type=Path, required=True, help='picture to write')
+    parser.add_argument('-o', '--output', type=Path, required=True, help='image to write')
     arguments = parser.parse_args()
     curves: dict[str, dict[int, float]] = {}
     for path in arguments.log:

@@ -1,6 +1,6 @@
-"""A folder of your own noisy photographs: patches in an LMDB to train on, and the stride that suits their noise.
+"""A folder of your own noisy images: patches in an LMDB to train on, and the stride that suits their noise.
 
-    python scripts/prepare_photos.py ~/Pictures/noisy -o datasets/my_photos.lmdb
+    python scripts/prepare_photos.py ~/Images/noisy -o datasets/my_photos.lmdb
 
 See docs/data/photos.md.
 """
@@ -13,14 +13,14 @@ from pathlib import Path
 from amsnet_basicsr.prepare.build_lmdb import Choices
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.noise_correlation import MAX_LAG
-from amsnet_basicsr.prepare.photo_rules import PhotoRules
+from amsnet_basicsr.prepare.photo_rules import ImageRules
 from amsnet_basicsr.prepare.photos import (
     REPORT,
+    ImagesReport,
     NoiseReport,
-    PhotosReport,
     count_reasons,
     estimate_noise,
-    find_photos,
+    find_images,
     prepare_photos,
 )
 from amsnet_basicsr.prepare.whole_output import human_bytes
@@ -49,11 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f'--workers must be at least 1, got {args.workers}')
     try:
         if args.estimate_only:
-            found = find_photos(args.folder)
-            noise = estimate_noise(found, found.names, PhotoRules(size=32, keep_grey=args.keep_grey), args.workers)
+            found = find_images(args.folder)
+            noise = estimate_noise(found, found.names, ImageRules(size=32, keep_grey=args.keep_grey), args.workers)
             print('\n'.join(describe_noise(noise)))
         else:
-            rules = PhotoRules(args.size, args.step, args.keep_grey, args.drop_flat, args.drop_duplicates)
+            rules = ImageRules(args.size, args.step, args.keep_grey, args.drop_flat, args.drop_duplicates)
             choices = Choices(args.workers, args.overwrite, args.restart)
             report = prepare_photos(args.folder, args.output, rules, choices)
             print('\n'.join(describe(report, args.output)))
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def describe(report: PhotosReport, target: Path) -> Iterator[str]:
+def describe(report: ImagesReport, target: Path) -> Iterator[str]:
     """Say what was made, what was left out, and what to do next.
 
     Args:
@@ -78,7 +78,7 @@ def describe(report: PhotosReport, target: Path) -> Iterator[str]:
     """
     size = report.rules['size']
     yield (
-        f'{target}: {report.patches} patches of {size}×{size} from {report.taken} of {report.found} pictures, '
+        f'{target}: {report.patches} patches of {size}×{size} from {report.taken} of {report.found} images, '
         f'{human_bytes(report.stored)}'
     )
     if report.left_out:
@@ -86,7 +86,7 @@ def describe(report: PhotosReport, target: Path) -> Iterator[str]:
     if report.flat_patches:
         yield f'Flat patches left out: {report.flat_patches}'
     if report.others:
-        yield f'Passed over, as no pictures that are read here: {count_reasons(report.others)}'
+        yield f'Passed over, as no images that are read here: {count_reasons(report.others)}'
     yield from describe_noise(report.noise)
     if report.jpeg:
         yield (
@@ -109,16 +109,16 @@ def describe_noise(noise: NoiseReport) -> Iterator[str]:
         yield f'Noise: no estimate, {noise.why_not}; {_USUAL_STRIDE} is the usual train stride'
         return
     sigma = '/'.join(f'{value:.1f}' for value in noise.sigma)
-    yield f'Noise in {noise.patches} flat patches of {noise.photos} pictures: sigma {sigma} of 255 (red/green/blue)'
+    yield f'Noise in {noise.patches} flat patches of {noise.photos} images: sigma {sigma} of 255 (red/green/blue)'
     yield 'Correlation by distance in pixels' + ''.join(f'{lag:>7}' for lag in range(1, MAX_LAG + 1))
     for name in ('horizontal', 'vertical', 'mean'):
         yield f'{name:>33}' + ''.join(f'{value:>7.3f}' for value in getattr(noise, name)[1:])
     if noise.doubtful:
-        yield 'Even the farthest are correlated: there may be too little flat in the pictures, and no noise in what is'
+        yield 'Even the farthest are correlated: there may be too little flat in the images, and no noise in what is'
     yield f'Recommended train stride: {noise.stride}'
 
 
-def next_steps(report: PhotosReport, target: Path) -> Iterator[str]:
+def next_steps(report: ImagesReport, target: Path) -> Iterator[str]:
     """Say what to type next.
 
     Args:
@@ -133,7 +133,7 @@ def next_steps(report: PhotosReport, target: Path) -> Iterator[str]:
     yield f'Next: set in {OPTIONS}'
     yield f'  datasets.train.dataroot_lq: {target}'
     yield f'  datasets.train.crop_size: {crop}'
-    yield f'  datasets.val.dataroot_lq: a folder with a few other noisy pictures, at least {stride * 2} pixels wide'
+    yield f'  datasets.val.dataroot_lq: a folder with a few other noisy images, at least {stride * 2} pixels wide'
     yield f'  scheme.train_stride: {stride}'
     yield f'  scheme.test_stride: {2 if stride > 2 else 1}'
     yield 'and then'
@@ -143,11 +143,11 @@ def next_steps(report: PhotosReport, target: Path) -> Iterator[str]:
 def build_parser() -> argparse.ArgumentParser:
     """Describe the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folder', type=Path, help='folder of noisy photographs, searched with its subfolders')
+    parser.add_argument('folder', type=Path, help='folder of noisy images, searched with its subfolders')
     parser.add_argument('-o', '--output', type=Path, help='LMDB to write; its name ends in .lmdb')
     parser.add_argument('--size', type=int, default=256, help='side of a patch in pixels; default: 256')
     parser.add_argument('--step', type=int, default=256, help='distance between patches in pixels; default: 256')
-    parser.add_argument('--keep-grey', action='store_true', help='take grey photographs too, as three equal channels')
+    parser.add_argument('--keep-grey', action='store_true', help='take grey images too, as three equal channels')
     parser.add_argument('--drop-duplicates', action='store_true', help='leave out near-duplicates of earlier ones')
     parser.add_argument('--drop-flat', action='store_true', help='leave out patches that are clipped or without noise')
     parser.add_argument('--estimate-only', action='store_true', help='only print what the noise is like')

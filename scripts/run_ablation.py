@@ -9,7 +9,7 @@ and tested by its `report:`. A file without `train:` is tested by scripts/compar
 the setting that its `path.pretrain_network_g` names. Begun again, the command goes on where it was stopped.
 
 results/ablation/NAME gets table.md, results.csv and plot.png of all runs that are finished, whatever their seeds, and
-in runs/ a record and a log of each run; weights and pictures are in experiments/, as always.
+in runs/ a record and a log of each run; weights and images are in experiments/, as always.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from ablation.tables import plot, table, write_csv
 from pages import write_between_marks
 
 from amsnet_basicsr.options.reader import nearest
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 OPTIONS = Path(__file__).resolve().parent.parent / 'options' / 'ablation'
 
@@ -120,17 +120,17 @@ def collect(
         ValueError: If the page has no place for it.
     """
     text = table(records, order, reference)
-    with whole_file(folder / 'table.md') as file:
+    with atomic_write(folder / 'table.md') as file:
         file.write(f'{text}\n'.encode())
     write_csv(folder / 'results.csv', records)
     plot(folder / 'plot.png', records, order, args.name)
     print(f'{text}\n\nTable, figures and plot: {folder}')
     if args.write is not None:
-        picture = args.write.parent / 'images' / f'ablation_{args.name}.png'
-        picture.parent.mkdir(exist_ok=True)
-        with whole_file(picture) as file:
+        plotted = args.write.parent / 'images' / f'ablation_{args.name}.png'
+        plotted.parent.mkdir(exist_ok=True)
+        with atomic_write(plotted) as file:
             file.write((folder / 'plot.png').read_bytes())
-        image = f'![PSNR by setting: {args.name}](images/{picture.name})'
+        image = f'![PSNR by setting: {args.name}](images/{plotted.name})'
         write_between_marks(args.write, *marks(args.name), f'\n{text}\n\n{image}\n')
 
 

@@ -1,9 +1,9 @@
-"""Take a folder of clean pictures with a simulated camera: noisy and clean PNG pictures, and what was set for each.
+"""Take a folder of clean images with a simulated camera: noisy and clean PNG images, and what was set for each.
 
     python scripts/simulate_noise.py datasets/clean -o datasets/simulated --camera phone --iso 800 6400
 
-Writes OUT/noisy and OUT/clean, with the same names, and OUT/simulation.json. Pictures of subfolders get the folder's
-name before theirs. A picture's noise depends on its name and the seed alone.
+Writes OUT/noisy and OUT/clean, with the same names, and OUT/simulation.json. Images of subfolders get the folder's
+name before theirs. An image's noise depends on its name and the seed alone.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def check_target(target: Path, source: Path, overwrite: bool) -> None:
 
     Args:
         target: Folder to write.
-        source: Folder of clean pictures.
+        source: Folder of clean images.
         overwrite: Whether an earlier result may be replaced.
 
     Raises:
@@ -73,24 +73,24 @@ def flat_names(scenes: dict[str, str]) -> dict[str, str]:
     return names
 
 
-def write_pictures(
+def write_images(
     scenes: dict[str, str], names: dict[str, str], target: Path, simulation: Simulation, shots: int, workers: int
 ) -> dict[str, dict[str, Any]]:
-    """Take and write all pictures.
+    """Take and write all images.
 
     Args:
         scenes: Paths by name.
         names: Name by file name.
         target: Folder to write into; `noisy` and `clean` are made.
         simulation: The camera.
-        shots: Noisy pictures of each scene.
-        workers: Pictures at a time.
+        shots: Noisy images of each scene.
+        workers: Images at a time.
 
     Returns:
         What was set, by file name.
 
     Raises:
-        ValueError: If a picture cannot be read.
+        ValueError: If an image cannot be read.
         OSError: If one cannot be written.
     """
     (target / 'noisy').mkdir()
@@ -106,14 +106,14 @@ def write_pictures(
             records[file_name] = {'scene': scenes[names[flat]], 'shot_number': shot, **exposure.record()}
         return records
 
-    pictures: dict[str, dict[str, Any]] = {}
+    images: dict[str, dict[str, Any]] = {}
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
         for records in tqdm(pool.map(take, names), total=len(names), unit='scene', disable=None):
-            pictures.update(records)
+            images.update(records)
     finally:
         pool.shutdown(cancel_futures=True)
-    return pictures
+    return images
 
 
 def _write(path: Path, image: Any) -> None:
@@ -121,9 +121,9 @@ def _write(path: Path, image: Any) -> None:
     path.write_bytes(content.tobytes())
 
 
-def _write_record(path: Path, settings: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> None:
-    """Write JSON with one line for each picture."""
-    lines = ',\n'.join(f'  {json.dumps(name)}: {json.dumps(record)}' for name, record in pictures.items())
+def _write_record(path: Path, settings: dict[str, Any], images: dict[str, dict[str, Any]]) -> None:
+    """Write JSON with one line for each image."""
+    lines = ',\n'.join(f'  {json.dumps(name)}: {json.dumps(record)}' for name, record in images.items())
     path.write_text(f'{{\n "settings": {json.dumps(settings)},\n "pictures": {{\n{lines}\n }}\n}}\n', encoding='utf-8')
 
 
@@ -137,7 +137,7 @@ def simulate(args: argparse.Namespace) -> str:
         What was done, in a sentence.
 
     Raises:
-        ValueError: For wrong values, unusable folders and pictures that cannot be read.
+        ValueError: For wrong values, unusable folders and images that cannot be read.
         OSError: If something cannot be written.
     """
     source, target = Path(args.clean_folder).expanduser(), Path(args.output).expanduser()
@@ -161,12 +161,12 @@ def simulate(args: argparse.Namespace) -> str:
     partial = target.with_name(f'.{target.name}.{os.getpid()}.partial')
     partial.mkdir(parents=True)
     try:
-        pictures = write_pictures(scenes, names, partial, simulation, args.shots, args.workers)
-        _write_record(partial / RECORD, {**settings, 'shots': args.shots}, pictures)
+        images = write_images(scenes, names, partial, simulation, args.shots, args.workers)
+        _write_record(partial / RECORD, {**settings, 'shots': args.shots}, images)
         _replace(target, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return f'{target}: {len(pictures)} noisy pictures of {len(scenes)} scenes, with clean ones and {RECORD}'
+    return f'{target}: {len(images)} noisy images of {len(scenes)} scenes, with clean ones and {RECORD}'
 
 
 def _replace(target: Path, new: Path) -> None:
@@ -189,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f'cameras:\n{cameras}', formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('clean_folder', metavar='CLEAN_FOLDER', help='clean pictures; subfolders count')
+    parser.add_argument('clean_folder', metavar='CLEAN_FOLDER', help='clean images; subfolders count')
     parser.add_argument('-o', '--output', required=True, metavar='OUT', help='folder to write; must not exist')
     parser.add_argument('--camera', choices=PROFILES, default='phone', help='default: phone')
     parser.add_argument(
@@ -210,11 +210,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--pattern', choices=[*BAYER_PATTERNS, 'random'], default='RGGB', help='Bayer pattern; default: RGGB'
     )
-    parser.add_argument('--shots', type=int, default=1, help='noisy pictures of each scene; default: 1')
+    parser.add_argument('--shots', type=int, default=1, help='noisy images of each scene; default: 1')
     parser.add_argument('--seed', type=int, default=0, help='default: 0')
-    parser.add_argument(
-        '--workers', type=int, default=os.cpu_count() or 1, help='pictures at a time; default: all cores'
-    )
+    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='images at a time; default: all cores')
     parser.add_argument('--overwrite', action='store_true', help='replace an earlier result of this command')
     try:
         print(simulate(parser.parse_args(argv)))

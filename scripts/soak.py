@@ -103,13 +103,13 @@ def growth(values: list[float]) -> tuple[float, float]:
     return median(values[fifth : 2 * fifth]), median(values[-fifth:])
 
 
-def plot(columns: dict[str, list[float]], title: str, picture: Path) -> None:
+def plot(columns: dict[str, list[float]], title: str, image: Path) -> None:
     """Draw memory and open files over time.
 
     Args:
         columns: What `read_table` returns.
         title: What ran.
-        picture: PNG file to write.
+        image: PNG file to write.
     """
     matplotlib.use('Agg')
     from matplotlib import pyplot
@@ -123,7 +123,7 @@ def plot(columns: dict[str, list[float]], title: str, picture: Path) -> None:
         axis.grid(alpha=0.3)
     axes[0].set_title(title)
     axes[1].set_xlabel('minutes')
-    figure.savefig(picture, dpi=100)
+    figure.savefig(image, dpi=100)
     pyplot.close(figure)
 
 
@@ -145,7 +145,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.every <= 0:
         parser.error(f'--every must be above 0, got {arguments.every}')
-    table, picture = (arguments.output.with_name(arguments.output.name + suffix) for suffix in ('.csv', '.png'))
+    table, image = (arguments.output.with_name(arguments.output.name + suffix) for suffix in ('.csv', '.png'))
     if table.exists():
         parser.error(f'{table} exists already; move it or choose another -o')
     table.parent.mkdir(parents=True, exist_ok=True)
@@ -154,14 +154,14 @@ def main(argv: list[str] | None = None) -> int:
     if len(columns['seconds']) < 10:
         print(f'too short to judge: {len(columns["seconds"])} looks', file=sys.stderr)
         return status or 1
-    plot(columns, arguments.title or ' '.join(arguments.command), picture)
+    plot(columns, arguments.title or ' '.join(arguments.command), image)
     flat = True
     for name, unit in (('memory_mib', ' MiB'), ('open_files', '')):
         early, late = growth(columns[name])
         percent = 100 * (late - early) / early
         flat &= percent <= arguments.most_growth
         print(f'{name}: {early:.0f}{unit} in the second fifth, {late:.0f}{unit} in the last ({percent:+.1f} %)')
-    print(f'{columns["seconds"][-1] / 60:.0f} minutes; plot: {picture}')
+    print(f'{columns["seconds"][-1] / 60:.0f} minutes; plot: {image}')
     return status or int(not flat)
 
 

@@ -10,7 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def noisy_picture(height: int, width: int, seed: int) -> np.ndarray:
+def noisy_image(height: int, width: int, seed: int) -> np.ndarray:
     """A smooth scene with strong noise, uint8 BGR."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
@@ -20,13 +20,13 @@ def noisy_picture(height: int, width: int, seed: int) -> np.ndarray:
 
 @pytest.fixture
 def make_folder(tmp_path: Path) -> Callable[..., Path]:
-    """Write a folder of noisy PNG pictures and return it."""
+    """Write a folder of noisy PNG images and return it."""
 
     def make(name: str, count: int = 4, size: tuple[int, int] = (64, 72), first_seed: int = 0) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True)
         for number in range(count):
-            cv2.imwrite(str(folder / f'im{number}.png'), noisy_picture(*size, first_seed + number))
+            cv2.imwrite(str(folder / f'im{number}.png'), noisy_image(*size, first_seed + number))
         return folder
 
     return make
@@ -34,7 +34,7 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def make_lmdb(tmp_path: Path) -> Callable[[Path], Path]:
-    """Turn a folder of pictures into a BasicSR LMDB by BasicSR's own tool."""
+    """Turn a folder of images into a BasicSR LMDB by BasicSR's own tool."""
 
     def make(folder: Path) -> Path:
         from amsnet_basicsr.patches import compat

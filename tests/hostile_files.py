@@ -1,4 +1,4 @@
-"""Files as strangers make them: pickles that would run code, pictures that claim any size."""
+"""Files as strangers make them: pickles that would run code, images that claim any size."""
 
 import os
 import struct

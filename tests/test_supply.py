@@ -15,7 +15,7 @@ import cv2
 import pytest
 
 from amsnet_basicsr.options.shipped import find_options, shipped_options
-from tests.conftest import REPOSITORY, noisy_picture
+from tests.conftest import REPOSITORY, noisy_image
 
 FOLDERS = ('amsnet_basicsr', 'options')
 FILES = ('CHANGELOG.md', 'LICENSE', 'MANIFEST.in', 'README.md', 'pyproject.toml', 'setup.py')
@@ -94,8 +94,8 @@ def test_the_quick_start_runs_from_an_installation(site, tmp_path):
     assert (tmp_path / 'experiments' / 'quickstart' / 'models' / 'net_g_latest.pth').is_file()
 
 
-def test_pictures_are_denoised_by_an_installation(site, tmp_path):
-    cv2.imwrite(str(tmp_path / 'noisy.png'), noisy_picture(40, 48, 0))
+def test_images_are_denoised_by_an_installation(site, tmp_path):
+    cv2.imwrite(str(tmp_path / 'noisy.png'), noisy_image(40, 48, 0))
     python(site / 'bin' / 'amsnet-denoise', 'noisy.png', '-o', 'clean', cwd=tmp_path, PYTHONPATH=str(site))
     assert (tmp_path / 'clean' / 'noisy.png').is_file()
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from amsnet_basicsr.archs import ARCHS
-from amsnet_basicsr.convert.errors import WeightsError, in_one_line
+from amsnet_basicsr.convert.errors import WeightsError
 from amsnet_basicsr.convert.hyper_parameters import READERS
+from amsnet_basicsr.utils.text import one_line
 
 #: How keys of a network begin, relative to it. NAFNet stands for its baseline too.
 _SIGNATURES = {
@@ -52,7 +53,7 @@ def find_prefix(keys: Iterable[str]) -> tuple[str, str]:
                 if signature.match(key, start):
                     votes[family, key[:start]] += 1
     if not votes:
-        first = f"unexpected key '{in_one_line(keys[0])}'" if keys else 'there are no weights'
+        first = f"unexpected key '{one_line(keys[0])}'" if keys else 'there are no weights'
         raise WeightsError(f'no known network: {first}; known are {", ".join(READERS)}')
     return votes.most_common(1)[0][0]
 
@@ -77,7 +78,7 @@ def detect_architecture(state_dict: Mapping[str, Tensor]) -> tuple[str, dict[str
     foreign = [key for key in state_dict if not signature.match(key)]
     if prefix or 2 * len(foreign) >= len(state_dict):
         first = next(iter(foreign or state_dict))
-        raise WeightsError(f"no known network: unexpected key '{in_one_line(first)}'; known are {', '.join(READERS)}")
+        raise WeightsError(f"no known network: unexpected key '{one_line(first)}'; known are {', '.join(READERS)}")
     if family == 'NAFNet' and any('.se.' in key for key in state_dict):
         family = 'NAFNetBaseline'
     if family not in ARCHS:
@@ -112,7 +113,7 @@ def check_weights(state_dict: Mapping[str, Tensor], name: str, options: Mapping[
             raise WeightsError(f'missing key {key!r}')
     for key in state_dict:
         if key not in expected:
-            raise WeightsError(f"unexpected key '{in_one_line(key)}'")
+            raise WeightsError(f"unexpected key '{one_line(key)}'")
     for key, weight in state_dict.items():
         if weight.shape != expected[key].shape:
             shapes = f'{tuple(weight.shape)} instead of {tuple(expected[key].shape)}'

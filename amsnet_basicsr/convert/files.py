@@ -11,8 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from amsnet_basicsr.convert.errors import WeightsError, in_one_line
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.convert.errors import WeightsError
+from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.text import first_line
 
 SUFFIXES = ('.pth', '.safetensors')
 """Kinds of files that are written."""
@@ -43,7 +44,7 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
                 return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
         return torch.load(path, map_location='cpu', weights_only=True), {}
     except SafetensorError as error:
-        raise WeightsError(f'it is damaged: {_first_line(error)}') from None
+        raise WeightsError(f'it is damaged: {first_line(error)}') from None
     except MemoryError:
         raise WeightsError('there is not enough memory to read it') from None
     except Exception as error:  # any bytes may be in it, and PyTorch's reader may stumble over them in any way
@@ -52,10 +53,6 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
                 f'it holds more than tensors and plain values ({match[1]}), and may run code when opened; not opened'
             ) from None
         raise WeightsError('it is damaged, or no file of PyTorch weights') from None
-
-
-def _first_line(error: Exception) -> str:
-    return in_one_line(str(error).splitlines()[0]) if str(error) else type(error).__name__
 
 
 def write_file(
@@ -87,7 +84,7 @@ def write_file(
     # Copies: a view would take its whole storage along, and safetensors refuses shared ones.
     weights = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in weights.items()}
     try:
-        with whole_file(path, sync=True) as file:
+        with atomic_write(path, sync=True) as file:
             if path.suffix == '.pth':
                 torch.save({'params': weights}, file)
             else:

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from amsnet_basicsr.convert.detect import find_prefix
-from amsnet_basicsr.convert.errors import WeightsError, in_one_line
+from amsnet_basicsr.convert.errors import WeightsError
+from amsnet_basicsr.utils.text import one_line
 
 #: Names that hold the weights when there is more than one way to go, best first.
 _WRAPPERS = ('params_ema', 'params', 'state_dict', 'model_weight')
@@ -50,14 +51,14 @@ def find_tensors(data: Any, key: str | None = None) -> tuple[dict[str, Tensor], 
         else:
             step = _way(data)
         data = data[step]
-        path.append(in_one_line(step))
+        path.append(one_line(step))
         if len(path) > 8:  # a file may even contain itself
             raise WeightsError(f'no weights found below {".".join(path)}')
     for name, value in data.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise WeightsError(f"unexpected key '{in_one_line(name)}': a {type(value).__name__}, not a tensor")
+            raise WeightsError(f"unexpected key '{one_line(name)}': a {type(value).__name__}, not a tensor")
         if problem := _problem(value):
-            raise WeightsError(f"'{in_one_line(name)}' {problem}")
+            raise WeightsError(f"'{one_line(name)}' {problem}")
     return dict(data), path
 
 
@@ -86,7 +87,7 @@ def _way(data: Mapping[Any, Any]) -> Any:
 
 def some_keys(data: Mapping[Any, Any]) -> str:
     """List the first keys of a mapping, for a message."""
-    names = [in_one_line(name) for name in islice(data, 6)]
+    names = [one_line(name) for name in islice(data, 6)]
     return ', '.join(names[:5]) + (', …' if len(names) > 5 else '') or 'none'
 
 
@@ -110,18 +111,14 @@ def take_denoiser(tensors: Mapping[str, Tensor], prefix: str | None = None) -> t
     if prefix is not None:
         weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         if not weights:
-            raise WeightsError(
-                f"no key begins with {prefix!r}; the first is '{in_one_line(next(iter(tensors), None))}'"
-            )
+            raise WeightsError(f"no key begins with {prefix!r}; the first is '{one_line(next(iter(tensors), None))}'")
         return weights, prefix
     _, prefix = find_prefix(tensors)
     weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     for name, value in tensors.items():
         if not name.startswith(prefix) and not _is_copy(name, value, weights):
-            hint = f'; --prefix {in_one_line(prefix)} takes the denoiser alone' if prefix else ''
-            raise WeightsError(
-                f"unexpected key '{in_one_line(name)}' beside the denoiser, {in_one_line(prefix)}*{hint}"
-            )
+            hint = f'; --prefix {one_line(prefix)} takes the denoiser alone' if prefix else ''
+            raise WeightsError(f"unexpected key '{one_line(name)}' beside the denoiser, {one_line(prefix)}*{hint}")
     return weights, prefix
 
 

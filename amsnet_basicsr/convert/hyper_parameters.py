@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from amsnet_basicsr.convert.errors import WeightsError, in_one_line
+from amsnet_basicsr.convert.errors import WeightsError
+from amsnet_basicsr.utils.text import one_line
 
 StateDict = Mapping[str, Tensor]
 
@@ -132,7 +133,7 @@ def _count(weights: StateDict, prefix: str) -> int:
         if match := pattern.match(key):
             # A network has at least as many weights as modules (activations of DnCNN have none, hence the factor).
             if len(match[1]) > 6 or int(match[1]) > 3 * len(weights):
-                raise WeightsError(f"unexpected key '{in_one_line(key)}'")
+                raise WeightsError(f"unexpected key '{one_line(key)}'")
             highest = max(highest, int(match[1]))
     return highest + 1
 

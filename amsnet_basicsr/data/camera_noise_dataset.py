@@ -1,4 +1,4 @@
-"""Photographs as a smartphone would have taken them, with the noise-free picture to compare with."""
+"""Images as a smartphone would have taken them, with the noise-free image to compare with."""
 
 import os
 import os.path as osp
@@ -17,7 +17,7 @@ from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.options.reader import refuse_unknown
 from amsnet_basicsr.simulation.simulation import SIMULATION_KEYS, Simulation
 
-#: The colour photographs inside every scikit-image wheel: no download.
+#: The colour images inside every scikit-image wheel: no download.
 SKIMAGE_SCENES = ('astronaut.png', 'chelsea.png', 'coffee.png', 'motorcycle_left.png', 'rocket.jpg')
 
 KNOWN_KEYS = (
@@ -29,7 +29,7 @@ SMALLEST_SIDE = 3
 
 
 class _Entry(NamedTuple):
-    """One picture: its scene's name and file, the number of the shot, and what to call it."""
+    """One image: its scene's name and file, the number of the shot, and what to call it."""
 
     name: str
     scene_path: str
@@ -37,8 +37,8 @@ class _Entry(NamedTuple):
     path: str
 
 
-class _Picture(NamedTuple):
-    """What the camera made; training needs no clean picture."""
+class _CachedImage(NamedTuple):
+    """What the camera made; training needs no clean image."""
 
     noisy: np.ndarray
     clean: np.ndarray | None
@@ -46,28 +46,28 @@ class _Picture(NamedTuple):
 
 @DATASET_REGISTRY.register()
 class CameraNoiseDataset(Dataset):
-    """Noisy pictures made from clean ones by a simulated camera, seeded.
+    """Noisy images made from clean ones by a simulated camera, seeded.
 
-    Training gets noisy crops alone, as from a real camera; validation and testing get whole noisy pictures and the
-    clean ones of the same camera. A picture's noise depends on the seed, the scene's name and the shot's number alone:
-    it is the same in every epoch and worker, and whether the picture was kept in memory or is taken again.
+    Training gets noisy crops alone, as from a real camera; validation and testing get whole noisy images and the
+    clean ones of the same camera. An image's noise depends on the seed, the scene's name and the shot's number alone:
+    it is the same in every epoch and worker, and whether the image was kept in memory or is taken again.
 
     Args:
         opt: Options of the dataset:
-            dataroot_gt (str): Folder of clean pictures. Default: the photographs that ship with scikit-image.
+            dataroot_gt (str): Folder of clean images. Default: the images that ship with scikit-image.
             scenes (list[str]): Names of the scenes to use: paths in the folder, without extension. Default: all.
             camera (str | dict): Name of a profile in `camera_profiles.PROFILES`, or values: see
                 `Simulation.from_options`. Default: `Camera()`.
-            iso (float | list[float]): ISO number of a profile, or lowest and highest, drawn for each picture. Default:
+            iso (float | list[float]): ISO number of a profile, or lowest and highest, drawn for each image. Default:
                 3200.
-            jpeg (int | list[int]): Quality of JPEG compression of the noisy pictures, or lowest and highest. Default:
+            jpeg (int | list[int]): Quality of JPEG compression of the noisy images, or lowest and highest. Default:
                 none.
-            shots (int): Noisy pictures per scene, each with noise of its own. Default: 1.
+            shots (int): Noisy images per scene, each with noise of its own. Default: 1.
             seed (int): Seed of the simulation. Default: 0.
             crop_size (int): Side of the training crops. Training only.
             use_hflip (bool): Mirror half of the crops. Default: True.
             use_rot (bool): Turn crops by multiples of 90°. Default: True.
-            cache_mb (float): Take pictures at the start and keep them in memory, up to so many megabytes; the rest are
+            cache_mb (float): Take images at the start and keep them in memory, up to so many megabytes; the rest are
                 taken again whenever they are read. Default: 2000.
             phase (str): 'train', 'val' or 'test'; set by BasicSR.
 
@@ -78,7 +78,7 @@ class CameraNoiseDataset(Dataset):
     """
 
     def __init__(self, opt: dict[str, Any]) -> None:
-        """List the pictures, look at every scene, and take what fits into memory."""
+        """List the images, look at every scene, and take what fits into memory."""
         super().__init__()
         where = f'dataset {opt.get("name", "?")!r} (CameraNoiseDataset)'
         refuse_unknown(opt, KNOWN_KEYS, where)
@@ -95,11 +95,11 @@ class CameraNoiseDataset(Dataset):
             for name, path in _scene_paths(opt, where).items()
             for shot in range(shots)
         ]
-        self._kept: dict[int, _Picture] = {}
+        self._kept: dict[int, _CachedImage] = {}
         self._fill(_megabytes(opt, where) * 1e6)
 
     def __len__(self) -> int:
-        """Number of noisy pictures."""
+        """Number of noisy images."""
         return len(self.entries)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
@@ -112,11 +112,11 @@ class CameraNoiseDataset(Dataset):
         item = {'lq': to_tensor(noisy), 'lq_path': path}
         return item if clean is None else {**item, 'gt': to_tensor(clean), 'gt_path': path}
 
-    def _take(self, index: int, scene: np.ndarray | None = None) -> _Picture:
+    def _take(self, index: int, scene: np.ndarray | None = None) -> _CachedImage:
         entry = self.entries[index]
         scene = self._read_scene(entry.scene_path) if scene is None else scene
         exposure = self.simulation.exposure(entry.name, entry.shot)
-        return _Picture(exposure.noisy(scene), None if self.train else exposure.clean(scene))
+        return _CachedImage(exposure.noisy(scene), None if self.train else exposure.clean(scene))
 
     def _read_scene(self, path: str) -> np.ndarray:
         try:
@@ -128,34 +128,34 @@ class CameraNoiseDataset(Dataset):
         return scene
 
     def _fill(self, room: float) -> None:
-        """Read every scene once, and keep the pictures of the first that fit into `room` bytes."""
+        """Read every scene once, and keep the images of the first that fit into `room` bytes."""
         copies = 1 if self.train else 2
 
-        def read(index: int) -> tuple[int, _Picture | None]:
+        def read(index: int) -> tuple[int, _CachedImage | None]:
             scene = self._read_scene(self.entries[index].scene_path)
-            # Pictures are as large as their scene. A thread may see some room that another is about to fill: harmless.
+            # Images are as large as their scene. A thread may see some room that another is about to fill: harmless.
             return scene.nbytes, self._take(index, scene) if room >= copies * scene.nbytes else None
 
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            for index, (size, picture) in enumerate(pool.map(read, range(len(self.entries)))):
+            for index, (size, image) in enumerate(pool.map(read, range(len(self.entries)))):
                 room -= copies * size
-                if picture is not None and room >= 0:
-                    self._kept[index] = picture
+                if image is not None and room >= 0:
+                    self._kept[index] = image
         if len(self._kept) < len(self.entries):
             get_root_logger().info(
-                f'{self.where}: {len(self._kept)} of {len(self.entries)} pictures fit into cache_mb; the others are '
+                f'{self.where}: {len(self._kept)} of {len(self.entries)} images fit into cache_mb; the others are '
                 f'taken again whenever they are read. scripts/simulate_noise.py writes them to files once.'
             )
 
 
 def read_scene(path: str) -> np.ndarray:
-    """Read a clean picture.
+    """Read a clean image.
 
     Args:
         path: Image file.
 
     Returns:
-        sRGB picture, (H, W, 3), uint8; of 16 bits the upper 8, which is all that the camera's output has.
+        sRGB image, (H, W, 3), uint8; of 16 bits the upper 8, which is all that the camera's output has.
 
     Raises:
         ValueError: If it cannot be read, or has less than 3 pixels on a side; the message names the file.
@@ -170,7 +170,7 @@ def read_scene(path: str) -> np.ndarray:
 
 
 def find_scenes(folder: str) -> dict[str, str]:
-    """List the pictures of a folder by name.
+    """List the images of a folder by name.
 
     Args:
         folder: The folder; subfolders count.
@@ -179,7 +179,7 @@ def find_scenes(folder: str) -> dict[str, str]:
         Path by name, sorted by path; the name is the path in the folder without extension.
 
     Raises:
-        ValueError: If two pictures have the same name.
+        ValueError: If two images have the same name.
     """
     return dict(_named(sorted(find_images(folder)), folder))
 

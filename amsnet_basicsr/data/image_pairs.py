@@ -1,4 +1,4 @@
-"""Which noisy photograph belongs to which clean one, by their names."""
+"""Which noisy image belongs to which clean one, by their names."""
 
 import os.path as osp
 import re
@@ -15,10 +15,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from amsnet_basicsr.images.decode import open_regular
-from amsnet_basicsr.images.size_limit import pixel_limit, refusal
-from amsnet_basicsr.utils.text import printable
+from amsnet_basicsr.images.size_limit import pixel_limit, size_error
+from amsnet_basicsr.utils.text import name_some
 
-_NAMED = 5
 _KINDS: dict[bytes, type[ImageFile]] = {
     b'\x89PNG': PngImageFile, b'\xff\xd8\xff': JpegImageFile, b'BM': BmpImageFile, b'RIFF': WebPImageFile,
     b'II': TiffImageFile, b'MM': TiffImageFile,
@@ -50,7 +49,7 @@ def pair_in_folder(root: str, files: list[str], noisy: str, clean: str) -> list[
             if match := expression.fullmatch(osp.basename(path)):
                 _add(found, osp.join(osp.dirname(path), match[1].lower()), path, root)
         if not found:
-            raise ValueError(f'{root} holds no picture whose name is like {pattern!r}')
+            raise ValueError(f'{root} holds no image whose name is like {pattern!r}')
         sides.append(found)
     return _join(sides[0], sides[1], f'like {noisy!r} in {root}', f'like {clean!r} in {root}')
 
@@ -75,7 +74,7 @@ def pair_folders(
     sides = []
     for root, files in ((noisy_root, noisy_files), (clean_root, clean_files)):
         if not files:
-            raise ValueError(f'{root} holds no picture')
+            raise ValueError(f'{root} holds no image')
         found: dict[str, str] = {}
         for path in files:
             _add(found, osp.splitext(path)[0].lower(), path, root)
@@ -87,7 +86,7 @@ def check_sizes(pairs: list[tuple[str, str]]) -> None:
     """Compare the sizes of pairs, from the files' headers.
 
     Args:
-        pairs: Paths of noisy and clean pictures.
+        pairs: Paths of noisy and clean images.
 
     Raises:
         ValueError: If the two of a pair differ, or one cannot be read; all such pairs are counted, the first are named.
@@ -103,7 +102,7 @@ def check_sizes(pairs: list[tuple[str, str]]) -> None:
             texts = [f'{height}×{width}' for height, width in sizes]
             problems.append(f'{noisy} has {texts[0]} pixels, {clean} {texts[1]}')
     if problems:
-        raise ValueError(f'{len(problems)} of {len(pairs)} pairs cannot be compared: {_name(problems)}')
+        raise ValueError(f'{len(problems)} of {len(pairs)} pairs cannot be compared: {name_some(problems)}')
 
 
 def _pattern(pattern: str) -> re.Pattern[str]:
@@ -125,35 +124,29 @@ def _join(noisy: Mapping[str, str], clean: Mapping[str, str], where: str, where_
     alone_clean = [path for key, path in sorted(clean.items()) if key not in noisy]
     if alone or alone_clean:
         groups = ((alone, where), (alone_clean, where_clean))
-        texts = [f'{len(paths)} pictures {place} ({_name(paths)})' for paths, place in groups if paths]
+        texts = [f'{len(paths)} images {place} ({name_some(paths)})' for paths, place in groups if paths]
         raise ValueError(f'{" and ".join(texts)} have no partner; take them out or add what is missing')
     return [(noisy[key], clean[key]) for key in sorted(noisy)]
 
 
-def _name(things: list[str]) -> str:
-    return ', '.join(map(printable, things[:_NAMED])) + (
-        f' and {len(things) - _NAMED} more' if len(things) > _NAMED else ''
-    )
-
-
 def _size(path: str) -> tuple[int, int]:
-    """Height and width of an upright picture."""
+    """Height and width of an upright image."""
     with open_regular(path) as file:
         try:
             image = _open(file)
             width, height = image.size
             # Before its EXIF is asked for: to find that, Pillow may decode all of a PNG.
-            refused = refusal(width, height, pixel_limit())
+            refused = size_error(width, height, pixel_limit())
             turned = not refused and image.getexif().get(Base.Orientation) in _TURNED
         except (OSError, ValueError, SyntaxError, struct.error, LookupError, ArithmeticError):
-            raise ValueError(f'{path} cannot be read: it is no picture, or damaged') from None
+            raise ValueError(f'{path} cannot be read: it is no image, or damaged') from None
     if refused:
         raise ValueError(f'{path} is refused: {refused}')
     return (width, height) if turned else (height, width)
 
 
 def _open(file: BinaryIO) -> ImageFile:
-    """Open a picture without Pillow's own limit of size, which cannot be told a higher one for one picture."""
+    """Open an image without Pillow's own limit of size, which cannot be told a higher one for one image."""
     start = file.read(12)
     file.seek(0)
     for signature, kind in _KINDS.items():

@@ -17,7 +17,7 @@ from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
 from amsnet_basicsr.data.lmdb_env import SharedLmdb
 from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.options.reader import refuse_unknown
-from amsnet_basicsr.utils.text import as_text, printable
+from amsnet_basicsr.utils.text import as_text, name_some
 
 IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
@@ -29,7 +29,6 @@ LOADER_KEYS = frozenset(
 KNOWN_KEYS = LOADER_KEYS | frozenset(
     'dataroot_lq dataroots meta_info_file crop_size use_hflip use_rot cache_mb on_bad_image check_images'.split()
 )
-_NAMED = 10
 _LONGEST_NAME = 4096
 _SIZE = re.compile(r' \((\d+), ?(\d+)(?:, ?\d+)?\)(?: \d+)?$')
 
@@ -150,9 +149,7 @@ class NoisyImageDataset(Dataset):
                     room -= image.nbytes  # below zero, the rest isn't kept
                 good.append(entry)
         if bad:
-            named = '\n  '.join(
-                [*map(printable, bad[:_NAMED])] + ([f'… and {len(bad) - _NAMED} more'] if len(bad) > _NAMED else [])
-            )
+            named = name_some(bad, 10, '\n  ')
             need = f' (crops need {self.crop_size}×{self.crop_size})' if self.crop_size else ''
             message = f'{where}: {len(bad)} of {len(self.entries)} images cannot be used{need}:\n  {named}'
             if self.opt.get('on_bad_image', 'error') == 'error' or not good:

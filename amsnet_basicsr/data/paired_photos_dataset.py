@@ -1,4 +1,4 @@
-"""Noisy photographs with clean ones to compare with: PolyU, CC15 and folders of pairs, for validation and tests."""
+"""Noisy images with clean ones to compare with: PolyU, CC15 and folders of pairs, for validation and tests."""
 
 import os.path as osp
 from typing import Any
@@ -19,23 +19,23 @@ CLEAN = '*_mean.*'
 
 @DATASET_REGISTRY.register()
 class PairedPhotosDataset(Dataset):
-    """Pairs of a noisy and a clean photograph, whole, read as all of this package's pictures: upright, 8 or 16 bit.
+    """Pairs of a noisy and a clean image, whole, read as all of this package's images: upright, 8 or 16 bit.
 
     Differs from BasicSR's PairedImageDataset in that pairs may lie in one folder, that their order is sorted, and in
     that whatever doesn't match is told before any work.
 
     Args:
         opt: Options of the dataset:
-            dataroot (str): Folder, searched with its subfolders, in which noisy and clean pictures lie side by side.
+            dataroot (str): Folder, searched with its subfolders, in which noisy and clean images lie side by side.
             noisy (str): Pattern of the noisy ones' names; the first `*` stands for what a pair has in common. Letters
                 match in either case. Default: `*_Real.*`, as PolyU and CC15 have it.
             clean (str): Pattern of the clean ones' names. Default: `*_mean.*`.
-            dataroot_lq (str): Instead of `dataroot`: folder of noisy pictures.
+            dataroot_lq (str): Instead of `dataroot`: folder of noisy images.
             dataroot_gt (str): Folder of clean ones with the same names; the suffixes may differ.
             phase (str): 'val' or 'test'; set by BasicSR.
 
     Raises:
-        ValueError: For unknown or contradicting options, training, no pictures, pictures without partner, and pairs of
+        ValueError: For unknown or contradicting options, training, no images, images without partner, and pairs of
             different sizes.
         FileNotFoundError: If a folder doesn't exist.
     """
@@ -46,7 +46,7 @@ class PairedPhotosDataset(Dataset):
         where = f'dataset {opt.get("name", "?")!r} (PairedPhotosDataset)'
         refuse_unknown(opt, KNOWN_KEYS, where)
         if opt.get('phase') == 'train':
-            raise ValueError(f'{where} is for validation and tests; train on noisy pictures with NoisyImageDataset')
+            raise ValueError(f'{where} is for validation and tests; train on noisy images with NoisyImageDataset')
         self.opt = opt
         one, two = bool(opt.get('dataroot')), bool(opt.get('dataroot_lq')) + bool(opt.get('dataroot_gt'))
         if (one, two) not in ((True, 0), (False, 2)):
@@ -89,5 +89,5 @@ def _list(root: str) -> list[str]:
         raise FileNotFoundError(f'there is no folder {root}')
     files = sorted(osp.relpath(path, root) for path in find_images(root))
     if not files:
-        raise ValueError(f'{root} holds no picture ({", ".join(IMAGE_EXTENSIONS)})')
+        raise ValueError(f'{root} holds no image ({", ".join(IMAGE_EXTENSIONS)})')
     return files

@@ -1,4 +1,4 @@
-"""Denoise one's own pictures: `Denoiser` in Python, `amsnet-denoise` as a command. Nothing here imports BasicSR.
+"""Denoise one's own images: `Denoiser` in Python, `amsnet-denoise` as a command. Nothing here imports BasicSR.
 
 Importing this package is quick; PyTorch is loaded with the first of its names that is used.
 """

@@ -8,7 +8,7 @@ import sys
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 #: With one of these the user has settled the matter.
 _SETTINGS = ('MALLOC_MMAP_MAX_', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES', 'LD_PRELOAD')
-#: Most freed bytes that a process keeps from one picture to the next.
+#: Most freed bytes that a process keeps from one image to the next.
 _MOST_KEPT = 128 * 2**20
 
 _kept = False

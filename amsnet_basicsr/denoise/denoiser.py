@@ -1,4 +1,4 @@
-"""One call from a noisy picture to a denoised one: any size, NumPy or PyTorch, without BasicSR or options."""
+"""One call from a noisy image to a denoised one: any size, NumPy or PyTorch, without BasicSR or options."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -33,13 +33,13 @@ _OUT_OF_MEMORY = ('alloc', 'out of memory')
 
 
 class DenoiseError(RuntimeError):
-    """A picture can't be denoised; the message says why, in one line."""
+    """An image can't be denoised; the message says why, in one line."""
 
 
 class Denoiser:
-    """Denoise pictures with one network.
+    """Denoise images with one network.
 
-    The same picture and seed give the same result, whatever the batch it is in; tiles and devices change it by rounding
+    The same image and seed give the same result, whatever the batch it is in; tiles and devices change it by rounding
     only (networks that look at the whole image: by what they see of it).
 
     Args:
@@ -47,8 +47,8 @@ class Denoiser:
             normalisation that a convolution can take in is folded in a copy, so later changes of weights don't count.
         scheme: How to run it.
         seed: Seed of the masks and of the refinement.
-        tile: Side in pixels of the square regions that a large picture is run in: 'auto' goes by the memory that is
-            there, 0 takes pictures whole.
+        tile: Side in pixels of the square regions that a large image is run in: 'auto' goes by the memory that is
+            there, 0 takes images whole.
         device: Where to run: 'cpu', 'cuda', …; None takes a GPU where there is one.
         precision: 'float32', 'bfloat16' or 'float16', of what the network computes.
         on_notice: Told in a sentence when memory ran out and smaller tiles are tried.
@@ -154,17 +154,17 @@ class Denoiser:
     def __call__(
         self, image: Image, strength: float = 1.0, progress: Callable[[int, int], None] | None = None
     ) -> Image:
-        """Denoise a picture or a batch.
+        """Denoise an image or a batch.
 
         Args:
             image: NumPy: uint8, uint16 or floating point in [0, 1], (H, W), (H, W, 1), (H, W, 3), or a batch
                 (N, H, W, 1 or 3). PyTorch: floating point in [0, 1] or uint8, (1 or 3, H, W) or (N, 1 or 3, H, W), on
                 any device. RGB. Grey runs as three equal channels, whose mean is returned.
-            strength: 1 returns the denoised picture, 0 the noisy one, a value between a blend.
+            strength: 1 returns the denoised image, 0 the noisy one, a value between a blend.
             progress: Called with the pixels done and all pixels after each region.
 
         Returns:
-            The denoised picture, of the same kind, type, shape and device. Integers are rounded once; floating point
+            The denoised image, of the same kind, type, shape and device. Integers are rounded once; floating point
             is clamped to [0, 1].
 
         Raises:
@@ -173,21 +173,21 @@ class Denoiser:
         """
         if not 0 <= strength <= 1:
             raise ValueError(f'strength must be from 0 to 1, got {strength}')
-        pictures, rebuild = _as_pictures(image)
-        result = torch.empty_like(pictures)
+        images, rebuild = _as_images(image)
+        result = torch.empty_like(images)
         if not result.numel():
             raise ValueError(f'the image has no pixels: {tuple(image.shape)}')
-        every = pictures.shape[0] * pictures.shape[2] * pictures.shape[3]
-        for number in range(pictures.shape[0]):
-            before = number * every // pictures.shape[0]
-            for done in self._one(pictures[number : number + 1], result[number : number + 1], strength):
+        every = images.shape[0] * images.shape[2] * images.shape[3]
+        for number in range(images.shape[0]):
+            before = number * every // images.shape[0]
+            for done in self._one(images[number : number + 1], result[number : number + 1], strength):
                 if progress is not None:
                     progress(before + done, every)
         return rebuild(result)
 
     @torch.inference_mode()
     def _one(self, noisy: torch.Tensor, result: torch.Tensor, strength: float) -> Iterator[int]:
-        """Denoise one picture (1, C, H, W) of any type into `result`, region by region."""
+        """Denoise one image (1, C, H, W) of any type into `result`, region by region."""
         h, w = noisy.shape[-2:]
         masked = self._masked() if self.scheme == 'amsnet' else None
         run: RunRegion = masked.on_regions((1, 3, h, w)) if masked is not None else self._one_pass
@@ -258,7 +258,7 @@ class Denoiser:
 
     @cached_property
     def _bytes_per_pixel(self) -> float:
-        """What the network takes; its trial run is made once, not for every picture."""
+        """What the network takes; its trial run is made once, not for every image."""
         return bytes_per_pixel(self._folded, self.multiple)
 
     def _tile_size(self) -> int:
@@ -266,7 +266,7 @@ class Denoiser:
             return self._auto_tile
         if self.tile != 'auto':
             return int(self.tile)
-        # Asked once: memory that was freed and kept (allocator.py) looks used to the next picture.
+        # Asked once: memory that was freed and kept (allocator.py) looks used to the next image.
         affordable = memory_budget(self.device) / self._bytes_per_pixel * self._tile_by_pass**2
         largest = LARGEST_TILE_ON_CPU if self.device.type == 'cpu' else LARGEST_TILE
         self._auto_tile = int(min(max(affordable**0.5, SMALLEST_TILE), largest)) // 64 * 64
@@ -313,7 +313,7 @@ def _device(device: str | torch.device | None) -> torch.device:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ValueError(f'device {device} cannot be used: {reason}') from None
     return chosen
 
@@ -324,7 +324,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     return not isinstance(error, DenoiseError) and any(word in str(error).lower() for word in _OUT_OF_MEMORY)
 
 
-def _as_pictures(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+def _as_images(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
     """View an image as (N, C, H, W), and say how to turn a result of that shape back."""
     shape = tuple(getattr(image, 'shape', ()))
     _refuse_values(image)
@@ -353,15 +353,15 @@ def _as_pictures(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any
     if array.dtype.type in (np.float16, np.longdouble):
         array = array.astype(np.float32)
     dtype = image.dtype
-    pictures = torch.from_numpy(array).permute(0, 3, 1, 2)
+    images = torch.from_numpy(array).permute(0, 3, 1, 2)
     return (
-        pictures,
+        images,
         lambda result: result.permute(0, 2, 3, 1).contiguous().numpy().reshape(shape).astype(dtype, copy=False),
     )
 
 
 def _refuse_values(image: Any) -> None:
-    """Refuse floating point that isn't a picture in [0, 1]; a little beyond, as filters leave it, is taken."""
+    """Refuse floating point that isn't an image in [0, 1]; a little beyond, as filters leave it, is taken."""
     if isinstance(image, torch.Tensor):
         floating = image.is_floating_point()
     else:

@@ -11,7 +11,6 @@ from torch import nn
 
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file
-from amsnet_basicsr.convert.errors import in_one_line
 from amsnet_basicsr.convert.find_state_dict import find_tensors
 from amsnet_basicsr.options.reader import read_options, refuse_unknown
 from amsnet_basicsr.scheme import Refinement, build_refinement
@@ -154,7 +153,7 @@ def _by_itself(path: Path) -> Model:
         try:
             scheme = _read_scheme(json.loads(metadata['scheme']))
         except (ValueError, TypeError, RecursionError) as error:
-            raise ModelError(f'{path}: its metadata is damaged: scheme: {in_one_line(str(error))}') from None
+            raise ModelError(f'{path}: its metadata is damaged: scheme: {one_line(str(error))}') from None
     else:
         scheme = Scheme()
         notes.append(
@@ -212,7 +211,7 @@ def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
     try:
         return kind(**network)
     except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError) as error:
-        raise ModelError(f'{opt}: network_g: {arch}: {in_one_line(str(error) or type(error).__name__)}') from None
+        raise ModelError(f'{opt}: network_g: {arch}: {one_line(str(error) or type(error).__name__)}') from None
 
 
 def _from_block(block: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Averaging over the symmetries of the square: the same picture turned and mirrored, denoised, and turned back."""
+"""Averaging over the symmetries of the square: the same image turned and mirrored, denoised, and turned back."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""`amsnet-denoise fit PHOTOS -o my_model`: a denoiser for one's own photographs, learnt from them alone."""
+"""`amsnet-denoise fit IMAGES -o my_model`: a denoiser for one's own images, learnt from them alone."""
 
 import argparse
 import os
@@ -25,8 +25,8 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     result = argparse.ArgumentParser(
         prog='amsnet-denoise fit',
-        description='Learn a denoiser from your own noisy photographs alone: no clean pictures are needed. Use it with '
-        'amsnet-denoise PHOTOS -o CLEANED --model OUT. The same command again goes on after an interruption.',
+        description='Learn a denoiser from your own noisy images alone: no clean images are needed. Use it with '
+        'amsnet-denoise IMAGES -o CLEANED --model OUT. The same command again goes on after an interruption.',
     )
     add = result.add_argument
     add('photos', nargs='*', metavar='PHOTOS', help='folders, files or patterns; may be left out to go on')
@@ -104,26 +104,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fit(folder: Path, args: argparse.Namespace, given: dict[str, Any]) -> int:
     _check_given(given)
     if Record.read(folder) is None and not args.photos:  # what isn't ours is refused before a lock is put beside it
-        raise FitError('give photographs: folders, files or patterns')
-    photos, settings = _list_photos(args.photos, folder), Settings(**given)
+        raise FitError('give images: folders, files or patterns')
+    images, settings = _list_images(args.photos, folder), Settings(**given)
     if args.device == 'cuda':
         _refuse_missing_gpu()
     with only_run(folder):
         record = Record.read(folder)
         if record is not None:
-            changed = '' if args.restart else _differences(record, given, photos)
+            changed = '' if args.restart else _differences(record, given, images)
             if changed and record.done('plan'):
                 raise FitError(f'{folder} was begun otherwise: {changed}. Give the same, another -o, or --restart')
             if changed or args.restart:  # before any training there is nothing to lose
-                photos = photos or record.photos
+                images = images or record.photos
                 settings = replace(record.settings, **given)
                 if 'init' not in given and settings.init == _default_init():
                     settings = replace(settings, init=None)  # chosen anew: another width has no default
-                settings = _checked(folder, settings, photos)
+                settings = _checked(folder, settings, images)
                 _clear(folder)
                 record = None
         if record is None:
-            record = _begin(folder, settings, photos)
+            record = _begin(folder, settings, images)
         return _run(record, args)
 
 
@@ -133,10 +133,10 @@ def _default_init() -> str | None:
     return str(SHIPPED / TEACHER) if (SHIPPED / TEACHER).is_file() else None
 
 
-def _checked(folder: Path, settings: Settings, photos: list[list[Any]] | None) -> Settings:
+def _checked(folder: Path, settings: Settings, images: list[list[Any]] | None) -> Settings:
     """Find out, before anything is removed or made, whether a fit can begin; fill in where its teacher starts."""
-    if photos is None:
-        raise FitError('give photographs: folders, files or patterns')
+    if images is None:
+        raise FitError('give images: folders, files or patterns')
     from amsnet_basicsr.fit.stages import check_space, network_bytes, read_init
 
     if settings.init is None and settings.width == Settings.width:
@@ -149,10 +149,10 @@ def _checked(folder: Path, settings: Settings, photos: list[list[Any]] | None) -
     return settings
 
 
-def _begin(folder: Path, settings: Settings, photos: list[list[Any]] | None) -> Record:
-    settings = _checked(folder, settings, photos)
+def _begin(folder: Path, settings: Settings, images: list[list[Any]] | None) -> Record:
+    settings = _checked(folder, settings, images)
     folder.mkdir(parents=True, exist_ok=True)
-    return Record.begin(folder, settings, photos or [])
+    return Record.begin(folder, settings, images or [])
 
 
 def _check_given(given: dict[str, Any]) -> None:
@@ -166,24 +166,24 @@ def _check_given(given: dict[str, Any]) -> None:
         given['init'] = str(Path(given['init']).expanduser().resolve())
 
 
-def _list_photos(inputs: list[str], folder: Path) -> list[list[Any]] | None:
+def _list_images(inputs: list[str], folder: Path) -> list[list[Any]] | None:
     if not inputs:
         return None
-    from amsnet_basicsr.fit.photos import find_photos
+    from amsnet_basicsr.fit.photos import find_images
 
-    return [[str(path), path.stat().st_size] for path in find_photos(inputs, folder)]
+    return [[str(path), path.stat().st_size] for path in find_images(inputs, folder)]
 
 
-def _differences(record: Record, given: dict[str, Any], photos: list[list[Any]] | None) -> str:
+def _differences(record: Record, given: dict[str, Any], images: list[list[Any]] | None) -> str:
     """Say what differs from what the fit began with; empty if nothing does."""
     differing = [found] if (found := record.differences(given)) else []
-    if photos is not None and photos != record.photos:
-        before, now = ({path for path, _ in files} for files in (record.photos, photos))
+    if images is not None and images != record.photos:
+        before, now = ({path for path, _ in files} for files in (record.photos, images))
         if changed := sorted(before ^ now):
             what = f'{changed[0]} is {"new" if changed[0] in now else "no longer there"}'
         else:
-            what = f'{next(a[0] for a, b in zip(photos, record.photos, strict=True) if a != b)} has changed'
-        differing.append(f'other photographs ({what})')
+            what = f'{next(a[0] for a, b in zip(images, record.photos, strict=True) if a != b)} has changed'
+        differing.append(f'other images ({what})')
     return ', '.join(differing)
 
 

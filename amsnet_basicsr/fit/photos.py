@@ -1,4 +1,4 @@
-"""From people's photographs to patches: which can be used, which are held out, where the patches lie."""
+"""From people's images to patches: which can be used, which are held out, where the patches lie."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from amsnet_basicsr.denoise.command.inputs import find_pictures
+from amsnet_basicsr.denoise.command.inputs import find_inputs
 from amsnet_basicsr.fit.state import FitError
-from amsnet_basicsr.images import Photo, PhotoError, read_photo, to_8_bit
+from amsnet_basicsr.images import ImageData, ImageError, read_image, to_8_bit
 from amsnet_basicsr.images.png import encode_noise
 from amsnet_basicsr.prepare.noise_correlation import (
     NoiseSpectra,
@@ -18,20 +18,20 @@ from amsnet_basicsr.prepare.noise_correlation import (
     recommend_stride,
 )
 from amsnet_basicsr.prepare.photo_rules import is_flat
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 SMALLEST = 64
-"""Least side of a patch, and so of a photograph, in pixels."""
-MOST_PHOTOS = 200
-"""More photographs than these are thinned out evenly: patches are bounded, and reading takes time."""
+"""Least side of a patch, and so of an image, in pixels."""
+MOST_IMAGES = 200
+"""More images than these are thinned out evenly: patches are bounded, and reading takes time."""
 HELD_OUT_PATCHES = 8
-_HELD_OUT_PHOTOS_FROM = 4  # with fewer photographs, parts of them are held out
-_PHOTOS_FOR_NOISE = 32
+_HELD_OUT_IMAGES_FROM = 4  # with fewer images, parts of them are held out
+_IMAGES_FOR_NOISE = 32
 
 
 @dataclass(frozen=True)
 class Surveyed:
-    """A photograph that can be used.
+    """An image that can be used.
 
     Attributes:
         path: The file.
@@ -61,21 +61,21 @@ class Strides:
 
 @dataclass(frozen=True)
 class Cut:
-    """Patches of one photograph.
+    """Patches of one image.
 
     Attributes:
-        photo: The photograph.
+        image: The image.
         train: Top left corners of the patches to train on.
         held_out: Those of the patches held out.
     """
 
-    photo: Surveyed
+    image: Surveyed
     train: tuple[tuple[int, int], ...]
     held_out: tuple[tuple[int, int], ...]
 
 
-def find_photos(inputs: Sequence[str], exclude: Path) -> list[Path]:
-    """List photographs.
+def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
+    """List images.
 
     Args:
         inputs: Folders (searched to the bottom), files and patterns.
@@ -85,21 +85,21 @@ def find_photos(inputs: Sequence[str], exclude: Path) -> list[Path]:
         The files, each once, sorted by path.
 
     Raises:
-        FitError: If an input is missing or holds no picture.
+        FitError: If an input is missing or holds no image.
     """
-    found, problems = find_pictures(inputs, exclude)
+    found, problems = find_inputs(inputs, exclude)
     if problems:
         raise FitError(f'{problems[0].name}: {problems[0].reason}')
     exclude = exclude.resolve()
-    photos = sorted({one.path.resolve() for one in found})
-    photos = [path for path in photos if not path.is_relative_to(exclude)]
-    if not photos:
-        raise FitError(f'{", ".join(inputs)}: there are no pictures but those in {exclude}')
-    return photos
+    images = sorted({one.path.resolve() for one in found})
+    images = [path for path in images if not path.is_relative_to(exclude)]
+    if not images:
+        raise FitError(f'{", ".join(inputs)}: there are no images but those in {exclude}')
+    return images
 
 
-def thin_out(paths: Sequence[Path], most: int = MOST_PHOTOS) -> list[Path]:
-    """Take at most so many photographs, evenly.
+def thin_out(paths: Sequence[Path], most: int = MOST_IMAGES) -> list[Path]:
+    """Take at most so many images, evenly.
 
     Args:
         paths: All of them.
@@ -116,7 +116,7 @@ def thin_out(paths: Sequence[Path], most: int = MOST_PHOTOS) -> list[Path]:
 def survey(
     paths: Sequence[Path], progress: Callable[[int], None]
 ) -> tuple[list[Surveyed], dict[str, str], list[NoiseSpectra]]:
-    """Read every photograph once.
+    """Read every image once.
 
     Args:
         paths: The files.
@@ -131,10 +131,10 @@ def survey(
     usable: list[Surveyed] = []
     left_out: dict[str, str] = {}
     spectra: list[NoiseSpectra] = []
-    step = -(-len(paths) // _PHOTOS_FOR_NOISE)
+    step = -(-len(paths) // _IMAGES_FOR_NOISE)
     for number, path in enumerate(paths):
         try:
-            pixels = as_rgb(read_photo(path))
+            pixels = as_rgb(read_image(path))
             height, width = pixels.shape[:2]
             if min(height, width) < SMALLEST:
                 left_out[str(path)] = f'too small: {width}×{height} pixels, {SMALLEST} each way are needed'
@@ -142,33 +142,33 @@ def survey(
                 usable.append(Surveyed(path, height, width))
                 if number % step == 0:
                     spectra.append(noise_spectra(pixels))
-        except PhotoError as error:
+        except ImageError as error:
             left_out[str(path)] = str(error).removeprefix(f'{path}: ')
         progress(number + 1)
     if not usable:
         name, reason = next(iter(left_out.items()))
-        raise FitError(f'none of {len(paths)} pictures can be used; {name}: {reason}')
+        raise FitError(f'none of {len(paths)} images can be used; {name}: {reason}')
     return usable, left_out, spectra
 
 
-def as_rgb(photo: Photo) -> np.ndarray:
-    """Take a photograph's pixels as training sees them.
+def as_rgb(image: ImageData) -> np.ndarray:
+    """Take an image's pixels as training sees them.
 
     Args:
-        photo: The photograph.
+        image: The image.
 
     Returns:
         RGB, (H, W, 3), uint8; grey becomes three equal channels, 16 bit are rounded, alpha is left out.
     """
-    pixels = (to_8_bit(photo) if photo.pixels.dtype == np.uint16 else photo).pixels
-    return np.repeat(pixels, 3, axis=2) if photo.grey else pixels
+    pixels = (to_8_bit(image) if image.pixels.dtype == np.uint16 else image).pixels
+    return np.repeat(pixels, 3, axis=2) if image.grey else pixels
 
 
 def choose_strides(spectra: Iterable[NoiseSpectra], train: int | None = None, test: int | None = None) -> Strides:
     """Choose the strides by how far the noise is correlated.
 
     Args:
-        spectra: Of the photographs.
+        spectra: Of the images.
         train: The train stride, if it is given.
         test: The test stride, if it is given.
 
@@ -192,69 +192,69 @@ def choose_strides(spectra: Iterable[NoiseSpectra], train: int | None = None, te
     return Strides(train, (1 if recommended == 1 else 2) if test is None else test, reason)
 
 
-def plan_cuts(photos: Sequence[Surveyed], size: int, most: int, seed: int) -> tuple[int, list[Cut]]:
+def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int) -> tuple[int, list[Cut]]:
     """Choose patches and hold some out.
 
-    From four photographs on, whole ones are held out (an eighth, at most eight); else an eighth of the patches, none of
+    From four images on, whole ones are held out (an eighth, at most eight); else an eighth of the patches, none of
     which touches one that is trained on.
 
     Args:
-        photos: The photographs.
-        size: Side of the patches asked for; smaller ones are taken if a photograph is smaller, or if there are so few.
+        images: The images.
+        size: Side of the patches asked for; smaller ones are taken if an image is smaller, or if there are so few.
         most: Most patches to train on.
         seed: Seed of the choice.
 
     Returns:
-        Side of the patches, and the patches of each photograph.
+        Side of the patches, and the patches of each image.
 
     Raises:
         FitError: If there is too little to train on.
     """
-    size = min(size, *(min(photo.height, photo.width) for photo in photos)) // 16 * 16
-    whole = len(photos) >= _HELD_OUT_PHOTOS_FROM
-    while not whole and size > SMALLEST and sum(len(_grid(photo, size)) for photo in photos) < 8:
+    size = min(size, *(min(image.height, image.width) for image in images)) // 16 * 16
+    whole = len(images) >= _HELD_OUT_IMAGES_FROM
+    while not whole and size > SMALLEST and sum(len(_grid(image, size)) for image in images) < 8:
         size -= 16
-    grids = [_grid(photo, size) for photo in photos]
+    grids = [_grid(image, size) for image in images]
     if sum(map(len, grids)) < 2:
         raise FitError(
-            f'{photos[0].path} is too small to train on: two patches of {size}×{size} pixels do not fit; give more '
-            'or larger photographs'
+            f'{images[0].path} is too small to train on: two patches of {size}×{size} pixels do not fit; give more '
+            'or larger images'
         )
     generator = np.random.default_rng(seed)
     if whole:
-        count = min(max(len(photos) // 8, 1), HELD_OUT_PATCHES)
-        chosen = {(2 * number + 1) * len(photos) // (2 * count) for number in range(count)}
+        count = min(max(len(images) // 8, 1), HELD_OUT_PATCHES)
+        chosen = {(2 * number + 1) * len(images) // (2 * count) for number in range(count)}
         shares = _shares([len(grid) if index not in chosen else 0 for index, grid in enumerate(grids)], most)
         cuts = []
-        for index, (photo, grid) in enumerate(zip(photos, grids, strict=True)):
+        for index, (image, grid) in enumerate(zip(images, grids, strict=True)):
             order = [grid[i] for i in generator.permutation(len(grid))]
             held = HELD_OUT_PATCHES // count if index in chosen else 0
-            cuts.append(Cut(photo, tuple(sorted(order[: shares[index]])), tuple(sorted(order[:held]))))
+            cuts.append(Cut(image, tuple(sorted(order[: shares[index]])), tuple(sorted(order[:held]))))
         return size, cuts
     every = [(index, corner) for index, grid in enumerate(grids) for corner in grid]
     held = min(max(len(every) // 8, 1), HELD_OUT_PATCHES)
     order = [every[i] for i in generator.permutation(len(every))]
     return size, [
         Cut(
-            photo,
+            image,
             tuple(sorted(corner for i, corner in order[held : held + most] if i == index)),
             tuple(sorted(corner for i, corner in order[:held] if i == index)),
         )
-        for index, photo in enumerate(photos)
+        for index, image in enumerate(images)
     ]
 
 
-def _grid(photo: Surveyed, size: int) -> list[tuple[int, int]]:
-    """Corners of patches that don't overlap, in the middle of the photograph."""
+def _grid(image: Surveyed, size: int) -> list[tuple[int, int]]:
+    """Corners of patches that don't overlap, in the middle of the image."""
     return [
         (top, left)
-        for top in range(photo.height % size // 2, photo.height - size + 1, size)
-        for left in range(photo.width % size // 2, photo.width - size + 1, size)
+        for top in range(image.height % size // 2, image.height - size + 1, size)
+        for left in range(image.width % size // 2, image.width - size + 1, size)
     ]
 
 
 def _shares(available: Sequence[int], most: int) -> list[int]:
-    """Share patches out among photographs as evenly as they have them."""
+    """Share patches out among images as evenly as they have them."""
     shares = [0] * len(available)
     while most > 0 and (open_ := [i for i, count in enumerate(available) if shares[i] < count]):
         each = max(1, most // len(open_))
@@ -272,32 +272,32 @@ def write_patches(cuts: Sequence[Cut], size: int, folder: Path, progress: Callab
         cuts: What to cut.
         size: Side of the patches.
         folder: Gets `train` and `held_out`.
-        progress: Told how many photographs are done.
+        progress: Told how many images are done.
 
     Returns:
         Number of patches to train on and held out. Those without noise to learn from (black, white, constant) are left
         out.
 
     Raises:
-        FitError: If a photograph can't be read any more, or none is left to train on or to hold out.
+        FitError: If an image can't be read any more, or none is left to train on or to hold out.
     """
     for name in ('train', 'held_out'):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number, cut in enumerate(cuts):
         if cut.train or cut.held_out:
             try:
-                pixels = as_rgb(read_photo(cut.photo.path))
-            except PhotoError as error:
+                pixels = as_rgb(read_image(cut.image.path))
+            except ImageError as error:
                 raise FitError(str(error)) from None
             for name, corners in (('train', cut.train), ('held_out', cut.held_out)):
                 for top, left in corners:
                     patch = pixels[top : top + size, left : left + size]
                     if patch.shape[:2] != (size, size):
-                        raise FitError(f'{cut.photo.path} has changed; --restart begins anew')
+                        raise FitError(f'{cut.image.path} has changed; --restart begins anew')
                     file_name = f'photo{number:04d}_y{top:05d}_x{left:05d}.png'
                     there = any((folder / either / file_name).exists() for either in ('train', 'held_out'))
                     if not there and not is_flat(patch):
-                        with whole_file(folder / name / file_name) as file:
+                        with atomic_write(folder / name / file_name) as file:
                             file.write(encode_noise(cv2.cvtColor(patch, cv2.COLOR_RGB2BGR)))
         progress(number + 1)
     train, held_out = (sorted((folder / name).glob('*.png')) for name in ('train', 'held_out'))
@@ -305,5 +305,5 @@ def write_patches(cuts: Sequence[Cut], size: int, folder: Path, progress: Callab
         held_out = [train.pop()]
         held_out[0].rename(folder / 'held_out' / held_out[0].name)
     if not train or not held_out:
-        raise FitError('the photographs are black, white or without noise: nothing to learn from')
+        raise FitError('the images are black, white or without noise: nothing to learn from')
     return len(train), len(held_out)

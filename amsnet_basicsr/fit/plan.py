@@ -106,7 +106,7 @@ def measure(
         strides: Train and test stride.
         batch: Crops in a step.
         device: Where to run.
-        seed: Seed of the network and the pictures.
+        seed: Seed of the network and the images.
 
     Returns:
         The costs.
@@ -118,12 +118,12 @@ def measure(
     net = NAFNet(**network_options(width)).to(device, memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed)
     sub = pixel_downsample(torch.rand((batch, 3, crops[0], crops[0]), generator=generator), strides[0])
-    picture = torch.rand((batch, 3, crops[1], crops[1]), generator=generator)
+    image = torch.rand((batch, 3, crops[1], crops[1]), generator=generator)
     index = random_partition(sub.shape, 2, generator)
     whole = torch.rand((patch, patch, 3), generator=generator).numpy()
     try:
         teacher = _time(_step(net, hide(sub, index, 0).to(device)), device) * _TRAINING_OVERHEAD
-        student = _time(_step(net, picture.to(device)), device) * _TRAINING_OVERHEAD
+        student = _time(_step(net, image.to(device)), device) * _TRAINING_OVERHEAD
         once = Denoiser(net, Scheme(stride=strides[1]), tile=0, device=device)
         # All samples cost the same: one tells.
         denoise = _time(lambda: once(whole), device) * SAMPLES

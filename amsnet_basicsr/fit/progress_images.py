@@ -1,4 +1,4 @@
-"""Pictures that show how far a fit has come: rows of held-out crops, noisy | teacher | student."""
+"""Images that show how far a fit has come: rows of held-out crops, noisy | teacher | student."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,16 +9,16 @@ import numpy as np
 from amsnet_basicsr.fit.targets import read_png, write_png
 
 MOST_ROWS = 4
-"""Crops in a picture."""
+"""Crops in an image."""
 _LINE, _HEADING = 4, 22
 _SIDE = 256  # a crop is shown at least this large, each pixel several times if need be
 
 
 def comparison(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) -> np.ndarray:
-    """Arrange pictures in a table on white.
+    """Arrange images in a table on white.
 
     Args:
-        rows: Pictures of one size, (H, W, 3), uint8 RGB; each row has as many as there are headings.
+        rows: Images of one size, (H, W, 3), uint8 RGB; each row has as many as there are headings.
         headings: What to write above the columns.
 
     Returns:
@@ -33,14 +33,14 @@ def comparison(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) ->
     for column, heading in enumerate(headings):
         left = column * (width + _LINE)
         cv2.putText(table, heading, (left + 4, _HEADING - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
-        for row, pictures in enumerate(rows):
+        for row, images in enumerate(rows):
             top = _HEADING + row * (height + _LINE)
-            table[top : top + height, left : left + width] = pictures[column].repeat(zoom, 0).repeat(zoom, 1)
+            table[top : top + height, left : left + width] = images[column].repeat(zoom, 0).repeat(zoom, 1)
     return table
 
 
 def held_out_rows(folder: Path) -> list[Path]:
-    """Choose the held-out crops that pictures show.
+    """Choose the held-out crops that images show.
 
     Args:
         folder: The work folder.
@@ -65,7 +65,7 @@ def teacher_progress(folder: Path, iteration: int) -> Path | None:
         iteration: Of the validation.
 
     Returns:
-        The picture, or None if the strips aren't there.
+        The image, or None if the strips aren't there.
     """
     strips = folder / 'experiments' / 'teacher' / 'visualization' / 'strips' / 'held-out'
     rows = []
@@ -85,18 +85,18 @@ def student_progress(folder: Path, iteration: int) -> Path | None:
         iteration: Of the validation.
 
     Returns:
-        The picture, or None if the student's pictures aren't there.
+        The image, or None if the student's images aren't there.
     """
-    pictures = folder / 'experiments' / 'student' / 'visualization'
+    images = folder / 'experiments' / 'student' / 'visualization'
     rows = []
     for file in held_out_rows(folder):
-        if own := _find(pictures / file.stem, file.stem, iteration):
+        if own := _find(images / file.stem, file.stem, iteration):
             rows.append((read_png(file), read_png(folder / 'pairs' / 'held_out' / file.name), read_png(own)))
     return _write(folder, f'student_{iteration:06d}.png', rows, ('noisy', 'teacher', f'student, step {iteration}'))
 
 
 def _find(folder: Path, stem: str, iteration: int) -> Path | None:
-    """Find the picture of a validation; BasicSR counts one more for the last."""
+    """Find the image of a validation; BasicSR counts one more for the last."""
     files = (folder / f'{stem}_{number}.png' for number in (iteration, iteration + 1))
     return next((file for file in files if file.is_file()), None)
 

@@ -1,4 +1,4 @@
-"""What a finished fit says: figures that need no clean picture, what was used, and what to do next."""
+"""What a finished fit says: figures that need no clean image, what was used, and what to do next."""
 
 import shlex
 import time
@@ -27,7 +27,7 @@ def neighbour_loss(noisy: np.ndarray, stride: int) -> float:
     """Predict every pixel by the mean of the eight around it in its sub-image: what a network must beat.
 
     Args:
-        noisy: Picture, (H, W, 3), uint8.
+        noisy: EncodedImage, (H, W, 3), uint8.
         stride: The train stride.
 
     Returns:
@@ -41,14 +41,14 @@ def neighbour_loss(noisy: np.ndarray, stride: int) -> float:
 
 
 def psnr(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
-    """Mean peak signal-to-noise ratio of pictures against others.
+    """Mean peak signal-to-noise ratio of images against others.
 
     Args:
-        a: Pictures, uint8.
+        a: Images, uint8.
         b: As many, of the same shapes.
 
     Returns:
-        The mean over the pictures, in dB.
+        The mean over the images, in dB.
     """
     errors = [np.mean((x.astype(np.float64) - y) ** 2) for x, y in zip(a, b, strict=True)]
     return float(np.mean([10 * np.log10(255**2 / max(error, 1e-10)) for error in errors]))
@@ -63,14 +63,14 @@ class Comparison:
         student_to_teacher: The same of the student's.
         teacher_seconds: Seconds in which the teacher denoises a megapixel.
         student_seconds: The same of the student.
-        picture: Rows noisy | teacher | student.
+        image: Rows noisy | teacher | student.
     """
 
     noisy_to_teacher: float
     student_to_teacher: float
     teacher_seconds: float
     student_seconds: float
-    picture: np.ndarray
+    image: np.ndarray
 
 
 def compare(files: Sequence[Path], rows: Sequence[Path], teacher: Denoiser, student: Denoiser) -> Comparison:
@@ -78,12 +78,12 @@ def compare(files: Sequence[Path], rows: Sequence[Path], teacher: Denoiser, stud
 
     Args:
         files: The patches.
-        rows: Those that the picture shows.
+        rows: Those that the image shows.
         teacher: The teacher.
         student: The student.
 
     Returns:
-        The figures and the picture.
+        The figures and the image.
     """
     noisy = [read_png(file) for file in files]
     megapixels = sum(image.shape[0] * image.shape[1] for image in noisy) / 1e6
@@ -94,10 +94,10 @@ def compare(files: Sequence[Path], rows: Sequence[Path], teacher: Denoiser, stud
         results.append([denoiser(image) for image in noisy])
         seconds.append((time.perf_counter() - start) / megapixels)
     shown = [files.index(row) for row in rows]
-    picture = comparison(
+    rows_shown = comparison(
         [(noisy[i], results[0][i], results[1][i]) for i in shown], ('noisy', 'teacher', 'student (the model)')
     )
-    return Comparison(psnr(noisy, results[0]), psnr(results[1], results[0]), *seconds, picture)
+    return Comparison(psnr(noisy, results[0]), psnr(results[1], results[0]), *seconds, rows_shown)
 
 
 def report(record: Record) -> str:
@@ -114,11 +114,11 @@ def report(record: Record) -> str:
     folder, settings = record.folder.name, record.settings
     curve = teacher['curve']
     lines = [
-        f'# {folder}: a denoiser for these photographs',
+        f'# {folder}: a denoiser for these images',
         '',
         '![noisy, teacher, student](progress/result.png)',
         '',
-        '*Held-out crops: noisy | teacher | student. Look at these first: the figures below need no clean picture, and '
+        '*Held-out crops: noisy | teacher | student. Look at these first: the figures below need no clean image, and '
         'none of them says how good the result looks.*',
         '',
         '| on the held-out patches | |',
@@ -137,7 +137,7 @@ def report(record: Record) -> str:
         *(f'**{line}**\n' for line in doubts(record)),
         '## What was done',
         '',
-        f'- Photographs: {prepare["photos"]} used'
+        f'- Images: {prepare["photos"]} used'
         + (f' ({prepare["held_out_photos"]} of them held out)' if prepare['held_out_photos'] else '')
         + (f', {len(prepare["left_out"])} left out' if prepare['left_out'] else '')
         + (f', {prepare["thinned"]} more not needed' if prepare['thinned'] else ''),
@@ -197,11 +197,11 @@ def next_steps(folder: Path, minutes: float) -> list[str]:
     """
     model = shlex.quote(str(folder))
     return [
-        '# clean the photographs',
-        f'amsnet-denoise PHOTOS -o cleaned --model {model}',
+        '# clean the images',
+        f'amsnet-denoise IMAGES -o cleaned --model {model}',
         '# slower, often a little better: the teacher itself',
-        f'amsnet-denoise PHOTOS -o cleaned_by_teacher --model {shlex.quote(str(folder / "teacher.safetensors"))}',
+        f'amsnet-denoise IMAGES -o cleaned_by_teacher --model {shlex.quote(str(folder / "teacher.safetensors"))}',
         '# longer training from where this one ended',
-        f'amsnet-denoise fit PHOTOS -o {shlex.quote(f"{folder}_2")} --minutes {4 * minutes:g} '
+        f'amsnet-denoise fit IMAGES -o {shlex.quote(f"{folder}_2")} --minutes {4 * minutes:g} '
         f'--init {shlex.quote(str(folder / "teacher.safetensors"))}',
     ]

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file, write_file
 from amsnet_basicsr.denoise.denoiser import DenoiseError, Denoiser
 from amsnet_basicsr.denoise.load_model import SHIPPED, STUDENT, TEACHER
-from amsnet_basicsr.fit import progress_images as fit_pictures
+from amsnet_basicsr.fit import progress_images
 from amsnet_basicsr.fit.options import Training, student_options, teacher_options
 from amsnet_basicsr.fit.photos import (
     HELD_OUT_PATCHES,
@@ -40,7 +40,7 @@ from amsnet_basicsr.fit.state import FitError, Record, Settings
 from amsnet_basicsr.fit.targets import choose_patches, denoise_patches, read_png, write_list, write_png
 from amsnet_basicsr.fit.training import run_training, validation_curve
 from amsnet_basicsr.prepare.whole_output import human_bytes
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 ARCH = 'NAFNet'
 STUDENT_LR, SHIPPED_LR = 2e-3, 5e-4
@@ -117,10 +117,10 @@ def _bar(total: int, what: str, unit: str = 'step') -> tqdm:
 
 
 def prepare(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
-    """Survey the photographs, choose the strides, cut patches."""
+    """Survey the images, choose the strides, cut patches."""
     paths = [Path(path) for path, _ in record.photos]
     chosen, settings = thin_out(paths), record.settings
-    with _bar(len(chosen), 'reading', 'photo') as bar:
+    with _bar(len(chosen), 'reading', 'image') as bar:
         usable, left_out, spectra = survey(chosen, lambda done: bar.update(done - bar.n))
     strides = choose_strides(spectra, settings.train_stride, settings.test_stride)
     size, cuts = plan_cuts(usable, settings.patch, settings.patches, settings.seed)
@@ -128,7 +128,7 @@ def prepare(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
         runner.say(f'left out: {name}: {reason}')
     count = sum(len(cut.train) + len(cut.held_out) for cut in cuts)
     check_space(count * size**2 * _BYTES_PER_PIXEL + 2 * _CHECKPOINTS * network_bytes(settings), record.folder)
-    with _bar(len(cuts), 'cutting', 'photo') as bar:
+    with _bar(len(cuts), 'cutting', 'image') as bar:
         train, held_out = write_patches(
             cuts, size, record.folder / 'patches', lambda done: (bar.update(done - bar.n), None)[1]
         )
@@ -138,7 +138,7 @@ def prepare(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
         train_stride=strides.train, test_stride=strides.test, reason=strides.reason,
     )  # fmt: skip
     runner.say(
-        f'prepare: {train} patches of {size}×{size} to train on, {held_out} held out, of {len(usable)} photographs; '
+        f'prepare: {train} patches of {size}×{size} to train on, {held_out} held out, of {len(usable)} images; '
         f'strides {strides.train} and {strides.test} ({strides.reason})'
     )
 
@@ -182,7 +182,7 @@ def plan(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
     runner.say(
         f'plan: about {_minutes(made.seconds)} in all on {runner.device}: teacher {made.teacher} steps '
         f'({_minutes(minutes[0])}), {made.patches} patches denoised ({_minutes(minutes[1])}), student {made.student} '
-        f'steps ({_minutes(minutes[2])}), start and pictures'
+        f'steps ({_minutes(minutes[2])}), start and images'
     )
 
 
@@ -202,7 +202,7 @@ def _train(
     record: Record, runner: Runner, name: str, text: str, what: str, draw: Callable[[Path, int], Path | None]
 ) -> None:
     folder, total = record.folder, record.facts('plan')[name]
-    with whole_file(folder / f'{name}.yml') as file:
+    with atomic_write(folder / f'{name}.yml') as file:
         file.write(text.encode())
     with _bar(total, name) as bar:
 
@@ -211,9 +211,9 @@ def _train(
             bar.set_postfix_str(f'loss {loss:.4f}')
 
         def on_validation(iteration: int, value: float) -> None:
-            picture = draw(folder, iteration)
+            image = draw(folder, iteration)
             record.tick()
-            shown = f'; {picture.relative_to(folder)}' if picture else ''
+            shown = f'; {image.relative_to(folder)}' if image else ''
             with tqdm.external_write_mode():
                 runner.say(f'{name}: step {iteration} of {total}, {what.format(value)}{shown}')
 
@@ -243,7 +243,7 @@ def train_teacher(record: Record, runner: Runner, facts: dict[str, Any]) -> None
     strides = (prepared['train_stride'], prepared['test_stride'])
     training = _training(record, runner, 'teacher', prepared['train'], planned['crop'], pretrained)
     text = teacher_options(training, strides, prepared['reason'])
-    _train(record, runner, 'teacher', text, 'loss on hidden pixels {:.4f}', fit_pictures.teacher_progress)
+    _train(record, runner, 'teacher', text, 'loss on hidden pixels {:.4f}', progress_images.teacher_progress)
     held_out = sorted((folder / 'patches' / 'held_out').glob('*.png'))
     neighbours = [neighbour_loss(read_png(file), strides[0]) for file in held_out]
     facts.update(
@@ -317,7 +317,7 @@ def train_student(record: Record, runner: Runner, facts: dict[str, Any]) -> None
     crop = max(training.crop // coarsest, 1) * coarsest
     training = replace(training, network=network, crop=crop)
     text = student_options(training, 2 * SAMPLES, SHIPPED_LR if pretrained == _SHIPPED_STUDENT else STUDENT_LR)
-    _train(record, runner, 'student', text, 'PSNR to the teacher {:.2f} dB', fit_pictures.student_progress)
+    _train(record, runner, 'student', text, 'PSNR to the teacher {:.2f} dB', progress_images.student_progress)
     facts.update(curve=validation_curve(record.folder, 'student', 'psnr_to_teacher', training.total))
 
 
@@ -355,13 +355,13 @@ def pack(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
     candidate = folder / 'student.safetensors'
     write_file(candidate, weights, ARCH, options, overwrite=True, scheme={'type': 'plain'})
     files = sorted((folder / 'patches' / 'held_out').glob('*.png'))[:HELD_OUT_PATCHES]
-    rows = fit_pictures.held_out_rows(folder)
+    rows = progress_images.held_out_rows(folder)
     teacher, student = (_denoiser(record, runner, name) for name in (_TEACHER, candidate.name))
     compared = compare(files, rows, teacher, student)
     (folder / 'progress').mkdir(exist_ok=True)
-    write_png(folder / 'progress' / 'result.png', compared.picture)
-    facts.update({name: value for name, value in vars(compared).items() if name != 'picture'})
+    write_png(folder / 'progress' / 'result.png', compared.image)
+    facts.update({name: value for name, value in vars(compared).items() if name != 'image'})
     record.tick()
-    with whole_file(folder / 'report.md') as file:
+    with atomic_write(folder / 'report.md') as file:
         file.write(report(record).encode())
     os.replace(candidate, folder / _MODEL)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 NAME = 'fit.json'
 """The record's name; a folder that has it is a fit's."""
@@ -22,7 +22,7 @@ class FitError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the result depends on, beside the photographs; None lets the program choose.
+    """What the result depends on, beside the images; None lets the program choose.
 
     Attributes:
         minutes: Time that all stages may take together, about; ignored if `iterations` is given.
@@ -95,18 +95,18 @@ class Record:
         return cls(folder, data)
 
     @classmethod
-    def begin(cls, folder: Path, settings: Settings, photos: list[list[Any]]) -> 'Record':
+    def begin(cls, folder: Path, settings: Settings, images: list[list[Any]]) -> 'Record':
         """Begin a record.
 
         Args:
             folder: The work folder, which exists.
             settings: What was asked for.
-            photos: Path and bytes of each photograph.
+            images: Path and bytes of each image.
 
         Returns:
             The record, written.
         """
-        data = {'made_by': _MADE_BY, 'format': _FORMAT, 'settings': asdict(settings), 'photos': photos, 'stages': {}}
+        data = {'made_by': _MADE_BY, 'format': _FORMAT, 'settings': asdict(settings), 'photos': images, 'stages': {}}
         record = cls(folder, data)
         record._write()
         return record
@@ -119,7 +119,7 @@ class Record:
 
     @property
     def photos(self) -> list[list[Any]]:
-        """Path and bytes of each photograph."""
+        """Path and bytes of each image."""
         return self._data['photos']
 
     def differences(self, given: Mapping[str, Any]) -> str:
@@ -182,5 +182,5 @@ class Record:
         self._write()
 
     def _write(self) -> None:
-        with whole_file(self.folder / NAME) as file:
+        with atomic_write(self.folder / NAME) as file:
             file.write(json.dumps(self._data, indent=1, ensure_ascii=False).encode())

@@ -8,11 +8,11 @@ import numpy as np
 
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.fit.state import FitError
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 
 def choose_patches(folder: Path, count: int) -> list[Path]:
-    """Choose patches, evenly over the photographs.
+    """Choose patches, evenly over the images.
 
     Args:
         folder: Where they lie.
@@ -60,7 +60,7 @@ def write_list(path: Path, files: Sequence[Path]) -> None:
         path: The list.
         files: The images.
     """
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(''.join(f'{item.name}\n' for item in files).encode())
 
 
@@ -83,11 +83,11 @@ def read_png(path: Path) -> np.ndarray:
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write a picture whole or not at all.
+    """Write an image whole or not at all.
 
     Args:
         path: The file.
         image: RGB, (H, W, 3), uint8.
     """
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())

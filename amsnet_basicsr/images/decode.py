@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from amsnet_basicsr.images.header import HeaderError, read_size
-from amsnet_basicsr.images.size_limit import pixel_limit, refusal
+from amsnet_basicsr.images.size_limit import pixel_limit, size_error
 
 
 def open_regular(path: str) -> BinaryIO:
@@ -53,13 +53,13 @@ def read_bytes(path: str) -> bytes:
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
-    """Decode a picture as training reads it: three channels, upright, 8 or 16 bit as stored.
+    """Decode an image as training reads it: three channels, upright, 8 or 16 bit as stored.
 
-    Grey pictures get three equal channels, alpha is dropped, EXIF orientation is applied.
+    Grey images get three equal channels, alpha is dropped, EXIF orientation is applied.
 
     Args:
         content: The file's bytes: PNG, JPEG, BMP, TIFF or WebP, whatever its name ends in.
-        name: What to call the picture in an error.
+        name: What to call the image in an error.
 
     Returns:
         RGB image, (H, W, 3), uint8 or uint16.
@@ -74,7 +74,7 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
         width, height = read_size(content)
     except HeaderError as error:
         raise ValueError(f'{name} is not an image that can be read: {error} ({len(content)} bytes)') from None
-    if reason := refusal(width, height, pixel_limit()):
+    if reason := size_error(width, height, pixel_limit()):
         raise ValueError(f'{name} is refused: {reason}')
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)

@@ -1,4 +1,4 @@
-"""EXIF blocks of photographs, and TIFF files, which are EXIF with pixels in it."""
+"""EXIF blocks of images, and TIFF files, which are EXIF with pixels in it."""
 
 import struct
 import warnings
@@ -11,7 +11,7 @@ EXIF_MARK = b'Exif\0\0'
 """What an EXIF block begins with in a JPEG file."""
 SUB_DIRECTORIES = (IFD.Exif, IFD.GPSInfo)
 """Tags that lead to further directories."""
-PICTURE_TAGS = frozenset(
+IMAGE_TAGS = frozenset(
     {
         Base.ImageDescription,
         Base.Make,
@@ -24,7 +24,7 @@ PICTURE_TAGS = frozenset(
         *SUB_DIRECTORIES,
     }
 )
-"""Tags of a TIFF file's first directory that tell of the camera and the picture, not of how its pixels are stored."""
+"""Tags of a TIFF file's first directory that tell of the camera and the image, not of how its pixels are stored."""
 
 
 def upright(exif: bytes | None) -> bytes | None:
@@ -54,13 +54,13 @@ def upright(exif: bytes | None) -> bytes | None:
             if tag == Base.Orientation and value != 1:
                 struct.pack_into(f'{order}HIHH', block, entry + 2, 3, 1, 1, 0)
                 struct.pack_into(f'{order}I', block, after, 0)
-    except (KeyError, struct.error):  # damaged metadata must not keep a picture from being denoised
+    except (KeyError, struct.error):  # damaged metadata must not keep an image from being denoised
         return None
     return EXIF_MARK + bytes(block)
 
 
 def read_tiff_exif(file: BinaryIO) -> bytes | None:
-    """Take the picture's EXIF out of a TIFF file.
+    """Take the image's EXIF out of a TIFF file.
 
     Args:
         file: The file, at its start.
@@ -74,14 +74,14 @@ def read_tiff_exif(file: BinaryIO) -> bytes | None:
             exif = Image.Exif()
             exif.load_from_fp(file)
             kept = Image.Exif()
-            kept.update(picture_tags(exif))
+            kept.update(image_tags(exif))
             return kept.tobytes() if len(kept) else None
-    except Exception:  # damaged metadata of any kind must not keep a picture from being denoised
+    except Exception:  # damaged metadata of any kind must not keep an image from being denoised
         return None
 
 
-def picture_tags(exif: Image.Exif) -> dict[int, object]:
-    """List what an EXIF block says of the camera and the picture.
+def image_tags(exif: Image.Exif) -> dict[int, object]:
+    """List what an EXIF block says of the camera and the image.
 
     Args:
         exif: The block; open, if it was read from a file.
@@ -90,7 +90,7 @@ def picture_tags(exif: Image.Exif) -> dict[int, object]:
         Values by tag, sub-directories as dictionaries. Names and notes are bytes, as programs write UTF-8 into them
         where EXIF says ASCII.
     """
-    tags: dict[int, object] = {tag: _plain(value) for tag, value in exif.items() if tag in PICTURE_TAGS}
+    tags: dict[int, object] = {tag: _plain(value) for tag, value in exif.items() if tag in IMAGE_TAGS}
     for tag in SUB_DIRECTORIES:
         directory = exif.get_ifd(tag)
         if directory:

@@ -1,7 +1,7 @@
-"""What encoded pictures say of themselves, read before any pixel is: format, size, whether they break off.
+"""What encoded images say of themselves, read before any pixel is: format, size, whether they break off.
 
 OpenCV decodes whatever it recognises, whatever the file is called, and allocates what the header asks for; OpenCV 4
-fills what is missing of a JPEG with grey. So the five formats that people keep pictures in are looked at first.
+fills what is missing of a JPEG with grey. So the five formats that people keep images in are looked at first.
 """
 
 import re
@@ -14,7 +14,7 @@ _TIFF_NUMBERS = {3: 'H', 4: 'I', 16: 'Q'}
 
 
 class HeaderError(ValueError):
-    """Bytes that are no picture of these formats, or a damaged one; the message says why."""
+    """Bytes that are no image of these formats, or a damaged one; the message says why."""
 
 
 def read_size(content: bytes) -> tuple[int, int]:
@@ -38,7 +38,7 @@ def read_size(content: bytes) -> tuple[int, int]:
             if width < 1 or height < 1:
                 raise HeaderError(f'it says it has {width}×{height} pixels')
             return width, height
-    raise HeaderError('it is no PNG, JPEG, BMP, TIFF or WebP picture')
+    raise HeaderError('it is no PNG, JPEG, BMP, TIFF or WebP image')
 
 
 def _png(content: bytes) -> tuple[int, int]:
@@ -66,7 +66,7 @@ def _bmp(content: bytes) -> tuple[int, int]:
 def _webp(content: bytes) -> tuple[int, int]:
     kind = content[12:16]
     if content[8:12] != b'WEBP':
-        raise HeaderError('it is no PNG, JPEG, BMP, TIFF or WebP picture')
+        raise HeaderError('it is no PNG, JPEG, BMP, TIFF or WebP image')
     if kind == b'VP8 ':
         width, height = struct.unpack_from('<HH', content, 26)
         return width & 0x3FFF, height & 0x3FFF
@@ -98,7 +98,7 @@ def _tiff(content: bytes) -> tuple[int, int]:
 
 
 def _jpeg(content: bytes) -> tuple[int, int]:
-    """Go from marker to marker: the frame header tells the size, and the end of the picture must come after it."""
+    """Go from marker to marker: the frame header tells the size, and the end of the image must come after it."""
     size, place = None, 2
     while match := _MARKER.search(content, place):
         marker, place = content[match.start() + 1], match.end()

@@ -1,4 +1,4 @@
-"""A photograph in memory."""
+"""An image in memory."""
 
 from dataclasses import dataclass, field, replace
 
@@ -7,8 +7,8 @@ import numpy as np
 _ROWS_OF_BYTES = 2**22
 
 
-class PhotoError(ValueError):
-    """A picture can't be read or written; the message says which and why, in one line."""
+class ImageError(ValueError):
+    """An image can't be read or written; the message says which and why, in one line."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Metadata:
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A picture, upright.
+class ImageData:
+    """An image, upright.
 
     Attributes:
         pixels: (H, W, 3) RGB or (H, W, 1) grey, uint8 or uint16.
@@ -44,7 +44,7 @@ class Photo:
 
     @property
     def grey(self) -> bool:
-        """Whether the picture has one channel."""
+        """Whether the image has one channel."""
         return self.pixels.shape[2] == 1
 
     @property
@@ -52,7 +52,7 @@ class Photo:
         """Bits a channel, 8 or 16."""
         return 8 * self.pixels.dtype.itemsize
 
-    def with_pixels(self, pixels: np.ndarray) -> 'Photo':
+    def with_pixels(self, pixels: np.ndarray) -> 'ImageData':
         """Replace the pixels, keep all else.
 
         Args:
@@ -66,24 +66,24 @@ class Photo:
         return replace(self, pixels=pixels)
 
 
-def to_8_bit(photo: Photo) -> Photo:
-    """Round a picture to 8 bit a channel.
+def to_8_bit(image: ImageData) -> ImageData:
+    """Round an image to 8 bit a channel.
 
     Args:
-        photo: A picture of 8 or 16 bit.
+        image: An image of 8 or 16 bit.
 
     Returns:
-        The picture, each value the nearest of the 256; one of 8 bit as it is.
+        The image, each value the nearest of the 256; one of 8 bit as it is.
     """
-    if photo.bits == 8:
-        return photo
-    alpha = None if photo.alpha is None else _round(photo.alpha)
-    return replace(photo, pixels=_round(photo.pixels), alpha=alpha)
+    if image.bits == 8:
+        return image
+    alpha = None if image.alpha is None else _round(image.alpha)
+    return replace(image, pixels=_round(image.pixels), alpha=alpha)
 
 
 def _round(values: np.ndarray) -> np.ndarray:
     rounded = np.empty(values.shape, np.uint8)
-    # By rows, as the products need 32 bit: of a whole large photograph they would take more than all the rest.
+    # By rows, as the products need 32 bit: of a whole large image they would take more than all the rest.
     step = max(1, _ROWS_OF_BYTES // max(1, values[0].nbytes))
     for start in range(0, len(values), step):
         rows = values[start : start + step].astype(np.uint32)

@@ -1,4 +1,4 @@
-"""Reading photographs of any usual kind."""
+"""Reading images of any usual kind."""
 
 import re
 import stat
@@ -11,11 +11,11 @@ import pyvips
 from PIL.BmpImagePlugin import BmpImageFile
 
 from amsnet_basicsr.images.exif import read_tiff_exif, upright
-from amsnet_basicsr.images.image import Metadata, Photo, PhotoError
-from amsnet_basicsr.images.size_limit import pixel_limit, refusal
+from amsnet_basicsr.images.image import ImageData, ImageError, Metadata
+from amsnet_basicsr.images.size_limit import pixel_limit, size_error
 
 READ_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp')
-"""Names of files that count as pictures where a folder is searched. A file named singly may be of any kind."""
+"""Names of files that count as images where a folder is searched. A file named singly may be of any kind."""
 
 #: How files begin that are given to libvips. It would read drawings (SVG), tables and memory dumps too, whose readers
 #: are no place for a stranger's file. Signatures at another place than the start stand below.
@@ -38,10 +38,10 @@ _TYPES = {
 }  # fmt: skip
 
 
-def read_photo(path: Path | str, max_pixels: int | None = None) -> Photo:
-    """Read a picture: upright, at its own bit depth, with alpha and metadata.
+def read_image(path: Path | str, max_pixels: int | None = None) -> ImageData:
+    """Read an image: upright, at its own bit depth, with alpha and metadata.
 
-    Palettes become RGB, one-bit pictures grey. What can't go through denoising unharmed is refused, not bent: CMYK and
+    Palettes become RGB, one-bit images grey. What can't go through denoising unharmed is refused, not bent: CMYK and
     other colour spaces than grey and RGB, floating point, several pages or frames.
 
     Args:
@@ -49,41 +49,41 @@ def read_photo(path: Path | str, max_pixels: int | None = None) -> Photo:
         max_pixels: Largest size that is decoded; None is `pixel_limit`. A small file may claim any size.
 
     Returns:
-        The picture.
+        The image.
 
     Raises:
-        PhotoError: If the file is missing, damaged, cut off, no picture, or one of those refused.
+        ImageError: If the file is missing, damaged, cut off, no image, or one of those refused.
     """
     path = Path(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise PhotoError('it is a folder' if path.is_dir() else 'it is no regular file')
+            raise ImageError('it is a folder' if path.is_dir() else 'it is no regular file')
         with path.open('rb') as file:
             start = file.read(12)
             file.seek(0)
             if not start:
-                raise PhotoError('the file is empty')
+                raise ImageError('the file is empty')
             max_pixels = _usual_limit() if max_pixels is None else max_pixels
             if start.startswith(b'BM'):
                 return _read_bmp(file, max_pixels)
-            if not _is_picture(start):
-                raise PhotoError('not a picture in a format that can be read')
+            if not _is_image(start):
+                raise ImageError('not an image in a format that can be read')
             return _read_vips(file, start.startswith(_TIFF_SIGNATURES), max_pixels)
-    except PhotoError as error:
-        raise PhotoError(f'{path}: {error}') from None
+    except ImageError as error:
+        raise ImageError(f'{path}: {error}') from None
     except OSError as error:
-        raise PhotoError(f'{path}: cannot be read: {error.strerror or error}') from None
+        raise ImageError(f'{path}: cannot be read: {error.strerror or error}') from None
     except MemoryError:
-        raise PhotoError(f'{path}: there is not enough memory to read it') from None
+        raise ImageError(f'{path}: there is not enough memory to read it') from None
 
 
-def _is_picture(start: bytes) -> bool:
+def _is_image(start: bytes) -> bool:
     return start.startswith(_SIGNATURES) or start[4:8] == b'ftyp' or (start[:4] == b'RIFF' and start[8:] == b'WEBP')
 
 
-def _read_vips(file: BinaryIO, is_tiff: bool, max_pixels: int) -> Photo:
+def _read_vips(file: BinaryIO, is_tiff: bool, max_pixels: int) -> ImageData:
     try:
-        # From the open file: libvips takes brackets in names for options. Sequential: it need not hold the picture too.
+        # From the open file: libvips takes brackets in names for options. Sequential: it need not hold the image too.
         source = pyvips.Source.new_from_descriptor(file.fileno())
         image = pyvips.Image.new_from_source(source, '', access='sequential', fail_on='error')
         _check_size(image.width, image.height, max_pixels)
@@ -92,10 +92,10 @@ def _read_vips(file: BinaryIO, is_tiff: bool, max_pixels: int) -> Photo:
     except pyvips.Error as error:
         reason = first_line(error)
         if 'not in a known format' in reason or 'not a known format' in reason:
-            raise PhotoError('not a picture in a format that can be read') from None
+            raise ImageError('not an image in a format that can be read') from None
         if 'labq' in reason:
-            raise PhotoError('its pixels are CIELAB; convert it to RGB first') from None
-        raise PhotoError(f'damaged or cut off ({reason})') from None
+            raise ImageError('its pixels are CIELAB; convert it to RGB first') from None
+        raise ImageError(f'damaged or cut off ({reason})') from None
     pixels = pixels.reshape(image.height, image.width, image.bands)
     metadata = _metadata(image)
     if is_tiff:
@@ -103,20 +103,20 @@ def _read_vips(file: BinaryIO, is_tiff: bool, max_pixels: int) -> Photo:
         metadata['exif'] = read_tiff_exif(file)
     pixels = _turn_upright(pixels, image.get('orientation') if image.get_typeof('orientation') else 1)
     alpha = np.ascontiguousarray(pixels[..., channels]) if pixels.shape[2] > channels else None
-    return Photo(np.ascontiguousarray(pixels[..., :channels]), alpha, Metadata(**metadata))
+    return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, Metadata(**metadata))
 
 
 def _channels(image: pyvips.Image) -> int:
     """Return 3 for RGB and 1 for grey, with or without alpha, and refuse all else."""
     pages = image.get_n_pages()
     if pages > 1:
-        raise PhotoError(f'it holds {pages} pages or frames; save one of them as a picture of its own')
+        raise ImageError(f'it holds {pages} pages or frames; save one of them as an image of its own')
     channels = _CHANNELS.get(image.interpretation)
     if channels is None or image.format not in ('uchar', 'ushort'):
         kind = _TYPES.get(image.format) or _COLOUR_SPACES.get(image.interpretation, image.interpretation)
-        raise PhotoError(f'its pixels are {kind}; convert it to RGB or grey of 8 or 16 bit first')
+        raise ImageError(f'its pixels are {kind}; convert it to RGB or grey of 8 or 16 bit first')
     if image.bands not in (channels, channels + 1):
-        raise PhotoError(f'it has {image.bands} channels; convert it to RGB or grey first')
+        raise ImageError(f'it has {image.bands} channels; convert it to RGB or grey first')
     return channels
 
 
@@ -146,33 +146,33 @@ def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels
 
 
-def _read_bmp(file: BinaryIO, max_pixels: int) -> Photo:
+def _read_bmp(file: BinaryIO, max_pixels: int) -> ImageData:
     try:
         image = BmpImageFile(file)  # Image.open has a limit of its own, without a way to raise it
         _check_size(image.width, image.height, max_pixels)
         resolution = image.info.get('dpi')
         image = image.convert('L' if image.mode in ('1', 'L') else 'RGBA' if image.mode == 'RGBA' else 'RGB')
-    except PhotoError:
+    except ImageError:
         raise
     except (OSError, ValueError, SyntaxError, struct.error, LookupError, ArithmeticError) as error:
-        raise PhotoError(f'damaged or cut off ({error})') from None
+        raise ImageError(f'damaged or cut off ({error})') from None
     metadata = Metadata(resolution=resolution if resolution and all(resolution) else None)
     pixels = np.array(image).reshape(image.height, image.width, -1)
     if pixels.shape[2] == 4:
-        return Photo(np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3]), metadata)
-    return Photo(pixels, None, metadata)
+        return ImageData(np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3]), metadata)
+    return ImageData(pixels, None, metadata)
 
 
 def _usual_limit() -> int:
     try:
         return pixel_limit()
     except ValueError as error:
-        raise PhotoError(str(error)) from None
+        raise ImageError(str(error)) from None
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if reason := refusal(width, height, max_pixels):
-        raise PhotoError(reason)
+    if reason := size_error(width, height, max_pixels):
+        raise ImageError(reason)
 
 
 def first_line(error: pyvips.Error) -> str:

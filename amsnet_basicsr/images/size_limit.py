@@ -1,4 +1,4 @@
-"""How large a picture may say it is before it is refused: a few bytes may claim any size, and memory is finite."""
+"""How large an image may say it is before it is refused: a few bytes may claim any size, and memory is finite."""
 
 import os
 
@@ -9,7 +9,7 @@ USUAL = 2**29
 
 
 def pixel_limit() -> int:
-    """Return the most pixels that a picture may have.
+    """Return the most pixels that an image may have.
 
     Raises:
         ValueError: If the environment variable isn't a positive number; the message names it.
@@ -26,8 +26,8 @@ def pixel_limit() -> int:
     return limit
 
 
-def refusal(width: int, height: int, limit: int) -> str | None:
-    """Say what is wrong with the size that a picture claims, if anything.
+def size_error(width: int, height: int, limit: int) -> str | None:
+    """Say what is wrong with the size that an image claims, if anything.
 
     Args:
         width: In pixels.
@@ -35,7 +35,7 @@ def refusal(width: int, height: int, limit: int) -> str | None:
         limit: Most pixels.
 
     Returns:
-        The end of a sentence that starts with the picture's name, or None.
+        The end of a sentence that starts with the image's name, or None.
     """
     if width * height <= limit:
         return None

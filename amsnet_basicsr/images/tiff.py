@@ -9,28 +9,28 @@ import tifffile
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from amsnet_basicsr.images.exif import picture_tags
-from amsnet_basicsr.images.image import Photo
+from amsnet_basicsr.images.exif import image_tags
+from amsnet_basicsr.images.image import ImageData
 
 _STRIP_BYTES = 2**20
 
 
-def write_tiff(file: BinaryIO, photo: Photo) -> None:
+def write_tiff(file: BinaryIO, image: ImageData) -> None:
     """Write a TIFF file, losslessly compressed.
 
     Args:
         file: An empty file, seekable and open for writing and reading.
-        photo: The picture; its EXIF is written as far as it tells of the camera and the picture.
+        image: The image; its EXIF is written as far as it tells of the camera and the image.
     """
-    data = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
-    metadata = photo.metadata
+    data = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+    metadata = image.metadata
     tifffile.imwrite(
         file,
         data[..., 0] if data.shape[2] == 1 else data,
         byteorder='<',
-        photometric='minisblack' if photo.grey else 'rgb',
+        photometric='minisblack' if image.grey else 'rgb',
         planarconfig='contig' if data.shape[2] > 1 else None,
-        extrasamples=None if photo.alpha is None else ['unassalpha'],
+        extrasamples=None if image.alpha is None else ['unassalpha'],
         compression='zlib',
         rowsperstrip=max(1, _STRIP_BYTES // max(1, data[0].nbytes)),
         buffersize=16 * _STRIP_BYTES,  # else it holds up to 256 MiB of compressed strips
@@ -47,8 +47,8 @@ def write_tiff(file: BinaryIO, photo: Photo) -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore')  # Pillow's, on what is damaged
                 exif.load(metadata.exif)
-                tags = picture_tags(exif)
-        except Exception:  # damaged metadata of any kind must not keep a picture from being written
+                tags = image_tags(exif)
+        except Exception:  # damaged metadata of any kind must not keep an image from being written
             return
         _add_tags(file, tags)
 

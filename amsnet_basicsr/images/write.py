@@ -1,4 +1,4 @@
-"""Writing photographs in the format that their name asks for."""
+"""Writing images in the format that their name asks for."""
 
 import struct
 import zlib
@@ -12,13 +12,13 @@ import pyvips
 from PIL import Image
 
 from amsnet_basicsr.images.exif import EXIF_MARK
-from amsnet_basicsr.images.image import Photo, PhotoError, to_8_bit
+from amsnet_basicsr.images.image import ImageData, ImageError, to_8_bit
 from amsnet_basicsr.images.read import first_line
 from amsnet_basicsr.images.tiff import write_tiff
-from amsnet_basicsr.images.whole_file import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 
 WRITE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp')
-"""What `write_photo` can write."""
+"""What `write_image` can write."""
 SIXTEEN_BIT_SUFFIXES = ('.png', '.tif', '.tiff')
 """Formats that keep 16 bit a channel; the others round to 8."""
 
@@ -34,15 +34,15 @@ _USUAL_RESOLUTION = (72.0, 72.0)
 _PNG_HEAD = 33
 
 
-def write_photo(path: Path | str, photo: Photo, quality: int = 95, overwrite: bool = False) -> list[str]:
-    """Write a picture in the format that the name asks for, whole or not at all.
+def write_image(path: Path | str, image: ImageData, quality: int = 95, overwrite: bool = False) -> list[str]:
+    """Write an image in the format that the name asks for, whole or not at all.
 
     16 bit become 8 where the format has no more, rounded once. Alpha is kept where the format has it; where it has not,
     only alpha that is opaque everywhere may be left out.
 
     Args:
         path: File to write; its suffix is one of `WRITE_SUFFIXES`.
-        photo: The picture.
+        image: The image.
         quality: Quality of JPEG and WebP, 1 to 100.
         overwrite: Whether an existing file may be replaced.
 
@@ -50,36 +50,38 @@ def write_photo(path: Path | str, photo: Photo, quality: int = 95, overwrite: bo
         What the format could not keep, a phrase each.
 
     Raises:
-        PhotoError: If the file exists and may not be replaced, can't be written, or the format can't hold the picture.
+        ImageError: If the file exists and may not be replaced, can't be written, or the format can't hold the image.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in WRITE_SUFFIXES:
-        raise PhotoError(f'{path}: cannot write {suffix or "a file without suffix"}; use {", ".join(WRITE_SUFFIXES)}')
+        raise ImageError(f'{path}: cannot write {suffix or "a file without suffix"}; use {", ".join(WRITE_SUFFIXES)}')
     try:
-        photo, losses = _fit(photo, suffix)
-        with whole_file(path, overwrite) as file:
-            _ENCODERS[suffix](file, photo, quality)
+        image, losses = _fit(image, suffix)
+        with atomic_write(path, overwrite, sync=True) as file:
+            _ENCODERS[suffix](file, image, quality)
     except pyvips.Error as error:
-        raise PhotoError(f'{path}: cannot be written: {first_line(error)}') from None
-    except PhotoError as error:
-        raise PhotoError(str(error) if str(error).startswith(str(path)) else f'{path}: {error}') from None
+        raise ImageError(f'{path}: cannot be written: {first_line(error)}') from None
+    except ImageError as error:
+        raise ImageError(f'{path}: {error}') from None
+    except OSError as error:
+        raise ImageError(write_error(path, error)) from None
     except (ValueError, struct.error) as error:  # the format's limits, of size above all
-        raise PhotoError(f'{path}: cannot be written as {suffix}: {error}') from None
+        raise ImageError(f'{path}: cannot be written as {suffix}: {error}') from None
     return losses
 
 
-def _fit(photo: Photo, suffix: str) -> tuple[Photo, list[str]]:
-    """Make a picture one that the format can hold, and say what is lost."""
+def _fit(image: ImageData, suffix: str) -> tuple[ImageData, list[str]]:
+    """Make an image one that the format can hold, and say what is lost."""
     losses = []
-    if photo.alpha is not None and suffix not in _ALPHA_SUFFIXES:
-        if photo.alpha.min() < np.iinfo(photo.alpha.dtype).max:
-            raise PhotoError(f'{suffix} holds no alpha channel, which the picture needs; write it as .png')
-        photo = replace(photo, alpha=None)
-    if photo.bits == 16 and suffix not in SIXTEEN_BIT_SUFFIXES:
-        photo = to_8_bit(photo)
+    if image.alpha is not None and suffix not in _ALPHA_SUFFIXES:
+        if image.alpha.min() < np.iinfo(image.alpha.dtype).max:
+            raise ImageError(f'{suffix} holds no alpha channel, which the image needs; write it as .png')
+        image = replace(image, alpha=None)
+    if image.bits == 16 and suffix not in SIXTEEN_BIT_SUFFIXES:
+        image = to_8_bit(image)
         losses.append(f'16 bit are rounded to 8, as {suffix} has no more')
-    metadata = photo.metadata
+    metadata = image.metadata
     if suffix == '.bmp' and (metadata.exif or metadata.icc or metadata.xmp):
         losses.append('metadata are left out, as .bmp has no place for them')
     if suffix in _JPEG_SUFFIXES:
@@ -87,14 +89,14 @@ def _fit(photo: Photo, suffix: str) -> tuple[Photo, list[str]]:
             if len(getattr(metadata, name) or b'') > limit:
                 metadata = replace(metadata, **{name: None})
                 losses.append(f'{name.upper()} is left out: more than the 64 KiB that {suffix} holds')
-    return replace(photo, metadata=metadata), losses
+    return replace(image, metadata=metadata), losses
 
 
-def _by_pillow(kind: str) -> Callable[[BinaryIO, Photo, int], None]:
-    def encode(file: BinaryIO, photo: Photo, quality: int) -> None:
-        pixels, alpha, metadata = photo.pixels, photo.alpha, photo.metadata
+def _by_pillow(kind: str) -> Callable[[BinaryIO, ImageData, int], None]:
+    def encode(file: BinaryIO, image: ImageData, quality: int) -> None:
+        pixels, alpha, metadata = image.pixels, image.alpha, image.metadata
         if alpha is not None:
-            pixels = np.dstack([pixels] * (3 if photo.grey else 1) + [alpha])
+            pixels = np.dstack([pixels] * (3 if image.grey else 1) + [alpha])
         settings: dict[str, object] = {'exif': metadata.exif, 'icc_profile': metadata.icc, 'xmp': metadata.xmp}
         settings['dpi'] = metadata.resolution
         settings = {name: value for name, value in settings.items() if value}
@@ -109,31 +111,31 @@ def _by_pillow(kind: str) -> Callable[[BinaryIO, Photo, int], None]:
     return encode
 
 
-def _png(file: BinaryIO, photo: Photo, _quality: int) -> None:
+def _png(file: BinaryIO, image: ImageData, _quality: int) -> None:
     """Encode by libvips, which has 16 bit colour, but give it no EXIF: it would empty its maker notes."""
-    metadata = photo.metadata
-    image = _vips_image(photo)
+    metadata = image.metadata
+    vips = _vips_image(image)
     for key, blob in (('icc-profile-data', metadata.icc), ('xmp-data', metadata.xmp)):
         if blob:
-            image.set_type(pyvips.GValue.blob_type, key, blob)
+            vips.set_type(pyvips.GValue.blob_type, key, blob)
     chunk = b''
     if metadata.exif:
         body = b'eXIf' + metadata.exif.removeprefix(EXIF_MARK)
         chunk = struct.pack('>I', len(body) - 4) + body + struct.pack('>I', zlib.crc32(body))
     target = _InsertingTarget(file, _PNG_HEAD, chunk)
     try:
-        image.pngsave_target(target, bitdepth=photo.bits, keep=_ALL_BUT_EXIF)
+        vips.pngsave_target(target, bitdepth=image.bits, keep=_ALL_BUT_EXIF)
     except pyvips.Error:
         raise target.error or OSError('libvips could not encode it') from None
 
 
-def _vips_image(photo: Photo) -> pyvips.Image:
-    kind = {(True, 8): 'b-w', (True, 16): 'grey16', (False, 8): 'srgb', (False, 16): 'rgb16'}[photo.grey, photo.bits]
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(photo.pixels), interpretation=kind)
-    if photo.alpha is not None:
-        image = image.bandjoin(pyvips.Image.new_from_array(np.ascontiguousarray(photo.alpha)))
-    x, y = photo.metadata.resolution or _USUAL_RESOLUTION  # libvips would say 25.4 an inch
-    return image.copy(xres=x / 25.4, yres=y / 25.4)
+def _vips_image(image: ImageData) -> pyvips.Image:
+    kind = {(True, 8): 'b-w', (True, 16): 'grey16', (False, 8): 'srgb', (False, 16): 'rgb16'}[image.grey, image.bits]
+    vips = pyvips.Image.new_from_array(np.ascontiguousarray(image.pixels), interpretation=kind)
+    if image.alpha is not None:
+        vips = vips.bandjoin(pyvips.Image.new_from_array(np.ascontiguousarray(image.alpha)))
+    x, y = image.metadata.resolution or _USUAL_RESOLUTION  # libvips would say 25.4 an inch
+    return vips.copy(xres=x / 25.4, yres=y / 25.4)
 
 
 class _InsertingTarget(pyvips.TargetCustom):
@@ -165,11 +167,11 @@ class _InsertingTarget(pyvips.TargetCustom):
         return len(data)
 
 
-def _tiff(file: BinaryIO, photo: Photo, _quality: int) -> None:
-    write_tiff(file, photo)
+def _tiff(file: BinaryIO, image: ImageData, _quality: int) -> None:
+    write_tiff(file, image)
 
 
-_ENCODERS: dict[str, Callable[[BinaryIO, Photo, int], None]] = {
+_ENCODERS: dict[str, Callable[[BinaryIO, ImageData, int], None]] = {
     '.jpg': _by_pillow('JPEG'),
     '.jpeg': _by_pillow('JPEG'),
     '.png': _png,

@@ -12,7 +12,7 @@ def calculate_mask_l1(noisy: torch.Tensor, prediction: torch.Tensor, **kwargs: A
 
     Lower is better; it cannot fall below the mean absolute noise. Because no pixel was seen when it was predicted, a
     network that merely copies its input doesn't do well, so that the best checkpoint can be chosen without any clean
-    picture. Needs images that training doesn't use, or it rewards overfitting.
+    image. Needs images that training doesn't use, or it rewards overfitting.
 
     Args:
         noisy: Noisy images, (N, C, H, W), values in [0, 1].

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from amsnet_basicsr.options.reader import OptionsLoader, brief, nearest, parse_yaml, plain
+from amsnet_basicsr.options.reader import OptionsLoader, nearest, parse_yaml, plain
+from amsnet_basicsr.utils.text import one_line
 
 
 class ValueLoader(OptionsLoader):
@@ -68,7 +69,7 @@ def parse_value(text: str) -> Any:
             return parse_yaml(text, ValueLoader)
         return plain(_scalar(text))
     except yaml.YAMLError as error:
-        problem = brief(getattr(error, 'problem', None) or error)
+        problem = one_line(getattr(error, 'problem', None) or error)
         refused = isinstance(error, yaml.constructor.ConstructorError)
         raise ValueError(problem if refused else f'the value is no YAML: {problem}') from None
 
@@ -101,7 +102,7 @@ def _find(options: dict[str, Any], entry: str) -> tuple[Any, Any]:
 
 def _in_group(group: Any, key: str, where: str) -> str:
     if not isinstance(group, dict):
-        raise ValueError(f'{where} is no group of options, but {brief(repr(group), 80)}')
+        raise ValueError(f'{where} is no group of options, but {one_line(repr(group), 80)}')
     if key not in group:
         near = nearest(key, group)
         hint = f'did you mean {near!r}?' if near else f'there are: {", ".join(group) or "none"}'

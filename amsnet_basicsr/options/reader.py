@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from amsnet_basicsr.utils.text import printable
+from amsnet_basicsr.utils.text import one_line
 
 PLUGIN_NAME = 'amsnet_basicsr.__version__'
 
@@ -143,7 +143,7 @@ def read_options(path: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, 'problem_mark', None)
         line = f', line {mark.line + 1}' if mark else ''
-        raise ValueError(f'{path}{line}: {brief(getattr(error, "problem", None) or error)}') from None
+        raise ValueError(f'{path}{line}: {one_line(getattr(error, "problem", None) or error)}') from None
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
     if not isinstance(options, dict):
@@ -219,20 +219,6 @@ def _read_text(path: str) -> str:
     return text
 
 
-def brief(said: Any, most: int = 300) -> str:
-    """Make one line of what somebody else's words, or parts of a file, have become.
-
-    Args:
-        said: The words.
-        most: Most characters.
-
-    Returns:
-        The line, with characters escaped that would break it.
-    """
-    line = printable(' '.join(str(said).split()))
-    return line if len(line) <= most else f'{line[:most]}…'
-
-
 def nearest(name: Any, known: Iterable[str]) -> str | None:
     """Find the known name that a wrong one was probably meant to be.
 
@@ -264,7 +250,7 @@ def unknown_keys(options: Mapping[str, Any], known: Iterable[str], where: str) -
         if key not in known:
             near = nearest(key, known)
             hint = f'did you mean {near!r}?' if near else f'known: {", ".join(known)}'
-            problems.append(f'{where} has no option {brief(repr(key), 80)}; {hint}')
+            problems.append(f'{where} has no option {one_line(repr(key), 80)}; {hint}')
     return problems
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from amsnet_basicsr.convert import WeightsError, read_file
-from amsnet_basicsr.convert.errors import in_one_line
 from amsnet_basicsr.convert.find_state_dict import some_keys
+from amsnet_basicsr.utils.text import one_line
 
 _CONVERT = 'convert it by scripts/convert_official_weights.py'
 _STATE_KEYS = ('epoch', 'iter', 'optimizers', 'schedulers')
@@ -52,7 +52,7 @@ def weights_problem(path: str | Path, param_key: str | None = 'params') -> str |
         return f'{path}: there are no weights below {param_key!r}; set path.param_key_g'
     for name, value in data.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            shown = f"'{in_one_line(name)}'" + (f' below {param_key!r}' if param_key is not None else '')
+            shown = f"'{one_line(name)}'" + (f' below {param_key!r}' if param_key is not None else '')
             return (
                 f'{path}: {shown} is no weight but of type {type(value).__name__}; set path.param_key_g, or {_CONVERT}'
             )
@@ -119,7 +119,7 @@ def explain_load_network() -> None:
             lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
             raise WeightsError(
                 f'{load_path} does not fit {type(self.get_bare_model(net)).__name__} as network_g describes it: '
-                f'{in_one_line(lines[0])}'
+                f'{one_line(lines[0])}'
             ) from None
 
     load_network._amsnet = True

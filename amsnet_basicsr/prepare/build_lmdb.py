@@ -11,8 +11,7 @@ from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.resumable_lmdb import Group, Listing, ResumableLmdb, finished_lines, listing_lines
 from amsnet_basicsr.prepare.whole_output import check_space, discard, only_run, partial_path, publish, refuse_existing
 from amsnet_basicsr.utils.parallel import available_cores, ordered_map
-
-_NAMED = 10
+from amsnet_basicsr.utils.text import name_some
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ def _compare_with_earlier(groups: Mapping[str, Group], sources: Sequence[Source]
 
 
 def _describe_damaged(damaged: Sequence[str], total: int, folder: Path) -> str:
-    shown = '; '.join(damaged[:_NAMED]) + (f'; and {len(damaged) - _NAMED} more' if len(damaged) > _NAMED else '')
+    shown = name_some(damaged, 10, '; ')
     return (
         f'{len(damaged)} of {total} cannot be used: {shown}. The others are done and kept in {folder}: replace the '
         'damaged and run the same command again, or leave them out with --skip-damaged'

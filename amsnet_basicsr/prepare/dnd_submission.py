@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.whole_output import partial_path
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 #: Images, boxes of each, and their side in pixels.
 IMAGES, BOXES, SIDE = 50, 20, 512
@@ -121,7 +121,7 @@ def denoise_crops(
                 denoised = denoise(noisy)
             except PrepareError as error:
                 raise PrepareError(f'{path.stem}: {error}') from error
-            with whole_file(path) as file:
+            with atomic_write(path) as file:
                 scipy.io.savemat(file, {'Idenoised_crop': np.asarray(denoised, np.float32)})
             bar.update()
     return len(crops) - len(left)
@@ -156,6 +156,6 @@ def bundle(crops: Path, counts: Sequence[int], target: Path) -> Path:
                 cells[0, box] = scipy.io.loadmat(path)['Idenoised_crop']
             except Exception as error:  # any bytes may be in a damaged file
                 raise PrepareError(f'{path} is damaged: remove it and run again') from error
-        with whole_file(folder / f'{number + 1:04d}.mat') as file:
+        with atomic_write(folder / f'{number + 1:04d}.mat') as file:
             scipy.io.savemat(file, {'Idenoised': cells, 'israw': False, 'eval_version': '1.0'})
     return folder

@@ -1,10 +1,10 @@
-"""How far the noise of a picture is correlated between pixels, estimated from the noisy picture alone.
+"""How far the noise of an image is correlated between pixels, estimated from the noisy image alone.
 
-A camera's noise is independent from pixel to pixel on the sensor, and no longer so in the picture: demosaicing,
+A camera's noise is independent from pixel to pixel on the sensor, and no longer so in the image: demosaicing,
 denoising and compression spread it. AMSNet trains on every s-th pixel, and s must be large enough for the noise of
 those to be independent again.
 
-Where a picture is flat its spectrum is that of the noise. The flattest small patches are taken; at each frequency the
+Where an image is flat its spectrum is that of the noise. The flattest small patches are taken; at each frequency the
 median over them is left alone by the patches that are not so flat after all; the lowest frequencies, where scenes
 dominate, are left out; and the autocorrelation that fits what remains, and reaches no further than `MAX_LAG`, is the
 estimate. What window and detrending do to the spectrum is part of the fit, so white noise gives zero at every lag.
@@ -28,7 +28,7 @@ MIN_PATCHES = 12
 """Fewer flat patches give no estimate."""
 
 _SIZE = 32  # side of a patch
-_CANDIDATES = 2048  # patches that are looked at in one picture: bounds memory and time
+_CANDIDATES = 2048  # patches that are looked at in one image: bounds memory and time
 _FLATTEST = 0.3  # share of the patches of equal brightness that is used
 _CLIPPED = 0.01  # share of pixels within 1 % of black or white from which on a patch is left out
 _LOWEST = 0.1  # cycles per pixel; scenes have most of their power below
@@ -64,7 +64,7 @@ class NoiseCorrelation:
 
 @dataclass(frozen=True)
 class NoiseSpectra:
-    """What the estimate needs of one picture.
+    """What the estimate needs of one image.
 
     Attributes:
         power: Power spectra of its flat patches, each of mean 1, (patches, channels, 32, 32).
@@ -76,19 +76,19 @@ class NoiseSpectra:
 
 
 def estimate_noise_correlation(image: np.ndarray) -> NoiseCorrelation:
-    """Estimate the autocorrelation of the noise of one picture.
+    """Estimate the autocorrelation of the noise of one image.
 
     Needs flat places, as sky, walls and what is out of focus; half of 512×512 pixels will do. On texture as strong as
     the noise the estimate comes out too high.
 
     Args:
-        image: Noisy picture, (H, W), (H, W, 1) or (H, W, 3), uint8, uint16, or float in [0, 1].
+        image: Noisy image, (H, W), (H, W, 1) or (H, W, 3), uint8, uint16, or float in [0, 1].
 
     Returns:
         The estimate.
 
     Raises:
-        ValueError: If the picture has less than `MIN_PATCHES` patches that are flat, not clipped, and noisy.
+        ValueError: If the image has less than `MIN_PATCHES` patches that are flat, not clipped, and noisy.
     """
     return combine_spectra([noise_spectra(image)])
 
@@ -96,7 +96,7 @@ def estimate_noise_correlation(image: np.ndarray) -> NoiseCorrelation:
 def recommend_stride(correlation: NoiseCorrelation | Sequence[float], threshold: float = THRESHOLD) -> int:
     """Choose the train stride: the smallest distance at which, and one pixel farther, noise is independent.
 
-    What is left of the scene in the estimate shows most at short lags: up to .05, .02, .01 on photographs with white
+    What is left of the scene in the estimate shows most at short lags: up to .05, .02, .01 on images with white
     noise. So more is allowed before lag 4: `threshold` times (4 / lag)^1.5, which is .064, .023 and .012.
 
     Args:
@@ -113,14 +113,14 @@ def recommend_stride(correlation: NoiseCorrelation | Sequence[float], threshold:
 
 
 def noise_spectra(image: np.ndarray, limit: int = 256) -> NoiseSpectra:
-    """Take the spectra of the flattest patches of a picture.
+    """Take the spectra of the flattest patches of an image.
 
     Args:
         image: As for `estimate_noise_correlation`.
         limit: Use so many patches at most, evenly chosen; each takes 6 kB with three channels.
 
     Returns:
-        The spectra; none if the picture is too small or has no flat patch.
+        The spectra; none if the image is too small or has no flat patch.
     """
     scale = np.iinfo(image.dtype).max if image.dtype.kind == 'u' else 1
     step = 0 if image.dtype.kind == 'f' else 1 / scale
@@ -140,10 +140,10 @@ def noise_spectra(image: np.ndarray, limit: int = 256) -> NoiseSpectra:
 
 
 def combine_spectra(spectra: Iterable[NoiseSpectra]) -> NoiseCorrelation:
-    """Estimate the autocorrelation that the noise of several pictures has in common.
+    """Estimate the autocorrelation that the noise of several images has in common.
 
     Args:
-        spectra: One for each picture; all of the same number of channels.
+        spectra: One for each image; all of the same number of channels.
 
     Returns:
         The estimate.
@@ -167,7 +167,7 @@ def combine_spectra(spectra: Iterable[NoiseSpectra]) -> NoiseCorrelation:
 
 
 def _candidates(image: np.ndarray) -> np.ndarray:
-    """Patches all over the picture, overlapping by half unless that are too many, (n, C, 32, 32)."""
+    """Patches all over the image, overlapping by half unless that are too many, (n, C, 32, 32)."""
     image = image.reshape(*image.shape[:2], -1)
     if min(image.shape[:2]) < _SIZE:
         return np.zeros((0, image.shape[2], _SIZE, _SIZE), image.dtype)

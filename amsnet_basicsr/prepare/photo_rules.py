@@ -1,11 +1,11 @@
-"""Which photographs and which of their patches serve for training."""
+"""Which images and which of their patches serve for training."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from amsnet_basicsr.images import PhotoError, png, read_photo
+from amsnet_basicsr.images import ImageError, png, read_image
 from amsnet_basicsr.prepare.patch_grid import patch_offsets
 from amsnet_basicsr.prepare.photo_similarity import difference_hash
 
@@ -16,7 +16,7 @@ NOISELESS = 0.6 / 255
 
 
 class LeftOutError(ValueError):
-    """A photograph that doesn't serve.
+    """An image that doesn't serve.
 
     Attributes:
         reason: One of few words, to be counted.
@@ -30,15 +30,15 @@ class LeftOutError(ValueError):
 
 
 @dataclass(frozen=True)
-class PhotoRules:
+class ImageRules:
     """What is taken.
 
     Attributes:
-        size: Side of a patch in pixels; photographs with a shorter side are left out.
+        size: Side of a patch in pixels; images with a shorter side are left out.
         step: Distance between patches in pixels; the last row and column are flush with the border.
-        keep_grey: Take grey photographs too, with three equal channels.
+        keep_grey: Take grey images too, with three equal channels.
         drop_flat: Leave out patches without noise to learn from, see `is_flat`.
-        drop_duplicates: Leave out near-duplicates of earlier photographs.
+        drop_duplicates: Leave out near-duplicates of earlier images.
     """
 
     size: int = 256
@@ -49,13 +49,13 @@ class PhotoRules:
 
 
 @dataclass(frozen=True)
-class CutPhoto:
-    """The patches of one photograph.
+class CutImage:
+    """The patches of one image.
 
     Attributes:
-        patches: PNG files by top and left pixel, of 8 or 16 bit as the photograph.
+        patches: PNG files by top and left pixel, of 8 or 16 bit as the image.
         flat: Number of patches that were left out as flat.
-        code: Hash of the photograph, see `difference_hash`.
+        code: Hash of the image, see `difference_hash`.
     """
 
     patches: dict[tuple[int, int], bytes]
@@ -63,37 +63,37 @@ class CutPhoto:
     code: bytes
 
 
-def read_usable(path: Path, rules: PhotoRules) -> np.ndarray:
-    """Read a photograph that serves for training.
+def read_usable(path: Path, rules: ImageRules) -> np.ndarray:
+    """Read an image that serves for training.
 
     Args:
         path: The file.
         rules: What is taken.
 
     Returns:
-        Upright RGB picture, (H, W, 3), uint8 or uint16. Alpha that is opaque everywhere is dropped.
+        Upright RGB image, (H, W, 3), uint8 or uint16. Alpha that is opaque everywhere is dropped.
 
     Raises:
-        LeftOutError: If it doesn't serve: unreadable (what `read_photo` refuses), too small, transparent, or grey.
+        LeftOutError: If it doesn't serve: unreadable (what `read_image` refuses), too small, transparent, or grey.
     """
     try:
-        photo = read_photo(path)
-    except PhotoError as error:
+        image = read_image(path)
+    except ImageError as error:
         raise LeftOutError('unreadable', str(error).removeprefix(f'{path}: ')) from None
-    pixels = photo.pixels
+    pixels = image.pixels
     height, width = pixels.shape[:2]
     if min(height, width) < rules.size:
         raise LeftOutError('too small', f'{height}×{width} pixels')
-    if photo.alpha is not None and photo.alpha.min() < np.iinfo(photo.alpha.dtype).max:
+    if image.alpha is not None and image.alpha.min() < np.iinfo(image.alpha.dtype).max:
         raise LeftOutError('transparent')
-    grey = photo.grey or bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
+    grey = image.grey or bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
     if grey and not rules.keep_grey:
         raise LeftOutError('grey')
-    return np.repeat(pixels, 3, axis=2) if photo.grey else pixels
+    return np.repeat(pixels, 3, axis=2) if image.grey else pixels
 
 
-def cut_photo(path: Path, rules: PhotoRules) -> CutPhoto:
-    """Read a photograph and cut it into patches.
+def cut_image(path: Path, rules: ImageRules) -> CutImage:
+    """Read an image and cut it into patches.
 
     Args:
         path: The file.
@@ -103,7 +103,7 @@ def cut_photo(path: Path, rules: PhotoRules) -> CutPhoto:
         The patches.
 
     Raises:
-        LeftOutError: If the photograph doesn't serve, or all its patches are flat.
+        LeftOutError: If the image doesn't serve, or all its patches are flat.
     """
     image = read_usable(path, rules)
     patches, flat = {}, 0
@@ -115,7 +115,7 @@ def cut_photo(path: Path, rules: PhotoRules) -> CutPhoto:
             patches[top, left] = png.encode_noise(np.ascontiguousarray(patch[..., ::-1]))
     if not patches:
         raise LeftOutError('flat', 'all its patches are')
-    return CutPhoto(patches, flat, difference_hash(image))
+    return CutImage(patches, flat, difference_hash(image))
 
 
 def is_flat(patch: np.ndarray) -> bool:

@@ -1,4 +1,4 @@
-"""Photographs that show nearly the same: copies, other sizes of a picture, shots of one burst."""
+"""Images that show nearly the same: copies, other sizes of an image, shots of one burst."""
 
 import cv2
 import numpy as np
@@ -6,20 +6,20 @@ import numpy as np
 SIMILAR = 32
 """Largest number of bits, of 256, in which the hashes of near-duplicates differ.
 
-Measured on 21 photographs of scikit-image: 90 % of their copies saved as JPEG of quality 60, halved, made brighter by a
-fifth or given noise of sigma 10 differ in at most 24. Different pictures, these and 160 patches of SIDD, differ in 55
+Measured on 21 images of scikit-image: 90 % of their copies saved as JPEG of quality 60, halved, made brighter by a
+fifth or given noise of sigma 10 differ in at most 24. Different images, these and 160 patches of SIDD, differ in 55
 bits at least, 99 % of them in more than 100.
 """
 _ROWS = 16
 
 
 def difference_hash(image: np.ndarray) -> bytes:
-    """Hash a picture so that similar ones have similar hashes (dHash).
+    """Hash an image so that similar ones have similar hashes (dHash).
 
-    The picture is shrunk to 17×16 grey pixels; a bit says whether a pixel is brighter than its left neighbour.
+    The image is shrunk to 17×16 grey pixels; a bit says whether a pixel is brighter than its left neighbour.
 
     Args:
-        image: RGB picture, (H, W, 3), uint8 or uint16.
+        image: RGB image, (H, W, 3), uint8 or uint16.
 
     Returns:
         256 bits.
@@ -29,15 +29,15 @@ def difference_hash(image: np.ndarray) -> bytes:
     return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes()
 
 
-class SimilarPhotos:
-    """Finds the photograph among earlier ones that a new one is a near-duplicate of."""
+class SimilarImages:
+    """Finds the image among earlier ones that a new one is a near-duplicate of."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
         self._hashes = np.zeros((64, _ROWS * _ROWS // 8), np.uint8)
 
     def find(self, code: bytes) -> str | None:
-        """Look for the most similar photograph.
+        """Look for the most similar image.
 
         Args:
             code: Hash of the new one.
@@ -53,7 +53,7 @@ class SimilarPhotos:
         return self._names[nearest] if distances[nearest] <= SIMILAR else None
 
     def add(self, name: str, code: bytes) -> None:
-        """Remember a photograph.
+        """Remember an image.
 
         Args:
             name: Its name.

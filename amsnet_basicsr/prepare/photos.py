@@ -1,4 +1,4 @@
-"""A folder of people's own photographs: patches in an LMDB to train on, and what its noise is like."""
+"""A folder of people's own images: patches in an LMDB to train on, and what its noise is like."""
 
 import json
 import os
@@ -22,27 +22,27 @@ from amsnet_basicsr.prepare.noise_correlation import (
     noise_spectra,
     recommend_stride,
 )
-from amsnet_basicsr.prepare.photo_rules import CutPhoto, LeftOutError, PhotoRules, cut_photo, read_usable
-from amsnet_basicsr.prepare.photo_similarity import SimilarPhotos
+from amsnet_basicsr.prepare.photo_rules import CutImage, ImageRules, LeftOutError, cut_image, read_usable
+from amsnet_basicsr.prepare.photo_similarity import SimilarImages
 from amsnet_basicsr.prepare.resumable_lmdb import Listing, ResumableLmdb, finished_lines
 from amsnet_basicsr.prepare.whole_output import discard, only_run, partial_path, publish
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.parallel import available_cores, ordered_map
 
 REPORT = 'report.json'
 """Name of the report inside the LMDB's folder; BasicSR reads nothing but `data.mdb` and `meta_info.txt` there."""
 ESTIMATED_FROM = 256
-"""So many photographs, evenly chosen, tell what the noise is like."""
+"""So many images, evenly chosen, tell what the noise is like."""
 _SPECTRA = 16384  # flat patches in all: bounds the memory of the estimate to about 300 MB
 
 
 @dataclass(frozen=True)
-class FoundPhotos:
+class FoundImages:
     """What a folder holds.
 
     Attributes:
         folder: The folder.
-        names: Pictures, relative to it, sorted.
+        names: Images, relative to it, sorted.
         others: Number of other files by suffix.
     """
 
@@ -58,7 +58,7 @@ class NoiseReport:
     Attributes:
         stride: Recommended train stride; None if there is no estimate.
         why_not: Why there is none.
-        photos: Number of photographs that the estimate is from.
+        images: Number of images that the estimate is from.
         patches: Number of flat patches in them.
         sigma: Standard deviation of red, green and blue in flat patches, of 255.
         horizontal: Correlation at lags 0, 1, 2, … in rows, mean of the channels.
@@ -79,21 +79,21 @@ class NoiseReport:
 
 
 @dataclass(frozen=True)
-class PhotosReport:
+class ImagesReport:
     """What was taken and what was left; stands in the LMDB's folder as `report.json`.
 
     Attributes:
         source: The folder, absolute.
-        rules: The rules, see `PhotoRules`.
-        found: Number of pictures found.
-        taken: Number of photographs that patches are from.
+        rules: The rules, see `ImageRules`.
+        found: Number of images found.
+        taken: Number of images that patches are from.
         jpeg: How many of those are JPEG.
         patches: Number of patches.
         stored: Their bytes.
-        flat_patches: Patches left out as flat, of the photographs taken.
-        left_out: Number of pictures left out, by reason.
+        flat_patches: Patches left out as flat, of the images taken.
+        left_out: Number of images left out, by reason.
         files_left_out: For each of those its name, relative to the folder, and why.
-        others: Files that are no pictures, by suffix.
+        others: Files that are no images, by suffix.
         noise: What the noise is like.
     """
 
@@ -111,8 +111,8 @@ class PhotosReport:
     noise: NoiseReport
 
 
-def find_photos(folder: Path) -> FoundPhotos:
-    """Search a folder and its subfolders for pictures; hidden ones are passed over.
+def find_images(folder: Path) -> FoundImages:
+    """Search a folder and its subfolders for images; hidden ones are passed over.
 
     Args:
         folder: The folder.
@@ -121,7 +121,7 @@ def find_photos(folder: Path) -> FoundPhotos:
         What was found.
 
     Raises:
-        PrepareError: If there is no such folder, or it holds no picture.
+        PrepareError: If there is no such folder, or it holds no image.
     """
     if not folder.is_dir():
         raise PrepareError(f'there is no folder {folder}')
@@ -138,15 +138,15 @@ def find_photos(folder: Path) -> FoundPhotos:
                 others[suffix] += 1
     if not names:
         there = f'; it holds {_count_others(others)}' if others else ''
-        raise PrepareError(f'{folder} holds no picture ({", ".join(READ_SUFFIXES)}){there}')
-    return FoundPhotos(folder, tuple(sorted(names)), dict(others))
+        raise PrepareError(f'{folder} holds no image ({", ".join(READ_SUFFIXES)}){there}')
+    return FoundImages(folder, tuple(sorted(names)), dict(others))
 
 
-def prepare_photos(folder: Path, target: Path, rules: PhotoRules, choices: Choices | None = None) -> PhotosReport:
-    """Cut a folder of photographs into patches and write them to a BasicSR LMDB.
+def prepare_photos(folder: Path, target: Path, rules: ImageRules, choices: Choices | None = None) -> ImagesReport:
+    """Cut a folder of images into patches and write them to a BasicSR LMDB.
 
     The LMDB is written as `<target>.partial` and renamed when it is whole; if a run is stopped, however that happens,
-    the next one with the same folder and rules goes on. Of the photographs one per worker and two more are in memory.
+    the next one with the same folder and rules goes on. Of the images one per worker and two more are in memory.
 
     Args:
         folder: The folder, searched with its subfolders.
@@ -158,12 +158,12 @@ def prepare_photos(folder: Path, target: Path, rules: PhotoRules, choices: Choic
         What was made.
 
     Raises:
-        PrepareError: If there is something to mend, or no photograph serves.
+        PrepareError: If there is something to mend, or no image serves.
     """
     choices = choices or Choices()
     check_rules(rules)
     check_target(target, choices.overwrite)
-    found = find_photos(folder)
+    found = find_images(folder)
     partial = partial_path(target)
     with only_run(partial):
         if choices.restart:
@@ -177,12 +177,12 @@ def prepare_photos(folder: Path, target: Path, rules: PhotoRules, choices: Choic
     return report
 
 
-def estimate_noise(found: FoundPhotos, names: Sequence[str], rules: PhotoRules, workers: int | None) -> NoiseReport:
-    """Estimate the noise of photographs and its correlation.
+def estimate_noise(found: FoundImages, names: Sequence[str], rules: ImageRules, workers: int | None) -> NoiseReport:
+    """Estimate the noise of images and its correlation.
 
     Args:
         found: The folder.
-        names: Which of its pictures to look at; at most `ESTIMATED_FROM` of them, evenly chosen, are.
+        names: Which of its images to look at; at most `ESTIMATED_FROM` of them, evenly chosen, are.
         rules: What serves; the size of patches doesn't matter.
         workers: Threads; None for one per core.
 
@@ -190,7 +190,7 @@ def estimate_noise(found: FoundPhotos, names: Sequence[str], rules: PhotoRules, 
         The estimate, or why there is none.
     """
     chosen = [names[i * len(names) // ESTIMATED_FROM] for i in range(ESTIMATED_FROM)]
-    chosen = list(dict.fromkeys(chosen))  # fewer photographs come several times
+    chosen = list(dict.fromkeys(chosen))  # fewer images come several times
     limit = max(16, _SPECTRA // max(1, len(chosen)))
 
     def look(name: str) -> NoiseSpectra | None:
@@ -200,7 +200,7 @@ def estimate_noise(found: FoundPhotos, names: Sequence[str], rules: PhotoRules, 
             return None
 
     bar = tqdm(
-        ordered_map(look, chosen, workers or available_cores()), 'noise', len(chosen), unit='photo', disable=None
+        ordered_map(look, chosen, workers or available_cores()), 'noise', len(chosen), unit='image', disable=None
     )
     spectra = [result for result in bar if result is not None and len(result.power)]
     try:
@@ -210,7 +210,7 @@ def estimate_noise(found: FoundPhotos, names: Sequence[str], rules: PhotoRules, 
     return _describe_noise(correlation, len(spectra))
 
 
-def check_rules(rules: PhotoRules) -> None:
+def check_rules(rules: ImageRules) -> None:
     """Refuse sizes that cannot be.
 
     Args:
@@ -223,8 +223,8 @@ def check_rules(rules: PhotoRules) -> None:
         raise PrepareError(f'--size must be at least 32 and --step at least 1, got {rules.size} and {rules.step}')
 
 
-def photo_key(name: str) -> str:
-    """Make the start of a photograph's keys: ASCII, without dots, different for different names.
+def image_key(name: str) -> str:
+    """Make the start of an image's keys: ASCII, without dots, different for different names.
 
     Args:
         name: Name of the file, relative to its folder.
@@ -235,17 +235,17 @@ def photo_key(name: str) -> str:
     return f'{re.sub("[^A-Za-z0-9-]+", "_", name)[-80:]}_{zlib.crc32(name.encode("utf-8", "surrogateescape")):08x}'
 
 
-def _patch_key(photo: str, top: int, left: int) -> str:
-    return f'{photo}_y{top:05d}_x{left:05d}'
+def _patch_key(image: str, top: int, left: int) -> str:
+    return f'{image}_y{top:05d}_x{left:05d}'
 
 
-def _describe_noise(correlation: NoiseCorrelation, photos: int) -> NoiseReport:
+def _describe_noise(correlation: NoiseCorrelation, images: int) -> NoiseReport:
     def plain(values: Iterable[float], digits: int = 4) -> tuple[float, ...]:
         return tuple(round(float(value), digits) for value in values)
 
     return NoiseReport(
         stride=recommend_stride(correlation),
-        photos=photos,
+        photos=images,
         patches=correlation.patches,
         sigma=plain(correlation.sigma * 255, 2),
         horizontal=plain(correlation.horizontal.mean(axis=0)),
@@ -255,13 +255,13 @@ def _describe_noise(correlation: NoiseCorrelation, photos: int) -> NoiseReport:
     )
 
 
-def _finished_earlier(partial: Path, settings: Mapping[str, Any]) -> PhotosReport | None:
+def _finished_earlier(partial: Path, settings: Mapping[str, Any]) -> ImagesReport | None:
     """Take over what a run that was stopped at the very end left, which needs nothing but its name."""
     if finished_lines(partial) is None:
         return None
     try:
         report = json.loads((partial / REPORT).read_text(encoding='utf-8'))
-        report = PhotosReport(**{**report, 'noise': NoiseReport(**report['noise'])})
+        report = ImagesReport(**{**report, 'noise': NoiseReport(**report['noise'])})
     except (OSError, ValueError, TypeError, KeyError):
         report = None
     if report is None or {'of': report.source, **report.rules} != settings:
@@ -269,18 +269,18 @@ def _finished_earlier(partial: Path, settings: Mapping[str, Any]) -> PhotosRepor
     return report
 
 
-def _fill(output: ResumableLmdb, found: FoundPhotos, rules: PhotoRules, choices: Choices) -> PhotosReport:
-    """Write the patches of all photographs, then estimate the noise, write the report and list the patches."""
+def _fill(output: ResumableLmdb, found: FoundImages, rules: ImageRules, choices: Choices) -> ImagesReport:
+    """Write the patches of all images, then estimate the noise, write the report and list the patches."""
     records = _earlier_records(output, found)
     if records:
-        choices.say(f'Going on: {len(records)} of {len(found.names)} photos are done already')
-    similar = SimilarPhotos()
+        choices.say(f'Going on: {len(records)} of {len(found.names)} images are done already')
+    similar = SimilarImages()
     results = ordered_map(
         lambda name: _cut_or_leave(found.folder / name, rules),
         [name for name in found.names if name not in records],
         choices.workers or available_cores(),
     )
-    for name in tqdm(found.names, 'patches', unit='photo', disable=None):
+    for name in tqdm(found.names, 'patches', unit='image', disable=None):
         if name not in records:
             records[name] = _store(output, found, name, next(results), similar if rules.drop_duplicates else None)
         if rules.drop_duplicates and records[name]['code']:
@@ -290,32 +290,32 @@ def _fill(output: ResumableLmdb, found: FoundPhotos, rules: PhotoRules, choices:
         reasons = Counter(record['left_out'][0] for record in records.values())
         first = next(iter(found.names))
         why = ': '.join(filter(None, records[first]['left_out']))
-        raise PrepareError(f'none of the {len(records)} pictures serves: {count_reasons(reasons)}; e.g. {first}: {why}')
+        raise PrepareError(f'none of the {len(records)} images serves: {count_reasons(reasons)}; e.g. {first}: {why}')
     noise = estimate_noise(found, taken, rules, choices.workers)
     report = _report(found, rules, records, taken, noise, sum(group.stored for group in output.groups().values()))
-    with whole_file(output.folder / REPORT) as file:
+    with atomic_write(output.folder / REPORT) as file:
         file.write((json.dumps(asdict(report), indent=2, ensure_ascii=False) + '\n').encode(errors='backslashreplace'))
     output.finish(_list_patches(records, taken, rules.size))
     return report
 
 
-def _cut_or_leave(path: Path, rules: PhotoRules) -> CutPhoto | LeftOutError:
+def _cut_or_leave(path: Path, rules: ImageRules) -> CutImage | LeftOutError:
     try:
-        return cut_photo(path, rules)
+        return cut_image(path, rules)
     except LeftOutError as reason:
         return reason
 
 
 def _store(
-    output: ResumableLmdb, found: FoundPhotos, name: str, result: CutPhoto | LeftOutError, similar: SimilarPhotos | None
+    output: ResumableLmdb, found: FoundImages, name: str, result: CutImage | LeftOutError, similar: SimilarImages | None
 ) -> dict[str, Any]:
-    """Write the patches of a photograph, or that it was left out."""
-    if isinstance(result, CutPhoto) and similar is not None:
+    """Write the patches of an image, or that it was left out."""
+    if isinstance(result, CutImage) and similar is not None:
         other = similar.find(result.code)
         if other is not None:
             result = LeftOutError('near-duplicate', f'of {other}')
     record: dict[str, Any] = {'file': _fingerprint(found.folder / name), 'patches': [], 'flat': 0, 'code': ''}
-    key, images = photo_key(name), {}
+    key, images = image_key(name), {}
     if isinstance(result, LeftOutError):
         record['left_out'] = [result.reason, result.detail]
     else:
@@ -333,13 +333,13 @@ def _fingerprint(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _earlier_records(output: ResumableLmdb, found: FoundPhotos) -> dict[str, dict[str, Any]]:
-    """Read what an earlier run did, and make sure that the photographs are still the same."""
+def _earlier_records(output: ResumableLmdb, found: FoundImages) -> dict[str, dict[str, Any]]:
+    """Read what an earlier run did, and make sure that the images are still the same."""
     groups = output.groups()
-    records = {name: groups.pop(photo_key(name)).source for name in found.names if photo_key(name) in groups}
+    records = {name: groups.pop(image_key(name)).source for name in found.names if image_key(name) in groups}
     changed = [name for name, record in records.items() if record['file'] != _fingerprint(found.folder / name)]
     if groups or changed:
-        what = f'{changed[0]} has changed' if changed else f'{len(groups)} photos are gone'
+        what = f'{changed[0]} has changed' if changed else f'{len(groups)} images are gone'
         raise PrepareError(f'{found.folder}: {what} since {output.folder} was begun; --restart begins anew')
     return records
 
@@ -347,19 +347,19 @@ def _earlier_records(output: ResumableLmdb, found: FoundPhotos) -> dict[str, dic
 def _list_patches(records: Mapping[str, dict[str, Any]], taken: Iterable[str], size: int) -> Listing:
     for name in taken:
         for top, left in records[name]['patches']:
-            yield _patch_key(photo_key(name), top, left), (size, size)
+            yield _patch_key(image_key(name), top, left), (size, size)
 
 
 def _report(
-    found: FoundPhotos,
-    rules: PhotoRules,
+    found: FoundImages,
+    rules: ImageRules,
     records: Mapping[str, dict[str, Any]],
     taken: Sequence[str],
     noise: NoiseReport,
     stored: int,
-) -> PhotosReport:
+) -> ImagesReport:
     left_out = {name: records[name]['left_out'] for name in found.names if not records[name]['patches']}
-    return PhotosReport(
+    return ImagesReport(
         source=str(found.folder.resolve()),
         rules=asdict(rules),
         found=len(found.names),

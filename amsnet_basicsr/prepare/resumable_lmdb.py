@@ -17,7 +17,7 @@ import lmdb
 from amsnet_basicsr.images.png import LEVEL
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.whole_output import describe_differences
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 #: A key and the height and width of its image.
 Listing = Iterable[tuple[str, tuple[int, int]]]
@@ -144,7 +144,7 @@ class ResumableLmdb:
             listing: Keys and sizes of all images, in the order of `meta_info.txt`.
         """
         text = '\n'.join([*listing_lines(listing), ''])
-        with whole_file(self.folder / _META_INFO) as file:
+        with atomic_write(self.folder / _META_INFO) as file:
             file.write(text.encode('ascii'))
         # Last: without it, a later run has nothing left to do but to rename.
         with self._env.begin(write=True) as txn:

@@ -23,7 +23,7 @@ from amsnet_basicsr.prepare.whole_output import (
     publish,
     refuse_existing,
 )
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.parallel import available_cores, ordered_map
 
 #: The names that the variables have, and the files that hold them.
@@ -163,7 +163,7 @@ def _fill_folder(blocks: MatBlocks, settings: Mapping[str, Any], target: Path, c
 
     def write(index: int) -> None:
         for name, content in encode_image(blocks, index).items():
-            with whole_file(folder / f'{name}.png') as file:
+            with atomic_write(folder / f'{name}.png') as file:
                 file.write(content)
 
     with tqdm(total=images, initial=images - len(left), unit='image', disable=None) as bar:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from amsnet_basicsr.prepare.errors import PrepareError
 from amsnet_basicsr.prepare.mat_blocks import GRID, block_name, open_blocks
 from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 #: Reads a block, RGB (H, W, 3) uint8, by the indices of image and block, from 0.
 ReadBlock = Callable[[int, int], np.ndarray]
@@ -140,9 +140,9 @@ def denoise_blocks(read: ReadBlock, denoise: Callable[[np.ndarray], np.ndarray],
             megapixels += noisy.shape[0] * noisy.shape[1] / 1e6
             # Rounded once, here, as test.py does before it computes the metrics.
             rounded = (denoised * 255).round().astype(np.uint8)
-            with whole_file(record) as file:
+            with atomic_write(record) as file:
                 file.write(json.dumps([seconds, megapixels]).encode())
-            with whole_file(folder / f'{name}.png') as file:
+            with atomic_write(folder / f'{name}.png') as file:
                 file.write(cv2.imencode('.png', rounded[..., ::-1])[1])
             bar.update()
     return len(names) - len(left), seconds / megapixels if megapixels else 0.0
@@ -188,7 +188,7 @@ def write_mat(path: Path, blocks: np.ndarray, seconds_per_megapixel: float, abou
         'TimeMPSrgb': float(seconds_per_megapixel),
         'OptionalData': {name: about.get(name, '') for name in ('MethodName', 'Authors', 'PaperTitle', 'Venue')},
     }
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         scipy.io.savemat(file, content, do_compression=True)
 
 
@@ -199,7 +199,7 @@ def write_csv(path: Path, blocks: np.ndarray) -> None:
         path: The file.
         blocks: Denoised blocks, (40, 32, H, W, 3) uint8 RGB.
     """
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(b'ID,BLOCK\n')
         for number, place in enumerate(np.ndindex(blocks.shape[:2])):
             file.write(b'%d,%s\n' % (number, base64.b64encode(blocks[place].tobytes())))

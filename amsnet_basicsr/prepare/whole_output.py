@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from amsnet_basicsr.prepare.errors import PrepareError
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 try:
     import fcntl
@@ -119,7 +119,7 @@ def compare_settings(folder: Path, record: Path, settings: Mapping[str, Any], be
     """
     settings = json.loads(json.dumps(settings))
     if not begun:
-        with whole_file(record) as file:
+        with atomic_write(record) as file:
             file.write(json.dumps(settings, indent=1).encode())
         return
     try:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.text import first_line
 
 
 class CheckpointError(RuntimeError):
@@ -30,7 +31,7 @@ def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
         CheckpointError: If it can't be written, as on a full disk.
     """
     try:
-        with whole_file(path, sync=True) as file:
+        with atomic_write(path, sync=True) as file:
             torch.save(dict(content), file)
     # PyTorch wraps what goes wrong in writing into a RuntimeError of its own, now and then.
     except (OSError, RuntimeError) as error:
@@ -44,7 +45,7 @@ def _reason(error: BaseException) -> str:
         causes.append(cause)
         cause = cause.__cause__ or cause.__context__
     of_system = [cause for cause in causes if isinstance(cause, OSError)]
-    return (of_system[-1].strerror or str(of_system[-1])) if of_system else str(error).splitlines()[0]
+    return (of_system[-1].strerror or str(of_system[-1])) if of_system else first_line(error)
 
 
 def _room(folder: Path) -> str:

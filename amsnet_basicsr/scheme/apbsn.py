@@ -24,7 +24,7 @@ Denoise = Callable[[torch.Tensor], torch.Tensor]
 def mosaic_downsample(x: torch.Tensor, stride: int, pad: int = 0) -> torch.Tensor:
     """Lay the sub-images of each image out side by side in one image, with zeros around each.
 
-    AMSNet stacks the sub-images in the batch. AP-BSN's network sees them as one picture, so near a sub-image's border
+    AMSNet stacks the sub-images in the batch. AP-BSN's network sees them as one image, so near a sub-image's border
     it looks across the gap into the next one.
 
     Args:

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 def pixel_downsample(x: torch.Tensor, stride: int) -> torch.Tensor:
     """Split images into stride² sub-images of every stride-th pixel (P_s).
 
-    Neighbouring pixels, whose noise is correlated in real photographs, end up in different sub-images.
+    Neighbouring pixels, whose noise is correlated in real images, end up in different sub-images.
 
     Args:
         x: Images, (N, C, H, W), H and W divisible by `stride`.

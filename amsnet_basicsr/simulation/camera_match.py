@@ -1,9 +1,9 @@
-"""Compare a camera profile with real pairs of noisy and clean pictures.
+"""Compare a camera profile with real pairs of noisy and clean images.
 
     python -m amsnet_basicsr.simulation.camera_match \
         --noisy datasets/sidd/noisy --clean datasets/sidd/clean --camera phone
 
-Clean pictures get simulated noise, at the ISO number with which it is as strong as the real noise, and the residuals of
+Clean images get simulated noise, at the ISO number with which it is as strong as the real noise, and the residuals of
 both are described: how strong they are by colour and by level, and how they correlate between neighbours and colours.
 """
 
@@ -38,7 +38,7 @@ class ResidualStatistics:
         lag1: Autocorrelation at a distance of one pixel by colour, mean of both directions, (3,).
         lag2: The same at two pixels.
         across: Correlation of red and green, green and blue, red and blue, (3,).
-        by_level: Standard deviation by colour and level of the clean picture, (3, len(LEVELS) - 1); NaN where there
+        by_level: Standard deviation by colour and level of the clean image, (3, len(LEVELS) - 1); NaN where there
             are too few pixels.
     """
 
@@ -50,13 +50,13 @@ class ResidualStatistics:
 
 
 def residual_statistics(pairs: Sequence[Pair]) -> ResidualStatistics:
-    """Describe the noise of some pictures.
+    """Describe the noise of some images.
 
     Args:
-        pairs: Noisy and clean pictures, (H, W, 3) uint8 each.
+        pairs: Noisy and clean images, (H, W, 3) uint8 each.
 
     Returns:
-        Their statistics; correlations are means over the pictures.
+        Their statistics; correlations are means over the images.
     """
     sums = np.zeros((2, 3, len(LEVELS) - 1))  # of squares, of pixels
     means = []
@@ -73,7 +73,7 @@ def residual_statistics(pairs: Sequence[Pair]) -> ResidualStatistics:
             for a, b in ((0, 1), (1, 2), (0, 2))
         ]
         means.append((variance, *lags, across))
-        # Smoothed, as clean pictures made of shots still hold a little noise.
+        # Smoothed, as clean images made of shots still hold a little noise.
         level = np.digitize(gaussian_filter(clean.astype(np.float32), (2, 2, 0)), LEVELS[1:-1])
         for colour in range(3):
             sums[0, colour] += np.bincount(
@@ -86,15 +86,15 @@ def residual_statistics(pairs: Sequence[Pair]) -> ResidualStatistics:
 
 
 def simulate_pairs(profile: CameraProfile, iso: float, scenes: Sequence[np.ndarray]) -> list[Pair]:
-    """Take noisy and clean pictures of some scenes.
+    """Take noisy and clean images of some scenes.
 
     Args:
         profile: The camera.
         iso: ISO number.
-        scenes: sRGB pictures, (H, W, 3), uint8.
+        scenes: sRGB images, (H, W, 3), uint8.
 
     Returns:
-        Noisy and clean pictures.
+        Noisy and clean images.
     """
     camera = profile.at_iso(iso)
     exposures = [Exposure(camera, seed) for seed in range(len(scenes))]
@@ -106,7 +106,7 @@ def fit_iso(profile: CameraProfile, scenes: Sequence[np.ndarray], std: float, st
 
     Args:
         profile: The camera.
-        scenes: sRGB pictures, (H, W, 3), uint8.
+        scenes: sRGB images, (H, W, 3), uint8.
         std: Wanted standard deviation, mean over colours, in 8-bit steps.
         steps: Number of halvings of the interval from ISO 10 to 200 000.
 
@@ -124,18 +124,18 @@ def fit_iso(profile: CameraProfile, scenes: Sequence[np.ndarray], std: float, st
 
 
 def read_groups(noisy: str, clean: str, images: Sequence[str] | None) -> dict[str, list[Pair]]:
-    """Read the pairs of two folders, by photograph: files of one have the same name up to the first `_`.
+    """Read the pairs of two folders, by image: files of one have the same name up to the first `_`.
 
     Args:
-        noisy: Folder of noisy pictures.
+        noisy: Folder of noisy images.
         clean: Folder of clean ones of the same names; noisy ones without a clean one are left out.
-        images: Names of the photographs to read, or None for all.
+        images: Names of the images to read, or None for all.
 
     Returns:
-        Pairs by photograph.
+        Pairs by image.
 
     Raises:
-        ValueError: If there is no pair, a photograph is missing, or a picture cannot be read or has another size.
+        ValueError: If there is no pair, an image is missing, or an image cannot be read or has another size.
     """
     for folder in (noisy, clean):
         if not osp.isdir(folder):
@@ -143,17 +143,17 @@ def read_groups(noisy: str, clean: str, images: Sequence[str] | None) -> dict[st
     noisy_paths, clean_paths = find_scenes(noisy), find_scenes(clean)
     groups: dict[str, list[Pair]] = {}
     for name in clean_paths:
-        photograph = name.split('_')[0]
-        if name not in noisy_paths or (images and photograph not in images):
+        group = name.split('_')[0]
+        if name not in noisy_paths or (images and group not in images):
             continue
         pair = (read_scene(noisy_paths[name]), read_scene(clean_paths[name]))
         if pair[0].shape != pair[1].shape:
             raise ValueError(f'{noisy_paths[name]} and {clean_paths[name]} are of different sizes')
-        groups.setdefault(photograph, []).append(pair)
+        groups.setdefault(group, []).append(pair)
     if missing := [image for image in images or () if image not in groups]:
         raise ValueError(f'no pairs of {", ".join(missing)} in {noisy} and {clean}')
     if not groups:
-        raise ValueError(f'{noisy} and {clean} have no picture of the same name')
+        raise ValueError(f'{noisy} and {clean} have no image of the same name')
     return groups
 
 
@@ -162,10 +162,10 @@ def match_table(profile: CameraProfile, groups: dict[str, list[Pair]]) -> str:
 
     Args:
         profile: The camera.
-        groups: Real pairs by photograph.
+        groups: Real pairs by image.
 
     Returns:
-        A table in Markdown: one row for each photograph, and their mean. The last column is the root mean square of
+        A table in Markdown: one row for each image, and their mean. The last column is the root mean square of
         the relative difference between simulated and real standard deviation over colours and levels.
     """
     rows, numbers = [], []
@@ -180,7 +180,7 @@ def match_table(profile: CameraProfile, groups: dict[str, list[Pair]]) -> str:
         rows.append(f'| {name} | {iso:.0f} | {_cells(numbers[-1])} |')
     mean = [np.mean(column, 0) for column in zip(*numbers, strict=True)]
     head = (
-        '| photograph | ISO fitted | std R G B | simulated | lag 1 | simulated | lag 2 | simulated | RG GB RB '
+        '| image | ISO fitted | std R G B | simulated | lag 1 | simulated | lag 2 | simulated | RG GB RB '
         '| simulated | std by level off by |'
     )
     return '\n'.join([head, '|---' * 11 + '|', *rows, f'| mean | | {_cells(mean)} |'])
@@ -195,8 +195,8 @@ def _cells(values: Sequence[np.ndarray]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--noisy', required=True, help='folder of noisy pictures')
-    parser.add_argument('--clean', required=True, help='folder of clean pictures of the same names')
+    parser.add_argument('--noisy', required=True, help='folder of noisy images')
+    parser.add_argument('--clean', required=True, help='folder of clean images of the same names')
     parser.add_argument('--camera', choices=PROFILES, default='phone')
     parser.add_argument('--images', nargs='+', metavar='NAME', help='only these: what names have before the first _')
     args = parser.parse_args(argv)

@@ -1,7 +1,7 @@
-"""Drawn images with the statistics of photographs: ellipses of all sizes that hide each other ("dead leaves").
+"""Drawn images with the statistics of images: ellipses of all sizes that hide each other ("dead leaves").
 
 Sizes that follow a power law give edges and detail at every scale, as natural images have (Lee, Mumford and Huang,
-"Occlusion models for natural images", 2001); denoisers learn from such images nearly as well as from photographs
+"Occlusion models for natural images", 2001); denoisers learn from such images nearly as well as from images
 (Achddou, Gousseau and Ladjal, "Synthetic images as a regularity prior for image restoration neural networks", 2021).
 Half of the leaves carry a texture: weaves and gratings as of fabric, streaks as of hair and wood, grain as of grass.
 """

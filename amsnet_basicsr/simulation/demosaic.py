@@ -44,7 +44,7 @@ def demosaic(mosaic: np.ndarray, pattern: str = 'RGGB', correction: float = 0.5)
         mosaic: Bayer mosaic, (H, W), float32, at least 3×3.
         pattern: One of `BAYER_PATTERNS`.
         correction: 0 is bilinear interpolation, 1 that of Malvar, He and Cutler. In between, the correlation of the
-            noise of neighbouring pixels goes from about .6 to .3; .5 comes near to that of smartphone pictures.
+            noise of neighbouring pixels goes from about .6 to .3; .5 comes near to that of smartphone images.
 
     Returns:
         RGB image, (H, W, 3), float32; values may leave the range of the mosaic a little.

@@ -63,7 +63,7 @@ class CameraProfile:
         )
 
 
-#: Only `phone` is fitted to photographs (see docs/data/simulator.md); the others are plausible, not measured.
+#: Only `phone` is fitted to images (see docs/data/simulator.md); the others are plausible, not measured.
 PROFILES = {
     'phone': CameraProfile(
         full_well=4000,

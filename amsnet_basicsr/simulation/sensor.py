@@ -1,4 +1,4 @@
-"""Pictures as a smartphone would have taken them: sensor noise made signal-dependent and correlated by the pipeline."""
+"""Images as a smartphone would have taken them: sensor noise made signal-dependent and correlated by the pipeline."""
 
 import math
 from dataclasses import dataclass
@@ -43,18 +43,18 @@ class Camera:
         check_processing(self.pattern, self.white_balance, self.color_matrix)
 
     def expose(self, scene: np.ndarray, generator: torch.Generator | None) -> np.ndarray:
-        """Take a picture of a scene.
+        """Take an image of a scene.
 
         Linearise, undo colour matrix and white balance, mosaic, add shot and read noise, clip as the sensor does,
         demosaic, white balance, colour matrix, gamma, round to 8 bit. Without noise the same steps give the clean
-        picture that belongs to the noisy ones (as the mean of many shots, which SIDD uses for ground truth, would).
+        image that belongs to the noisy ones (as the mean of many shots, which SIDD uses for ground truth, would).
 
         Args:
-            scene: sRGB picture, (H, W, 3), uint8, at least 3×3.
-            generator: Source of the noise; None takes the clean picture.
+            scene: sRGB image, (H, W, 3), uint8, at least 3×3.
+            generator: Source of the noise; None takes the clean image.
 
         Returns:
-            sRGB picture, (H, W, 3), uint8.
+            sRGB image, (H, W, 3), uint8.
         """
         gains = np.asarray(self.white_balance, np.float32)
         linear = srgb_to_linear(scene)

@@ -1,4 +1,4 @@
-"""Series of simulated pictures: sensitivity, Bayer pattern and JPEG quality drawn for each, always the same ones."""
+"""Series of simulated images: sensitivity, Bayer pattern and JPEG quality drawn for each, always the same ones."""
 
 import dataclasses
 import math
@@ -27,13 +27,13 @@ _RANDOM = 'random'
 
 @dataclass(frozen=True)
 class Exposure:
-    """One picture to take.
+    """One image to take.
 
     Attributes:
         camera: The camera as it is set.
         seed: Seed of the noise.
         iso: ISO number, if the camera has a profile.
-        jpeg: Quality the noisy picture is compressed with, or None.
+        jpeg: Quality the noisy image is compressed with, or None.
     """
 
     camera: Camera
@@ -42,19 +42,19 @@ class Exposure:
     jpeg: int | None = None
 
     def noisy(self, scene: np.ndarray) -> np.ndarray:
-        """Take the noisy picture.
+        """Take the noisy image.
 
         Args:
-            scene: sRGB picture, (H, W, 3), uint8.
+            scene: sRGB image, (H, W, 3), uint8.
 
         Returns:
-            sRGB picture, (H, W, 3), uint8.
+            sRGB image, (H, W, 3), uint8.
         """
-        picture = self.camera.expose(scene, torch.Generator().manual_seed(self.seed))
-        return picture if self.jpeg is None else jpeg_and_back(picture, self.jpeg)
+        image = self.camera.expose(scene, torch.Generator().manual_seed(self.seed))
+        return image if self.jpeg is None else jpeg_and_back(image, self.jpeg)
 
     def clean(self, scene: np.ndarray) -> np.ndarray:
-        """Take the picture without noise and without JPEG; arguments and result as of `noisy`."""
+        """Take the image without noise and without JPEG; arguments and result as of `noisy`."""
         return self.camera.expose(scene, None)
 
     def record(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Simulation:
         camera: A camera with fixed noise, or a profile, whose noise follows from the ISO number.
         iso: Lowest and highest ISO number, drawn evenly on a logarithmic scale; used with a profile.
         jpeg: Lowest and highest quality of JPEG compression, or None.
-        random_pattern: Draw one of the four Bayer patterns for each picture.
+        random_pattern: Draw one of the four Bayer patterns for each image.
         seed: Seed of everything.
     """
 
@@ -127,11 +127,11 @@ class Simulation:
         return cls(camera, iso, jpeg, random_pattern, seed)
 
     def exposure(self, name: str, shot: int = 0) -> Exposure:
-        """Draw the settings of one picture; they depend on the arguments and the seed alone, on no order of calls.
+        """Draw the settings of one image; they depend on the arguments and the seed alone, on no order of calls.
 
         Args:
             name: Name of the scene.
-            shot: Number of the picture of this scene.
+            shot: Number of the image of this scene.
 
         Returns:
             The settings.
@@ -155,14 +155,14 @@ class Simulation:
 
 
 def jpeg_and_back(image: np.ndarray, quality: int) -> np.ndarray:
-    """Compress a picture as JPEG, with colour at half resolution as phones do, and decode it.
+    """Compress an image as JPEG, with colour at half resolution as phones do, and decode it.
 
     Args:
-        image: sRGB picture, (H, W, 3), uint8.
+        image: sRGB image, (H, W, 3), uint8.
         quality: 1 to 100.
 
     Returns:
-        sRGB picture, (H, W, 3), uint8.
+        sRGB image, (H, W, 3), uint8.
     """
     settings = [
         cv2.IMWRITE_JPEG_QUALITY,

@@ -1,6 +1,8 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,32 +10,70 @@ from typing import BinaryIO
 
 
 @contextmanager
-def whole_file(path: Path, sync: bool = False) -> Iterator[BinaryIO]:
-    """Open a file that appears, or takes the place of the old one, only when all of it is written.
+def atomic_write(path: Path, overwrite: bool = True, sync: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that gets its name only when all of it is written, and leaves nothing behind if anything goes wrong.
 
     Args:
         path: The file; its folder exists.
-        sync: Whether it must be on the disk by then, so that a loss of power can't tear it either; takes some time.
+        overwrite: Whether an existing file may be replaced.
+        sync: Whether the file must be on the disk by then, so that a loss of power can't tear it; takes some time.
 
     Yields:
-        The open file: a hidden one beside `path`.
+        A seekable file, open for writing and reading: a hidden one beside `path`.
 
     Raises:
+        FileExistsError: If there is such a file and it may not be replaced.
         OSError: If it cannot be written, as on a full disk; the old one is still there then.
     """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    if not overwrite and os.path.lexists(path):
+        raise _exists(path)
+    # A short name: `path` may have the longest one that the file system takes.
+    temporary = path.with_name(f'.amsnet-{os.getpid()}-{secrets.token_hex(4)}.tmp')
     try:
-        with temporary.open('wb') as file:
+        with temporary.open('x+b') as file:
             yield file
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            rename_new(temporary, path)
         if sync:
             _sync_folder(path.parent)
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             temporary.unlink()
+
+
+def rename_new(temporary: Path, path: Path) -> None:
+    """Rename a file unless the target exists: a hard link fails where it does, so that nobody's file can be lost.
+
+    On some file systems the old name stays too, and is the caller's to remove.
+
+    Raises:
+        FileExistsError: If there is such a file.
+        OSError: If it can't be renamed.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:  # file systems without hard links
+        if os.path.lexists(path):
+            raise _exists(path) from None
+        os.replace(temporary, path)
+
+
+def write_error(path: Path, error: OSError) -> str:
+    """Say in one line why a file could not be written."""
+    if isinstance(error, FileExistsError):
+        return f'{path}: exists already; --overwrite replaces it'
+    return f'{path}: cannot be written: {error.strerror or error}'
+
+
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,24 +1,50 @@
-"""Text from outside, fit for a line of a message."""
+"""Text from outside, fit for one line of a message."""
+
+import re
+from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
-    """Escape what would break a line, as names of files may hold line ends and bytes that are no text.
-
-    Args:
-        text: One line for the user.
-    """
+    """Escape what would break a line: names of files may hold line ends, and bytes that are not text."""
     return ''.join(sign if sign.isprintable() else sign.encode('unicode_escape').decode() for sign in text)
 
 
-def as_text(path: str) -> str:
-    """Write a path that is no text (bytes that are no UTF-8) as one that can be encoded; any other stays as it is.
-
-    OpenCV, TensorBoard and log files take text only.
+def one_line(text: object, most: int = 300) -> str:
+    """Make one printable line of bounded length of anything: an error, a key from a file, a value of an option.
 
     Args:
-        path: As Python got it from the system.
+        text: Text, an error or a path; of other things from a file the type is shown, since Python itself stumbles over
+            long numbers and endless nestings.
+        most: Largest length.
 
     Returns:
-        The path; a byte that is no text is written by its number.
+        The text, white space as single spaces; an error without words by its type.
+    """
+    if isinstance(text, BaseException):
+        text = str(text) or type(text).__name__
+    elif isinstance(text, int) and abs(text) < 2**63:
+        text = str(text)
+    elif not isinstance(text, str):
+        text = f'a {type(text).__name__}'
+    text = printable(re.sub(r'\s+', ' ', text[: 4 * most]).strip())
+    return text if len(text) <= most else f'{text[:most]}…'
+
+
+def first_line(error: BaseException, most: int = 300) -> str:
+    """Return the first line of an error that has words, as `one_line`."""
+    lines = (line for line in str(error).splitlines() if line.strip())
+    return one_line(next(lines, type(error).__name__), most)
+
+
+def name_some(names: Sequence[str], most: int = 5, separator: str = ', ') -> str:
+    """List the first names, for example `a, b, c, and 4 more`."""
+    more = [f'and {len(names) - most} more'] if len(names) > most else []
+    return separator.join([*map(printable, names[:most]), *more])
+
+
+def as_text(path: str) -> str:
+    """Write a path that is not UTF-8 as one that can be encoded; any other stays as it is.
+
+    OpenCV, TensorBoard and log files take text only. A byte that is not text is written by its number.
     """
     return path.encode(errors='surrogateescape').decode(errors='backslashreplace')

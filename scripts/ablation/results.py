@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy.stats import t
 
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 _HEAD = re.compile(r'^\| (?P<set>.+): (?P<images>\d+) images \| PSNR dB \| SSIM \| s/MP \|$')
 _ROW = re.compile(r'^\| (?P<what>.+?) \| (?P<psnr>-?\d+\.\d+|-?inf|nan) \| (?P<ssim>-?\d+\.\d+|nan) \| [\d.]* \|$')
@@ -107,7 +107,7 @@ class Record:
             path: Its file; the folder is made.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(json.dumps(asdict(self), indent=1).encode())
 
 

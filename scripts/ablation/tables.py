@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.results import Record, Spread, against, pick
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 _PLAIN = ('noisy input', 'blur')
 
@@ -116,7 +116,7 @@ def write_csv(path: Path, records: Sequence[Record]) -> None:
     for record in records:
         for figure in record.figures or []:
             writer.writerow([record.setting, record.seed, figure.set_name, figure.method, figure.psnr, figure.ssim])
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(text.getvalue().encode())
 
 
@@ -159,6 +159,6 @@ def plot(path: Path, records: Sequence[Record], order: Sequence[str], title: str
     figure.legend(
         *axes[0][0].get_legend_handles_labels(), loc='outside lower center', ncols=len(shown), fontsize='small'
     )
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         figure.savefig(file, dpi=110, format='png')
     pyplot.close(figure)

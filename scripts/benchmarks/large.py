@@ -1,4 +1,4 @@
-"""`benchmark.py large`: time and peak memory of whole photographs against the plain procedure, which knows no tiles."""
+"""`benchmark.py large`: time and peak memory of whole images against the plain procedure, which knows no tiles."""
 
 import argparse
 import statistics
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> str:
 
 def _check(name: str, outputs: dict[str, Path]) -> None:
     ours, plain = (np.load(outputs[side], mmap_mode='r') for side in ('ours', 'plain'))
-    # Channel by channel, not to hold a photograph three times.
+    # Channel by channel, not to hold an image three times.
     difference = max(float(np.abs(a - b).max()) for a, b in zip(ours[0], plain[0], strict=True))
     if difference > TOLERANCE:
         raise ValueError(f'{name}: the result differs from the plain one by {difference:.1e}: nothing was reported')

@@ -8,7 +8,7 @@ from typing import NamedTuple
 PANELS = {
     'train': ('A training step', 1, 3),
     'denoise': ('Denoising 256×256', 1, 3),
-    'large': ('Denoising photographs', 2, 4),
+    'large': ('Denoising images', 2, 4),
 }
 _RATIO = re.compile(r'([\d.]+)(?: \(([\d.]+)–([\d.]+)\))?')
 
@@ -62,7 +62,7 @@ def plot(page: Path, output: Path) -> None:
 
     Args:
         page: The page.
-        output: The picture to write.
+        output: The image to write.
 
     Raises:
         ValueError: If matplotlib is missing, or the page holds no figures.

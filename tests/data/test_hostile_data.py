@@ -12,7 +12,7 @@ import pytest
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.data import NoisyImageDataset
 from amsnet_basicsr.data.paired_photos_dataset import PairedPhotosDataset
-from tests.conftest import noisy_picture
+from tests.conftest import noisy_image
 from tests.hostile_files import png_that_claims
 
 
@@ -21,12 +21,12 @@ def dataset(root: Path | str, **options) -> NoisyImageDataset:
 
 
 def put(folder: Path, name: bytes, seed: int) -> np.ndarray:
-    """Write a picture under any name, and return what must be read."""
+    """Write an image under any name, and return what must be read."""
     folder.mkdir(parents=True, exist_ok=True)
-    picture = noisy_picture(24, 32, seed)
+    image = noisy_image(24, 32, seed)
     with open(os.path.join(os.fsencode(folder), name), 'wb') as file:
-        file.write(cv2.imencode('.png', picture)[1].tobytes())
-    return picture[..., ::-1] / np.float32(255)
+        file.write(cv2.imencode('.png', image)[1].tobytes())
+    return image[..., ::-1] / np.float32(255)
 
 
 ODD_NAMES = (
@@ -65,7 +65,7 @@ def test_what_is_no_file_neither_hangs_nor_hides(tmp_path):
     (tmp_path / 'in' / 'itself.png').symlink_to('itself.png')
     (tmp_path / 'in' / 'device.png').symlink_to('/dev/zero')
     (tmp_path / 'in' / 'loop').symlink_to('.')
-    (tmp_path / 'in' / 'new\nline.png').write_bytes(b'no picture')
+    (tmp_path / 'in' / 'new\nline.png').write_bytes(b'no image')
     with pytest.raises(ValueError, match='5 of 7 images cannot be used') as caught:
         dataset(tmp_path / 'in')
     lines = {line.split('/in/')[1] for line in str(caught.value).splitlines() if '/in/' in line}
@@ -74,7 +74,7 @@ def test_what_is_no_file_neither_hangs_nor_hides(tmp_path):
         'device.png cannot be read: it is no regular file',
         'broken.png cannot be read: it is a link to nothing',
         'itself.png cannot be read: it is a link to nothing',
-        'new\\nline.png is not an image that can be read: it is no PNG, JPEG, BMP, TIFF or WebP picture (10 bytes)',
+        'new\\nline.png is not an image that can be read: it is no PNG, JPEG, BMP, TIFF or WebP image (8 bytes)',
     }
     kept = dataset(tmp_path / 'in', on_bad_image='skip')
     assert [Path(entry.path).name for entry in kept.entries] == ['inside.png', 'good.png']

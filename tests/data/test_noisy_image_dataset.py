@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.data import NoisyImageDataset
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
-from tests.conftest import noisy_picture
+from tests.conftest import noisy_image
 
 
 def dataset(phase: str = 'train', **options: object) -> NoisyImageDataset:
@@ -22,26 +22,26 @@ def names(images: NoisyImageDataset) -> list[str]:
 
 
 def test_folder_is_read_recursively_and_sorted(tmp_path):
-    picture = noisy_picture(50, 60, 0)
+    image = noisy_image(50, 60, 0)
     for name in ('b/two.JPG', 'a/one.png', 'c.bmp', 'd.tif', 'e.webp', 'b/.hidden.png', '.trash/f.png'):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(path), picture)
-    (tmp_path / 'notes.txt').write_text('no picture')
+        cv2.imwrite(str(path), image)
+    (tmp_path / 'notes.txt').write_text('no image')
     images = dataset('val', dataroot_lq=str(tmp_path))
     assert names(images) == ['one.png', 'two.JPG', 'c.bmp', 'd.tif', 'e.webp']
     for item in images:
         assert item['lq'].shape == (3, 50, 60) and item['lq'].dtype == torch.float32
         assert item['lq'].min() >= 0 and item['lq'].max() <= 1
-    expected = torch.from_numpy(picture[..., ::-1].copy()).permute(2, 0, 1) / 255
+    expected = torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1) / 255
     torch.testing.assert_close(images[0]['lq'], expected)  # RGB
 
 
 def test_grey_alpha_and_16_bit(tmp_path):
     deep = (np.arange(60 * 60 * 3, dtype=np.uint16) * 6).reshape(60, 60, 3)
     cv2.imwrite(str(tmp_path / 'deep.png'), deep)
-    cv2.imwrite(str(tmp_path / 'grey.png'), noisy_picture(60, 60, 0)[..., 0])
-    cv2.imwrite(str(tmp_path / 'with_alpha.png'), np.dstack([noisy_picture(60, 60, 0), np.full((60, 60), 9, np.uint8)]))
+    cv2.imwrite(str(tmp_path / 'grey.png'), noisy_image(60, 60, 0)[..., 0])
+    cv2.imwrite(str(tmp_path / 'with_alpha.png'), np.dstack([noisy_image(60, 60, 0), np.full((60, 60), 9, np.uint8)]))
     images = dataset('val', dataroot_lq=str(tmp_path))
     expected = torch.from_numpy((deep[..., ::-1] / 65535).astype(np.float32)).permute(2, 0, 1)
     torch.testing.assert_close(images[0]['lq'], expected)
@@ -86,10 +86,10 @@ def test_meta_info_lines(tmp_path):
     from amsnet_basicsr.data.noisy_image_dataset import read_meta_info
 
     (tmp_path / 'list.txt').write_text(
-        'a.png (64,72,3) 1\nIMG (1).jpg\nmy photo (12,34).png (64,72,3) 1\n\nb.png (5,6)\n'
+        'a.png (64,72,3) 1\nIMG (1).jpg\nmy image (12,34).png (64,72,3) 1\n\nb.png (5,6)\n'
     )
     assert read_meta_info(str(tmp_path / 'list.txt')) == [
-        ('a.png', (64, 72)), ('IMG (1).jpg', None), ('my photo (12,34).png', (64, 72)), ('b.png', (5, 6))
+        ('a.png', (64, 72)), ('IMG (1).jpg', None), ('my image (12,34).png', (64, 72)), ('b.png', (5, 6))
     ]  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def test_basicsr_datasets_share_the_lmdb_too(make_folder, make_lmdb):
 
 def test_bad_lmdb_entries_are_counted_and_named_at_the_start(make_folder, make_lmdb, caplog):
     folder = make_folder('noisy')
-    cv2.imwrite(str(folder / 'narrow.png'), noisy_picture(30, 90, 0))
+    cv2.imwrite(str(folder / 'narrow.png'), noisy_image(30, 90, 0))
     path = make_lmdb(folder)
     with open(path / 'meta_info.txt', 'a') as file:
         file.write('ghost.png (64,72,3) 1\n')
@@ -154,9 +154,9 @@ def test_cache_of_an_lmdb_is_read_by_many_threads(make_folder, make_lmdb):
 
 def test_bad_images_are_counted_and_named_at_the_start(make_folder, caplog):
     folder = make_folder('noisy')
-    cv2.imwrite(str(folder / 'small.png'), noisy_picture(30, 80, 0))
+    cv2.imwrite(str(folder / 'small.png'), noisy_image(30, 80, 0))
     (folder / 'empty.png').touch()
-    (folder / 'text.png').write_text('not a picture')
+    (folder / 'text.png').write_text('not an image')
     whole = (folder / 'im0.png').read_bytes()
     (folder / 'torn.png').write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError) as caught:

@@ -1,4 +1,4 @@
-"""Pairs of photographs as PolyU, CC15 and users name them, alone and through BasicSR's test."""
+"""Pairs of images as PolyU, CC15 and users name them, alone and through BasicSR's test."""
 
 import os
 import re
@@ -16,13 +16,13 @@ from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.data import PairedPhotosDataset
 from amsnet_basicsr.options.checks.run import check_options
 from amsnet_basicsr.options.reader import read_options
-from tests.conftest import REPOSITORY, noisy_picture
+from tests.conftest import REPOSITORY, noisy_image
 from tests.pipeline.options import TINY_DNCNN, some_weights, write
 
 
 def put(path: Path, seed: int = 0, size: tuple[int, int] = (40, 48)) -> np.ndarray:
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = noisy_picture(*size, seed)
+    image = noisy_image(*size, seed)
     cv2.imwrite(str(path), image)
     return image
 
@@ -43,7 +43,7 @@ def test_polyu_and_cc_names_pair_in_either_case(tmp_path):
     put(root / 'Sony_4_125_6400_plant_1_Mean.JPG', 4)
     noisy = put(root / 'cc' / 'd800_iso6400_1_real.png', 5)
     clean = put(root / 'cc' / 'd800_iso6400_1_mean.png', 6)
-    (root / 'readme.txt').write_text('no picture')
+    (root / 'readme.txt').write_text('no image')
     pairs = dataset(dataroot=str(root))
     assert names(pairs.pairs) == [
         ('Canon80D_9_8_3200_ball_16_Real.JPG', 'Canon80D_9_8_3200_ball_16_mean.JPG'),
@@ -79,7 +79,7 @@ def test_two_folders_with_the_same_names_but_other_suffixes_and_depths(tmp_path)
 def test_sizes_are_compared_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 8
-    Image.fromarray(noisy_picture(40, 48, 0)).save(tmp_path / 'a_Real.jpg', exif=exif.tobytes())
+    Image.fromarray(noisy_image(40, 48, 0)).save(tmp_path / 'a_Real.jpg', exif=exif.tobytes())
     put(tmp_path / 'a_mean.png', size=(48, 40))
     assert dataset(dataroot=str(tmp_path))[0]['lq'].shape == (3, 48, 40)
 
@@ -94,7 +94,7 @@ def alone(root: Path) -> None:
 
 
 def damaged(root: Path) -> None:
-    (root / '1_mean.png').write_bytes(b'no picture')
+    (root / '1_mean.png').write_bytes(b'no image')
 
 
 def twice(root: Path) -> None:
@@ -109,10 +109,10 @@ def unlike(root: Path) -> None:
     ('spoil', 'message'),
     [
         (wrong_size, r'1 of 1 pairs cannot be compared: \S+1_Real.png has 40×40 pixels, \S+1_mean.png 40×48'),
-        (alone, r"1 pictures like '\*_Real.\*' in \S+ \(2_Real.png\) and 1 .* \(3_mean.png\) have no partner"),
+        (alone, r"1 images like '\*_Real.\*' in \S+ \(2_Real.png\) and 1 .* \(3_mean.png\) have no partner"),
         (damaged, r'1_mean.png cannot be read'),
         (twice, r'1_Real.\w+ and 1_Real.\w+ would have the same partner'),
-        (unlike, r"holds no picture whose name is like '\*_Real.\*'"),
+        (unlike, r"holds no image whose name is like '\*_Real.\*'"),
     ],
 )
 def test_what_does_not_match_is_told_at_the_start(tmp_path, spoil, message):
@@ -135,7 +135,7 @@ def test_what_does_not_match_is_told_at_the_start(tmp_path, spoil, message):
         ({'dataroot': '.', 'nois': '*'}, "did you mean 'noisy'"),
         ({'dataroot': '.', 'phase': 'train'}, 'for validation and tests'),
         ({'dataroot': 'missing'}, 'there is no folder missing'),
-        ({'dataroot': 'empty'}, 'empty holds no picture'),
+        ({'dataroot': 'empty'}, 'empty holds no image'),
     ],
 )
 def test_options_that_cannot_be(tmp_path, monkeypatch, opt, message):
@@ -196,10 +196,10 @@ def test_basicsr_reports_each_set_with_all_metrics(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=280)
     log = result.stdout + result.stderr
     assert result.returncode == 0, log[-3000:]
-    for name, pictures in (('PolyU', ['0_Real', '1_Real']), ('mine', ['0', '1'])):
+    for name, images in (('PolyU', ['0_Real', '1_Real']), ('mine', ['0', '1'])):
         report = log.split(f'Validation {name}\n', 1)[1]
         figures = dict(re.findall(r'# (\w+): (-?\d+\.\d+)', report)[:4])
         assert list(figures) == ['psnr', 'ssim', 'ssim_y', 'ssim_uniform']
         assert len(set(figures.values())) == 4  # all different measures
         folder = tmp_path / 'results' / 'test_polyu' / 'visualization' / name
-        assert sorted(path.stem for path in folder.glob('*.png')) == [f'{stem}_test_polyu' for stem in pictures]
+        assert sorted(path.stem for path in folder.glob('*.png')) == [f'{stem}_test_polyu' for stem in images]

@@ -1,4 +1,4 @@
-"""The command, run in this process, as importing PyTorch takes longer than denoising small pictures."""
+"""The command, run in this process, as importing PyTorch takes longer than denoising small images."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -9,7 +9,7 @@ from PIL import Image
 
 from amsnet_basicsr.archs import DnCNN
 from amsnet_basicsr.convert import write_file
-from tests.conftest import noisy_picture
+from tests.conftest import noisy_image
 
 OPTIONS = {'in_nc': 3, 'out_nc': 3, 'nc': 4, 'nb': 3, 'act_mode': 'R'}
 
@@ -35,10 +35,10 @@ def tiny_weights(path: Path) -> Path:
     return path
 
 
-def picture(path: Path, height: int = 24, width: int = 32, seed: int = 0, **settings: object) -> Path:
-    """Write a noisy RGB picture in the format that its name asks for."""
+def image(path: Path, height: int = 24, width: int = 32, seed: int = 0, **settings: object) -> Path:
+    """Write a noisy RGB image in the format that its name asks for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(noisy_picture(height, width, seed)).save(path, **settings)
+    Image.fromarray(noisy_image(height, width, seed)).save(path, **settings)
     return path
 
 

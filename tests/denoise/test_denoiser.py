@@ -192,7 +192,7 @@ def test_out_of_memory_halves_the_tile_and_says_so():
     assert notices == [f'out of memory: going on with tiles of {size} pixels' for size in (300, 150)]
     assert max(hungry.sizes[2:]) <= 160**2
     denoiser(image)
-    assert len(notices) == 2  # the size is kept for the next picture
+    assert len(notices) == 2  # the size is kept for the next image
 
 
 def test_out_of_memory_with_the_smallest_tile_is_an_error():
@@ -250,7 +250,7 @@ def test_tiles_too_small_for_the_networks_grid_are_enlarged(tile, scheme):
 
 
 @pytest.mark.parametrize('kind', [np.asarray, torch.from_numpy])
-def test_floating_point_that_is_no_picture_in_0_to_1_is_refused(kind):
+def test_floating_point_that_is_no_image_in_0_to_1_is_refused(kind):
     image = np.random.default_rng(0).random((3, 9, 3), np.float32)
     with pytest.raises(ValueError, match=r'must be in \[0, 1\], got values from .* to 2'):
         plain()(kind(255 * image))
@@ -300,4 +300,4 @@ def test_a_pass_fits_into_the_memory_that_is_free(refine, monkeypatch):
         denoiser(np.zeros((700, 500, 3), np.uint8))
     assert max(Counting.passes) <= affordable
     assert denoiser._tile_size() == (192 if isinstance(refine, R3) else 384)
-    assert len(asked) == 1  # what an earlier picture has left in the process doesn't count
+    assert len(asked) == 1  # what an earlier image has left in the process doesn't count

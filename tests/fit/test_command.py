@@ -23,17 +23,17 @@ from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.fit import command as fit
 from amsnet_basicsr.fit.training import run_training
 from amsnet_basicsr.scheme import PartitionAverage
-from tests.conftest import REPOSITORY, noisy_picture
+from tests.conftest import REPOSITORY, noisy_image
 
 pytestmark = pytest.mark.timeout(900)  # four trainings start; half a minute if the processor is free
 
 OPTIONS = ['--iterations', '40', '--width', '4', '--patch', '64', '--device', 'cpu', '--seed', '3']
 
 
-def photos_in(folder: Path, count: int = 5, size: tuple[int, int] = (70, 140)) -> Path:
+def images_in(folder: Path, count: int = 5, size: tuple[int, int] = (70, 140)) -> Path:
     folder.mkdir()
     for number in range(count):
-        cv2.imwrite(str(folder / f'IMG {number}.png'), noisy_picture(*size, number))
+        cv2.imwrite(str(folder / f'IMG {number}.png'), noisy_image(*size, number))
     return folder
 
 
@@ -62,13 +62,13 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope='module')
 def work(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photographs in `photos`, others that can't be used, and a fit that was killed, then finished."""
+    """A folder with images in `images`, others that can't be used, and a fit that was killed, then finished."""
     folder = tmp_path_factory.mktemp('work')
-    photos = photos_in(folder / 'photos')
-    (photos / 'notes.txt').write_text('no picture')
-    (photos / 'torn.jpg').write_bytes(b'\xff\xd8\xff\xe0 torn')
-    cv2.imwrite(str(photos / 'tiny.png'), noisy_picture(20, 300, 9))
-    before = {path: path.read_bytes() for path in photos.iterdir()}
+    images = images_in(folder / 'photos')
+    (images / 'notes.txt').write_text('no image')
+    (images / 'torn.jpg').write_bytes(b'\xff\xd8\xff\xe0 torn')
+    cv2.imwrite(str(images / 'tiny.png'), noisy_image(20, 300, 9))
+    before = {path: path.read_bytes() for path in images.iterdir()}
 
     process = start(folder, 'photos', '-o', 'my model', *OPTIONS)
     states = folder / 'my model' / 'experiments' / 'teacher' / 'training_states'
@@ -90,9 +90,9 @@ def work(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
     with (folder / 'output.txt').open('w') as output, contextlib.redirect_stdout(output):
-        assert fit.main([str(photos), '-o', str(folder / 'my model'), *OPTIONS]) == 0
+        assert fit.main([str(images), '-o', str(folder / 'my model'), *OPTIONS]) == 0
     assert patches == {path: path.stat().st_mtime_ns for path in (folder / 'my model' / 'patches').rglob('*.png')}
-    assert before == {path: path.read_bytes() for path in photos.iterdir()}
+    assert before == {path: path.read_bytes() for path in images.iterdir()}
     return folder
 
 
@@ -116,16 +116,16 @@ def test_gives_what_an_undisturbed_run_gives(work):
         assert all(torch.equal(killed[key], whole[key]) for key in whole)
 
 
-def test_photographs_are_accounted_for(work):
+def test_images_are_accounted_for(work):
     report = (work / 'my model' / 'report.md').read_text()
-    assert 'Photographs: 5 used (1 of them held out), 2 left out' in report
+    assert 'Images: 5 used (1 of them held out), 2 left out' in report
     assert 'tiny.png: too small: 300×20 pixels' in report and 'torn.jpg: damaged' in report
     assert 'Patches: 8 to train on, 2 held out, of 64×64 pixels' in report
     held_out = {path.name.split('_')[0] for path in (work / 'my model' / 'patches' / 'held_out').iterdir()}
     trained = {path.name.split('_')[0] for path in (work / 'my model' / 'patches' / 'train').iterdir()}
     assert len(held_out) == 1 and len(trained) == 4 and not held_out & trained
     patch = cv2.imread(str(work / 'my model' / 'patches' / 'train' / 'photo0000_y00003_x00006.png'))
-    assert np.array_equal(patch, noisy_picture(70, 140, 0)[3:67, 6:70])
+    assert np.array_equal(patch, noisy_image(70, 140, 0)[3:67, 6:70])
 
 
 def test_the_model_can_be_used(work):
@@ -164,12 +164,12 @@ def test_training_is_deterministic(work, tmp_path):
     assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
-def test_pictures_show_the_progress(work):
-    pictures = work / 'my model' / 'progress'
-    assert {path.name for path in pictures.iterdir()} == {
+def test_images_show_the_progress(work):
+    images = work / 'my model' / 'progress'
+    assert {path.name for path in images.iterdir()} == {
         'teacher_000020.png', 'teacher_000040.png', 'student_000010.png', 'student_000020.png', 'result.png'
     }  # fmt: skip
-    result = cv2.imread(str(pictures / 'result.png'))
+    result = cv2.imread(str(images / 'result.png'))
     assert result.shape == (22 + 2 * 256 + 4, 3 * 256 + 2 * 4, 3)
     held_out = sorted((work / 'my model' / 'patches' / 'held_out').iterdir())
     noisy = cv2.imread(str(held_out[0])).repeat(4, 0).repeat(4, 1)
@@ -188,14 +188,14 @@ def test_a_finished_fit_is_left_alone(work, capsys):
     assert before == {path: path.stat().st_mtime_ns for path in model.rglob('*')}
 
 
-def test_other_settings_and_photographs_are_refused(work, capsys, tmp_path):
+def test_other_settings_and_images_are_refused(work, capsys, tmp_path):
     model = work / 'my model'
     error = refused(capsys, work / 'photos', '-o', model, '--iterations', 8, '--width', 8, '--seed', 3)
     assert '--width 8 instead of 4' in error and '--restart' in error and 'seed' not in error
     error = refused(capsys, work / 'photos', '-o', model, '--minutes', 2)
     assert '--minutes 2.0 instead of 15.0' in error
     extra = tmp_path / 'extra.png'
-    cv2.imwrite(str(extra), noisy_picture(80, 80, 7))
+    cv2.imwrite(str(extra), noisy_image(80, 80, 7))
     assert 'extra.png is new' in refused(capsys, work / 'photos', extra, '-o', model)
 
 
@@ -219,33 +219,33 @@ def test_restart_keeps_the_results_and_what_is_not_its_own(work, capsys, tmp_pat
 def test_bad_input_is_told_in_one_line_before_any_work(work, capsys, tmp_path):
     out = tmp_path / 'out'
     (tmp_path / 'empty').mkdir()
-    cv2.imwrite(str(tmp_path / 'small.png'), noisy_picture(40, 500, 0))
-    (tmp_path / 'text.png').write_text('no picture')
+    cv2.imwrite(str(tmp_path / 'small.png'), noisy_image(40, 500, 0))
+    (tmp_path / 'text.png').write_text('no image')
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'letter.txt').write_text('mine')
-    photo = work / 'photos' / 'IMG 0.png'
+    image = work / 'photos' / 'IMG 0.png'
 
-    assert 'give photographs' in refused(capsys, '-o', out)
+    assert 'give images' in refused(capsys, '-o', out)
     assert 'missing: no such file' in refused(capsys, 'missing', '-o', out)
-    assert 'empty: no pictures' in refused(capsys, tmp_path / 'empty', '-o', out)
-    assert 'letter' not in refused(capsys, photo, '-o', tmp_path / 'mine')
-    assert 'small.png is a file' in refused(capsys, photo, '-o', tmp_path / 'small.png')
-    assert '--patch must be at least 64' in refused(capsys, photo, '-o', out, '--patch', 32)
-    assert 'no such file' in refused(capsys, photo, '-o', out, '--init', tmp_path / 'no.pth')
+    assert 'empty: no images' in refused(capsys, tmp_path / 'empty', '-o', out)
+    assert 'letter' not in refused(capsys, image, '-o', tmp_path / 'mine')
+    assert 'small.png is a file' in refused(capsys, image, '-o', tmp_path / 'small.png')
+    assert '--patch must be at least 64' in refused(capsys, image, '-o', out, '--patch', 32)
+    assert 'no such file' in refused(capsys, image, '-o', out, '--init', tmp_path / 'no.pth')
     teacher = work / 'my model' / 'teacher.safetensors'
-    assert '(width 4); give --width 4' in refused(capsys, photo, '-o', out, '--init', teacher)
+    assert '(width 4); give --width 4' in refused(capsys, image, '-o', out, '--init', teacher)
     if not torch.cuda.is_available():
-        assert '--device cpu does' in refused(capsys, photo, '-o', out, '--device', 'cuda')
+        assert '--device cpu does' in refused(capsys, image, '-o', out, '--device', 'cuda')
     assert not out.exists()
     for argument in (['--iterations', '0'], ['--minutes', 'x'], ['--minutes', '3', '--iterations', '3']):
         with pytest.raises(SystemExit) as stopped:
-            fit.main([str(photo), '-o', str(out), *argument])
+            fit.main([str(image), '-o', str(out), *argument])
         assert stopped.value.code == 2 and not out.exists()
     capsys.readouterr()
 
-    assert 'none of 1 pictures can be used; ' in refused(capsys, tmp_path / 'small.png', '-o', tmp_path / 'a')
-    # Nothing has been trained, so another try there is free to have other photographs.
-    assert 'text.png: not a picture' in refused(capsys, tmp_path / 'text.png', '-o', tmp_path / 'a')
+    assert 'none of 1 images can be used; ' in refused(capsys, tmp_path / 'small.png', '-o', tmp_path / 'a')
+    # Nothing has been trained, so another try there is free to have other images.
+    assert 'text.png: not an image' in refused(capsys, tmp_path / 'text.png', '-o', tmp_path / 'a')
     assert (tmp_path / 'mine' / 'letter.txt').read_text() == 'mine'
 
 

@@ -17,7 +17,7 @@ from amsnet_basicsr.fit.photos import (
     Surveyed,
     as_rgb,
     choose_strides,
-    find_photos,
+    find_images,
     plan_cuts,
     survey,
     thin_out,
@@ -28,28 +28,28 @@ from amsnet_basicsr.fit.report import neighbour_loss
 from amsnet_basicsr.fit.stages import read_init, student_start
 from amsnet_basicsr.fit.state import FitError, Record, Settings
 from amsnet_basicsr.fit.targets import choose_patches
-from amsnet_basicsr.images import Photo
+from amsnet_basicsr.images import ImageData
 from amsnet_basicsr.options.reader import OptionsLoader
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
-from tests.conftest import noisy_picture
+from tests.conftest import noisy_image
 
 
-def photos(*sizes: tuple[int, int]) -> list[Surveyed]:
+def images(*sizes: tuple[int, int]) -> list[Surveyed]:
     return [Surveyed(Path(f'{number}.png'), *size) for number, size in enumerate(sizes)]
 
 
-def test_finds_photographs_once_and_not_its_own_patches(tmp_path, monkeypatch):
+def test_finds_images_once_and_not_its_own_patches(tmp_path, monkeypatch):
     for name in ('a.png', 'sub/b.JPG', 'sub/.hidden.png', 'sub/c.txt', 'model/patches/train/d.png'):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b'')
     monkeypatch.chdir(tmp_path)
-    found = find_photos(['.', 'a.png', str(tmp_path / 'sub' / '*')], Path('model'))
+    found = find_images(['.', 'a.png', str(tmp_path / 'sub' / '*')], Path('model'))
     assert found == [tmp_path / 'a.png', tmp_path / 'sub' / 'b.JPG']
-    with pytest.raises(FitError, match='no pictures but those in'):
-        find_photos(['model'], Path('model'))
+    with pytest.raises(FitError, match='no images but those in'):
+        find_images(['model'], Path('model'))
     with pytest.raises(FitError, match=r'missing\.png: no such file'):
-        find_photos(['a.png', 'missing.png'], Path('model'))
+        find_images(['a.png', 'missing.png'], Path('model'))
 
 
 def test_thinned_out_evenly():
@@ -62,7 +62,7 @@ def test_thinned_out_evenly():
     'sizes', [[(300, 512)], [(256, 256)], [(128, 130)], [(600, 900), (300, 300)], [(256, 256)] * 9, [(700, 500)] * 40]
 )
 def test_held_out_patches_are_never_trained_on(sizes):
-    given = photos(*sizes)
+    given = images(*sizes)
     size, cuts = plan_cuts(given, 256, 50, seed=0)
     assert size % 16 == 0 and 64 <= size <= 256
     assert plan_cuts(given, 256, 50, seed=0) == (size, cuts)
@@ -70,39 +70,39 @@ def test_held_out_patches_are_never_trained_on(sizes):
     assert 1 <= sum(held_out) <= 8 and 1 <= sum(trained) <= 50
     for cut in cuts:
         for top, left in (*cut.train, *cut.held_out):
-            assert 0 <= top <= cut.photo.height - size and 0 <= left <= cut.photo.width - size
+            assert 0 <= top <= cut.image.height - size and 0 <= left <= cut.image.width - size
         for (a, b), (c, d) in itertools.combinations((*cut.train, *cut.held_out), 2):
             assert abs(a - c) >= size or abs(b - d) >= size
     if len(sizes) >= 4:
-        assert not any(map(min, zip(trained, held_out, strict=True)))  # whole photographs are held out
+        assert not any(map(min, zip(trained, held_out, strict=True)))  # whole images are held out
 
 
-def test_patches_are_shared_out_among_the_photographs():
-    _, cuts = plan_cuts(photos(*[(256, 256)] * 4, *[(2560, 2560)] * 4), 256, 43, seed=1)
+def test_patches_are_shared_out_among_the_images():
+    _, cuts = plan_cuts(images(*[(256, 256)] * 4, *[(2560, 2560)] * 4), 256, 43, seed=1)
     counts = [len(cut.train) for cut in cuts if cut.train]
     assert sum(counts) == 43 and counts[:3] == [1, 1, 1] and min(counts[-3:]) >= 9
 
 
 def test_too_little_to_train_on_is_refused():
     with pytest.raises(FitError, match='too small to train on'):
-        plan_cuts(photos((64, 100)), 256, 50, seed=0)
+        plan_cuts(images((64, 100)), 256, 50, seed=0)
 
 
-def test_other_kinds_of_pictures_become_rgb():
+def test_other_kinds_of_images_become_rgb():
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
-    assert np.array_equal(as_rgb(Photo(grey)), np.dstack([grey] * 3))
+    assert np.array_equal(as_rgb(ImageData(grey)), np.dstack([grey] * 3))
     deep = np.full((2, 2, 3), 65535 // 2, np.uint16)
-    assert as_rgb(Photo(deep)).dtype == np.uint8 and (as_rgb(Photo(deep)) == 127).all()
+    assert as_rgb(ImageData(deep)).dtype == np.uint8 and (as_rgb(ImageData(deep)) == 127).all()
 
 
 def test_flat_patches_are_left_out_and_one_is_always_held_out(tmp_path):
-    picture = noisy_picture(128, 256, 0)
+    image = noisy_image(128, 256, 0)
     path = tmp_path / 'a.png'
     size, cuts = plan_cuts([Surveyed(path, 128, 256)], 64, 100, seed=0)
     (top, left), *others = cuts[0].held_out
     assert size == 64 and not others and len(cuts[0].train) == 7
-    picture[top : top + 64, left : left + 64] = 255
-    cv2.imwrite(str(path), picture)
+    image[top : top + 64, left : left + 64] = 255
+    cv2.imwrite(str(path), image)
     for _ in range(2):  # a second time changes nothing
         assert write_patches(cuts, size, tmp_path / 'patches', lambda done: None) == (6, 1)
     names = [file.name for file in (tmp_path / 'patches').rglob('*.png')]
@@ -115,8 +115,8 @@ def test_strides_follow_the_noise():
     blurred = np.stack([cv2.blur(channel, (3, 3)) for channel in white]) * 3
 
     def strides(noise, **given):
-        picture = np.clip(0.5 + noise.transpose(1, 2, 0), 0, 1).astype(np.float32)
-        return choose_strides([noise_spectra(picture)], **given)
+        image = np.clip(0.5 + noise.transpose(1, 2, 0), 0, 1).astype(np.float32)
+        return choose_strides([noise_spectra(image)], **given)
 
     assert (strides(white).train, strides(white).test) == (1, 1)
     assert (strides(blurred).train, strides(blurred).test) == (3, 2)
@@ -126,12 +126,12 @@ def test_strides_follow_the_noise():
     assert (unknown.train, unknown.test) == (5, 2) and 'the usual 5' in unknown.reason
 
 
-def test_survey_says_why_a_picture_is_left_out(tmp_path):
+def test_survey_says_why_an_image_is_left_out(tmp_path):
     (tmp_path / 'empty.jpg').write_bytes(b'')
-    cv2.imwrite(str(tmp_path / 'good.png'), noisy_picture(70, 90, 0))
-    cv2.imwrite(str(tmp_path / 'strip.png'), noisy_picture(1, 500, 0))
+    cv2.imwrite(str(tmp_path / 'good.png'), noisy_image(70, 90, 0))
+    cv2.imwrite(str(tmp_path / 'strip.png'), noisy_image(1, 500, 0))
     usable, left_out, spectra = survey(sorted(tmp_path.iterdir()), lambda done: None)
-    assert [(photo.path.name, photo.height, photo.width) for photo in usable] == [('good.png', 70, 90)]
+    assert [(image.path.name, image.height, image.width) for image in usable] == [('good.png', 70, 90)]
     assert {Path(name).name: why.split(':')[0] for name, why in left_out.items()} == {
         'empty.jpg': 'the file is empty', 'strip.png': 'too small'
     }  # fmt: skip
@@ -179,7 +179,7 @@ def test_options_read_as_meant():
     assert teacher['logger']['save_checkpoint_freq'] == 360  # every 90 seconds
 
 
-def test_student_learns_from_all_photographs(tmp_path):
+def test_student_learns_from_all_images(tmp_path):
     for number in range(10):
         (tmp_path / f'{number}.png').write_bytes(b'')
     assert [path.name for path in choose_patches(tmp_path, 5)] == ['1.png', '3.png', '5.png', '7.png', '9.png']
@@ -214,7 +214,7 @@ def test_record_survives_and_adds_up(tmp_path):
 
 
 def test_the_shipped_teacher_is_where_a_fit_starts_unless_told_otherwise(tmp_path):
-    photos = [['a.png', 1]]
+    images = [['a.png', 1]]
     for number, (settings, expected) in enumerate(
         [
             (Settings(), str(SHIPPED / TEACHER)),
@@ -222,13 +222,13 @@ def test_the_shipped_teacher_is_where_a_fit_starts_unless_told_otherwise(tmp_pat
             (Settings(width=8), None),
         ]
     ):
-        record = fit._begin(tmp_path / str(number), settings, photos)
+        record = fit._begin(tmp_path / str(number), settings, images)
         assert record.settings.init == expected
         weights = read_init(record.settings)
         assert (weights is None) == (expected in (None, 'none'))
     network, pretrained = student_start(record)
     assert (network, pretrained) == (network_options(8), 'experiments/teacher/models/net_g_best.pth')
-    record = fit._begin(tmp_path / 'shipped', Settings(), photos)
+    record = fit._begin(tmp_path / 'shipped', Settings(), images)
     network, pretrained = student_start(record)
     net = NAFNet(**network)
     net.load_state_dict(torch.load(record.folder / pretrained)['params'])  # what BasicSR will do
@@ -242,10 +242,10 @@ def begun(folder: Path, *arguments: str) -> int:
 
 def test_a_mistake_leaves_the_work_of_a_fit_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fit, '_run', lambda record, args: 0)  # begin, and no more
-    photo = tmp_path / 'a.png'
-    cv2.imwrite(str(photo), noisy_picture(96, 96, 0))
+    image = tmp_path / 'a.png'
+    cv2.imwrite(str(image), noisy_image(96, 96, 0))
     folder = tmp_path / 'm'
-    assert begun(folder, str(photo), '--seed', '7') == 0
+    assert begun(folder, str(image), '--seed', '7') == 0
     (folder / 'patches').mkdir()
     (folder / 'teacher.safetensors').write_bytes(b'of a fit')
     for wrong in (str(tmp_path / 'typo.safetensors'), str(folder / 'teacher.safetensors')):

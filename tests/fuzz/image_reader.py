@@ -1,4 +1,4 @@
-"""Fuzz what reads pictures: `read_photo` of the commands, and `decode_image` of the datasets."""
+"""Fuzz what reads images: `read_image` of the commands, and `decode_image` of the datasets."""
 
 import io
 import sys
@@ -8,13 +8,13 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from amsnet_basicsr.images import Metadata, Photo, PhotoError, read_photo, write_photo
+from amsnet_basicsr.images import ImageData, ImageError, Metadata, read_image, write_image
 from amsnet_basicsr.images.decode import decode_image
 from tests.fuzz.in_a_child import fuzz
 from tests.fuzz.mutations import damaged
-from tests.images.pictures import ICC, XMP, exif, pixels
+from tests.images.samples import ICC, XMP, exif, pixels
 
-_WRITTEN_UP_TO = 10**6  # values; larger pictures would only cost time
+_WRITTEN_UP_TO = 10**6  # values; larger images would only cost time
 
 
 def seeds(folder: Path) -> list[bytes]:
@@ -48,10 +48,10 @@ def seeds(folder: Path) -> list[bytes]:
     if 'AVIF' in Image.SAVE:  # Pillow from 11.3 on
         kinds.append((image, 'AVIF', {}))
     files = []
-    for picture, kind, settings in kinds:
+    for each, kind, settings in kinds:
         buffer = io.BytesIO()
         settings = {name: value for name, value in settings.items() if not (kind == 'WEBP' and name == 'dpi')}
-        picture.save(buffer, kind, **settings)
+        each.save(buffer, kind, **settings)
         files.append(buffer.getvalue())
     for settings in ({'compression': 'zlib', 'predictor': True}, {'tile': (16, 16)}, {'bigtiff': True}):
         buffer = io.BytesIO()
@@ -59,42 +59,42 @@ def seeds(folder: Path) -> list[bytes]:
         files.append(buffer.getvalue())
     for suffix, bits in (('.png', np.uint16), ('.tif', np.uint16), ('.tif', np.uint8)):
         target = folder / f'seed{suffix}'
-        write_photo(target, Photo(pixels(20, 28, dtype=bits), None, Metadata(exif(), ICC)), overwrite=True)
+        write_image(target, ImageData(pixels(20, 28, dtype=bits), None, Metadata(exif(), ICC)), overwrite=True)
         files.append(target.read_bytes())
     return files
 
 
 def check(path: Path, content: bytes) -> None:
-    """A picture comes out that can be written, or the error that the callers know, in one line with the name."""
+    """An image comes out that can be written, or the error that the callers know, in one line with the name."""
     path.write_bytes(content)
     try:
-        photo = read_photo(path)
-    except PhotoError as error:
+        image = read_image(path)
+    except ImageError as error:
         _one_line(error, f'{path}: ')
     else:
-        _check_photo(photo)
-        if photo.pixels.size <= _WRITTEN_UP_TO:
+        _check_image(image)
+        if image.pixels.size <= _WRITTEN_UP_TO:
             for suffix in ('.png', '.tif', '.jpg'):
                 target = path.with_suffix(suffix)
                 try:
-                    write_photo(target, photo, overwrite=True)
-                except PhotoError as error:
+                    write_image(target, image, overwrite=True)
+                except ImageError as error:
                     _one_line(error, f'{target}: ')
                 else:
                     if suffix != '.jpg':
-                        assert np.array_equal(read_photo(target).pixels, photo.pixels)
+                        assert np.array_equal(read_image(target).pixels, image.pixels)
     try:
-        image = decode_image(content, 'the picture')
+        decoded = decode_image(content, 'the image')
     except ValueError as error:
-        _one_line(error, 'the picture ')
+        _one_line(error, 'the image ')
     else:
-        assert image.ndim == 3 and image.shape[2] == 3 and image.dtype in (np.uint8, np.uint16) and image.size
+        assert decoded.ndim == 3 and decoded.shape[2] == 3 and decoded.dtype in (np.uint8, np.uint16) and decoded.size
 
 
-def _check_photo(photo: Photo) -> None:
-    height, width, channels = photo.pixels.shape
-    assert height and width and channels in (1, 3) and photo.pixels.dtype in (np.uint8, np.uint16)
-    assert photo.alpha is None or (photo.alpha.shape == (height, width) and photo.alpha.dtype == photo.pixels.dtype)
+def _check_image(image: ImageData) -> None:
+    height, width, channels = image.pixels.shape
+    assert height and width and channels in (1, 3) and image.pixels.dtype in (np.uint8, np.uint16)
+    assert image.alpha is None or (image.alpha.shape == (height, width) and image.alpha.dtype == image.pixels.dtype)
 
 
 def _one_line(error: Exception, start: str) -> None:

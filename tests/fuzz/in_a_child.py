@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 from tests.fuzz.settings import examples, is_long
 
 MOST_MEGABYTES = 2500
-"""What a child may take at its peak: a picture of as many pixels as are let in takes 1600, PyTorch alone 800."""
+"""What a child may take at its peak: an image of as many pixels as are let in takes 1600, PyTorch alone 800."""
 
 
 def fuzz(strategy: SearchStrategy, check: Callable[[Path, object], None], folder: Path, quick: int) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from amsnet_basicsr.options.complete import complete_options
 from amsnet_basicsr.options.force_yml import apply_force_yml, parse_value
 from amsnet_basicsr.options.reader import read_options
-from tests.conftest import REPOSITORY, noisy_picture
+from tests.conftest import REPOSITORY, noisy_image
 from tests.fuzz.settings import examples, is_long
 from tests.options.checks.test_run import sr_options
 from tests.pipeline.options import some_weights, test_options, train_options
@@ -56,11 +56,11 @@ fuzz = settings(
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """A folder with pictures, weights, and an LMDB that is none, where the fuzzed options look for them."""
+    """A folder with images, weights, and an LMDB that is none, where the fuzzed options look for them."""
     root = tmp_path_factory.mktemp('fuzz')
     (root / 'noisy').mkdir()
     for number in range(2):
-        cv2.imwrite(str(root / 'noisy' / f'{number}.png'), noisy_picture(64, 72, number))
+        cv2.imwrite(str(root / 'noisy' / f'{number}.png'), noisy_image(64, 72, number))
     some_weights(root / 'w.pth')
     (root / 'list.txt').write_text('0.png (64,72,3) 1\n1.png\n')
     (root / 'bad.lmdb').mkdir()
@@ -183,7 +183,7 @@ def damaged_options(draw: st.DrawFn, seeds: list[dict[str, Any]]) -> tuple[dict[
 
 
 def seeds(folder: Path) -> list[dict[str, Any]]:
-    """Options that pass, on a few pictures; those that ship among them, whose data isn't there."""
+    """Options that pass, on a few images; those that ship among them, whose data isn't there."""
     lists = {'meta_info_file': str(folder / 'list.txt')}
     own = [
         train_options('noisy'), train_options('noisy', model_type='APBSNModel'), sr_options('noisy'),

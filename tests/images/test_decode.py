@@ -1,4 +1,4 @@
-"""Encoded pictures are looked at before they are decoded."""
+"""Encoded images are looked at before they are decoded."""
 
 import io
 import resource
@@ -12,15 +12,15 @@ from PIL import Image
 
 from amsnet_basicsr.images.decode import decode_image
 from amsnet_basicsr.images.header import HeaderError, read_size
-from tests.conftest import noisy_picture
+from tests.conftest import noisy_image
 from tests.hostile_files import jpeg_that_claims, png_that_claims
 
-PICTURE = Image.fromarray(noisy_picture(24, 33, 0))
+IMAGE = Image.fromarray(noisy_image(24, 33, 0))
 
 
-def encoded(kind: str, picture: Image.Image = PICTURE, **settings) -> bytes:
+def encoded(kind: str, image: Image.Image = IMAGE, **settings) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **settings)
+    image.save(buffer, kind, **settings)
     return buffer.getvalue()
 
 
@@ -35,11 +35,11 @@ KINDS = {
     'jpeg': encoded('JPEG'),
     'progressive': encoded('JPEG', progressive=True),
     'thumbnail': encoded('JPEG', exif=b'Exif\0\0MM\0*\0\0\0\x08\0\0' + encoded('JPEG')),
-    'restarts': cv2.imencode('.jpg', noisy_picture(24, 33, 0), [cv2.IMWRITE_JPEG_RST_INTERVAL, 1])[1].tobytes(),
+    'restarts': cv2.imencode('.jpg', noisy_image(24, 33, 0), [cv2.IMWRITE_JPEG_RST_INTERVAL, 1])[1].tobytes(),
     'bmp': encoded('BMP'),
     'lossy webp': encoded('WEBP'),
     'lossless webp': encoded('WEBP', lossless=True),
-    'webp with alpha': encoded('WEBP', PICTURE.convert('RGBA'), icc_profile=b'x'),
+    'webp with alpha': encoded('WEBP', IMAGE.convert('RGBA'), icc_profile=b'x'),
     'tiff': encoded('TIFF'),
     'big-endian tiff': tiff(byteorder='>'),
     'bigtiff': tiff(bigtiff=True),
@@ -48,7 +48,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_sizes_are_those_of_the_decoded_picture(kind):
+def test_sizes_are_those_of_the_decoded_image(kind):
     assert read_size(KINDS[kind]) == (33, 24)
     assert decode_image(KINDS[kind], 'x').shape == (24, 33, 3)
     for end in range(1, 60):
@@ -75,7 +75,7 @@ def test_a_jpeg_must_come_to_its_end(kind):
         read_size(content[:-2])
 
 
-def test_only_formats_that_people_keep_pictures_in_are_decoded():
+def test_only_formats_that_people_keep_images_in_are_decoded():
     """OpenCV recognises a dozen more, whatever the name of the file says."""
     for content in (
         encoded('GIF'),
@@ -85,7 +85,7 @@ def test_only_formats_that_people_keep_pictures_in_are_decoded():
         b'text',
         b'RIFF\0\0\0\0WAVEfmt ',
     ):
-        with pytest.raises(ValueError, match='it is no PNG, JPEG, BMP, TIFF or WebP picture'):
+        with pytest.raises(ValueError, match='it is no PNG, JPEG, BMP, TIFF or WebP image'):
             decode_image(content, 'x')
 
 

@@ -11,9 +11,9 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from amsnet_basicsr.images import PhotoError, read_photo
+from amsnet_basicsr.images import ImageError, read_image
 from tests.hostile_files import jpeg_that_claims, png_that_claims
-from tests.images.pictures import ICC, XMP, exif, pixels
+from tests.images.samples import ICC, XMP, exif, pixels
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
@@ -26,17 +26,17 @@ def test_pixels_of_opencv_and_tifffile(tmp_path, suffix, channels, dtype):
         cv2.imwrite(str(path), expected[..., ::-1])
     else:
         tifffile.imwrite(path, expected[..., 0] if channels == 1 else expected, byteorder='>')
-    photo = read_photo(path)
-    assert photo.pixels.dtype == dtype and photo.bits == 8 * expected.itemsize and photo.grey == (channels == 1)
-    assert np.array_equal(photo.pixels, expected) and photo.alpha is None
-    assert photo.pixels.flags.writeable and photo.pixels.flags.c_contiguous
+    image = read_image(path)
+    assert image.pixels.dtype == dtype and image.bits == 8 * expected.itemsize and image.grey == (channels == 1)
+    assert np.array_equal(image.pixels, expected) and image.alpha is None
+    assert image.pixels.flags.writeable and image.pixels.flags.c_contiguous
 
 
 @pytest.mark.parametrize('suffix', ['jpg', 'webp', 'bmp', 'png', 'tif'])
 def test_pixels_of_pillow(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
     Image.fromarray(pixels()).save(path)
-    difference = read_photo(path).pixels.astype(int) - np.asarray(Image.open(path).convert('RGB'))
+    difference = read_image(path).pixels.astype(int) - np.asarray(Image.open(path).convert('RGB'))
     assert np.abs(difference).max() <= (0 if suffix in ('bmp', 'png', 'tif') else 3)  # decoders differ by rounding
 
 
@@ -45,18 +45,18 @@ def test_alpha_is_kept_apart(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
     expected = pixels(channels=4)
     Image.fromarray(expected).save(path, **({'lossless': True, 'exact': True} if suffix == 'webp' else {}))
-    photo = read_photo(path)
-    assert np.array_equal(photo.pixels, expected[..., :3]) and np.array_equal(photo.alpha, expected[..., 3])
+    image = read_image(path)
+    assert np.array_equal(image.pixels, expected[..., :3]) and np.array_equal(image.alpha, expected[..., 3])
 
 
 def test_grey_with_alpha_and_16_bit_with_alpha(tmp_path):
     Image.fromarray(pixels(channels=2)).save(tmp_path / 'a.png')
-    photo = read_photo(tmp_path / 'a.png')
-    assert photo.grey and np.array_equal(photo.alpha, pixels(channels=2)[..., 1])
+    image = read_image(tmp_path / 'a.png')
+    assert image.grey and np.array_equal(image.alpha, pixels(channels=2)[..., 1])
     deep = pixels(channels=4, dtype=np.uint16)
     tifffile.imwrite(tmp_path / 'b.tif', deep, photometric='rgb', extrasamples=['unassalpha'])
-    photo = read_photo(tmp_path / 'b.tif')
-    assert np.array_equal(np.dstack([photo.pixels, photo.alpha]), deep)
+    image = read_image(tmp_path / 'b.tif')
+    assert np.array_equal(np.dstack([image.pixels, image.alpha]), deep)
 
 
 def test_palettes_become_rgb_and_one_bit_grey(tmp_path):
@@ -64,29 +64,29 @@ def test_palettes_become_rgb_and_one_bit_grey(tmp_path):
     one_bit = image.convert('1')
     for name in ('a.png', 'a.bmp', 'a.tif', 'a.gif'):
         image.quantize(16).save(tmp_path / name)
-        assert np.array_equal(read_photo(tmp_path / name).pixels, np.asarray(image.quantize(16).convert('RGB')))
+        assert np.array_equal(read_image(tmp_path / name).pixels, np.asarray(image.quantize(16).convert('RGB')))
     for name in ('a.png', 'a.bmp', 'a.tif'):
         one_bit.save(tmp_path / name)
-        assert np.array_equal(read_photo(tmp_path / name).pixels[..., 0], np.asarray(one_bit) * 255)
+        assert np.array_equal(read_image(tmp_path / name).pixels[..., 0], np.asarray(one_bit) * 255)
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
 @pytest.mark.parametrize('suffix', ['jpg', 'png', 'tif', 'webp'])
-def test_pictures_come_in_upright(tmp_path, suffix, orientation):
+def test_images_come_in_upright(tmp_path, suffix, orientation):
     path = tmp_path / f'a.{suffix}'
     Image.fromarray(pixels(24, 40)).save(path, exif=exif(orientation), quality=100)
     upright = np.asarray(ImageOps.exif_transpose(Image.open(path)))
-    photo = read_photo(path)
-    assert photo.pixels.shape == upright.shape
-    assert np.abs(photo.pixels.astype(int) - upright).max() <= 3
+    image = read_image(path)
+    assert image.pixels.shape == upright.shape
+    assert np.abs(image.pixels.astype(int) - upright).max() <= 3
     seen = Image.Exif()
-    seen.load(photo.metadata.exif)
+    seen.load(image.metadata.exif)
     assert seen.get(0x0112, 1) == 1 and seen[0x010F] == 'Camera Works'
 
 
-def test_xmp_does_not_turn_the_picture_again(tmp_path):
+def test_xmp_does_not_turn_the_image_again(tmp_path):
     Image.fromarray(pixels()).save(tmp_path / 'a.jpg', exif=exif(6), xmp=XMP % 6, icc_profile=ICC, dpi=(300, 300))
-    metadata = read_photo(tmp_path / 'a.jpg').metadata
+    metadata = read_image(tmp_path / 'a.jpg').metadata
     assert metadata.xmp == XMP % 1
     assert metadata.icc == ICC and metadata.resolution == (300, 300)
 
@@ -96,14 +96,14 @@ def test_xmp_does_not_turn_the_picture_again(tmp_path):
 )
 def test_any_name_will_do(tmp_path, name):
     Image.fromarray(pixels()).save(tmp_path / name)
-    assert np.array_equal(read_photo(tmp_path / name).pixels, pixels())
+    assert np.array_equal(read_image(tmp_path / name).pixels, pixels())
 
 
 def test_names_that_are_no_text(tmp_path):
     path = os.path.join(os.fsencode(tmp_path), b'caf\xe9.png')
     with open(path, 'wb') as file:
         Image.fromarray(pixels()).save(file, 'PNG')
-    assert np.array_equal(read_photo(os.fsdecode(path)).pixels, pixels())
+    assert np.array_equal(read_image(os.fsdecode(path)).pixels, pixels())
 
 
 @pytest.mark.parametrize('share', [0.3, 0.6, 0.95])
@@ -113,8 +113,8 @@ def test_files_that_break_off(tmp_path, suffix, share):
     Image.fromarray(pixels(100, 100)).save(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(PhotoError, match='damaged or cut off') as caught:
-        read_photo(path)
+    with pytest.raises(ImageError, match='damaged or cut off') as caught:
+        read_image(path)
     assert str(caught.value).startswith(f'{path}: ') and '\n' not in str(caught.value)
 
 
@@ -128,7 +128,7 @@ def test_what_is_refused_is_named(tmp_path):
     tifffile.imwrite(tmp_path / 'five.tif', pixels(channels=5), photometric='minisblack', planarconfig='contig')
     image.save(tmp_path / 'pages.tif', save_all=True, append_images=[image])
     image.save(tmp_path / 'frames.webp', save_all=True, append_images=[Image.fromarray(255 - pixels())])
-    (tmp_path / 'text.png').write_text('Not a picture\n')
+    (tmp_path / 'text.png').write_text('Not an image\n')
     (tmp_path / 'empty.png').write_bytes(b'')
     (tmp_path / 'folder.png').mkdir()
     os.mkfifo(tmp_path / 'pipe.png')
@@ -141,14 +141,14 @@ def test_what_is_refused_is_named(tmp_path):
         ('five.tif', ''),
         ('pages.tif', '2 pages or frames'),
         ('frames.webp', '2 pages or frames'),
-        ('text.png', 'not a picture'),
+        ('text.png', 'not an image'),
         ('empty.png', 'the file is empty'),
         ('folder.png', 'it is a folder'),
         ('pipe.png', 'no regular file'),
         ('missing.png', 'No such file'),
     ):
-        with pytest.raises(PhotoError) as caught:
-            read_photo(tmp_path / name)
+        with pytest.raises(ImageError) as caught:
+            read_image(tmp_path / name)
         message = str(caught.value)
         assert message.startswith(f'{tmp_path / name}: ') and reason in message and '\n' not in message
 
@@ -161,12 +161,12 @@ def test_a_file_that_claims_a_huge_size_is_refused_before_decoding(tmp_path):
     (tmp_path / 'a.png').write_bytes(
         b'\x89PNG\r\n\x1a\n' + head + chunk(b'IDAT', zlib.compress(b'')) + chunk(b'IEND', b'')
     )
-    with pytest.raises(PhotoError, match=r'60000×60000 pixels, more than the limit of 537 million'):
-        read_photo(tmp_path / 'a.png')
+    with pytest.raises(ImageError, match=r'60000×60000 pixels, more than the limit of 537 million'):
+        read_image(tmp_path / 'a.png')
     Image.fromarray(pixels(40, 56)).save(tmp_path / 'b.bmp')
-    with pytest.raises(PhotoError, match='56×40'):
-        read_photo(tmp_path / 'b.bmp', max_pixels=56 * 40 - 1)
-    assert read_photo(tmp_path / 'b.bmp', max_pixels=56 * 40).pixels.shape == (40, 56, 3)
+    with pytest.raises(ImageError, match='56×40'):
+        read_image(tmp_path / 'b.bmp', max_pixels=56 * 40 - 1)
+    assert read_image(tmp_path / 'b.bmp', max_pixels=56 * 40).pixels.shape == (40, 56, 3)
 
 
 def test_the_limit_of_size_can_be_raised_and_costs_no_memory(tmp_path, monkeypatch):
@@ -179,16 +179,16 @@ def test_the_limit_of_size_can_be_raised_and_costs_no_memory(tmp_path, monkeypat
     (tmp_path / 'c.bmp').write_bytes(bmp)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for name in ('a.png', 'b.jpg', 'c.bmp'):
-        with pytest.raises(PhotoError, match='60000×60000 pixels') as caught:
-            read_photo(tmp_path / name)
+        with pytest.raises(ImageError, match='60000×60000 pixels') as caught:
+            read_image(tmp_path / name)
         assert str(caught.value).endswith('if it really is that large, set AMSNET_MAX_MEGAPIXELS=3600')
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
     monkeypatch.setenv('AMSNET_MAX_MEGAPIXELS', '3600')
-    with pytest.raises(PhotoError, match='damaged or cut off'):  # it is larger than the file, too
-        read_photo(tmp_path / 'c.bmp')
+    with pytest.raises(ImageError, match='damaged or cut off'):  # it is larger than the file, too
+        read_image(tmp_path / 'c.bmp')
     monkeypatch.setenv('AMSNET_MAX_MEGAPIXELS', '-1')
-    with pytest.raises(PhotoError, match=r'AMSNET_MAX_MEGAPIXELS must be a number .* got .-1.'):
-        read_photo(tmp_path / 'c.bmp')
+    with pytest.raises(ImageError, match=r'AMSNET_MAX_MEGAPIXELS must be a number .* got .-1.'):
+        read_image(tmp_path / 'c.bmp')
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_the_limit_of_size_can_be_raised_and_costs_no_memory(tmp_path, monkeypat
     ],
     ids=['svg', 'xml', 'csv', 'matrix', 'vips', 'pdf'],
 )
-def test_what_is_no_photograph_is_not_given_to_a_reader(tmp_path, content):
+def test_what_is_no_image_is_not_given_to_a_reader(tmp_path, content):
     """The library reads drawings, tables and its own dumps of memory, too."""
     (tmp_path / 'a.png').write_bytes(content)
-    with pytest.raises(PhotoError, match='not a picture in a format that can be read'):
-        read_photo(tmp_path / 'a.png')
+    with pytest.raises(ImageError, match='not an image in a format that can be read'):
+        read_image(tmp_path / 'a.png')

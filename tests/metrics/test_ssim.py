@@ -1,4 +1,4 @@
-"""Both SSIM conventions, and PSNR, against scikit-image and the formula, on a photograph."""
+"""Both SSIM conventions, and PSNR, against scikit-image and the formula, on an image."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from amsnet_basicsr.patches.separable_ssim import ssim_of_channel  # noqa: E402
 
 @pytest.fixture(scope='module')
 def pair() -> tuple[np.ndarray, np.ndarray]:
-    """A noisy photograph and the clean one, RGB, uint8; the channels are noisy to different degrees."""
+    """A noisy image and the clean one, RGB, uint8; the channels are noisy to different degrees."""
     clean = skimage.data.astronaut()[100:260, 150:330]
     noise = np.random.default_rng(0).normal(0, (8, 15, 25), clean.shape)
     return (clean + noise).clip(0, 255).round().astype(np.uint8), clean

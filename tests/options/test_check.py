@@ -129,18 +129,18 @@ def test_files_that_cannot_be_read(check, tmp_path, text, message):
     assert status == 1 and said.startswith(message) and len(said.splitlines()) == 1 and 'started' not in said
 
 
-def make_data(dataset: dict, root: Path, pictures: Path, lmdb: Path) -> None:
+def make_data(dataset: dict, root: Path, images: Path, lmdb: Path) -> None:
     """Put small data where an options file expects it."""
     for key in ('dataroot_lq', 'dataroot_gt'):
         if dataset.get(key) and not (root / dataset[key]).exists():
-            shutil.copytree(lmdb if dataset[key].endswith('.lmdb') else pictures, root / dataset[key])
+            shutil.copytree(lmdb if dataset[key].endswith('.lmdb') else images, root / dataset[key])
     if dataset.get('meta_info_file'):
         (root / dataset['meta_info_file']).write_text('im0.png\nim1.png\n')
     if dataset.get('dataroot'):
         for kind in ('real', 'mean'):
             path = root / dataset['dataroot'] / f'a_{kind}.png'
             path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(pictures / 'im0.png', path)
+            shutil.copy(images / 'im0.png', path)
 
 
 def test_every_file_that_ships_is_fine_once_its_data_is_there(check, make_folder, make_lmdb, tmp_path):
@@ -148,11 +148,11 @@ def test_every_file_that_ships_is_fine_once_its_data_is_there(check, make_folder
     for path in FILES:
         status, said = check('-opt', path)
         assert status == 0 or all('there is no ' in line for line in said.splitlines()[1:]), said
-    pictures = make_folder('pictures', 2, (170, 176))
-    lmdb = make_lmdb(pictures)
+    images = make_folder('images', 2, (170, 176))
+    lmdb = make_lmdb(images)
     for path in FILES:
         for dataset in options[path]['datasets'].values():
-            make_data(dataset, tmp_path, pictures, lmdb)
+            make_data(dataset, tmp_path, images, lmdb)
         weights = options[path]['path'].get('pretrain_network_g')
         if weights:
             (tmp_path / weights).parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ def test_every_file_that_ships_is_fine_once_its_data_is_there(check, make_folder
         status, said = check('-opt', path)
         lines = said.splitlines()
         assert status == 0 and lines[0].startswith(f'{path} is fine'), said
-        # There are but two pictures.
+        # There are but two images.
         assert all('dataset_enlarge_ratio raised' in line for line in lines[1:-2]), said
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models.validation.image_names import distinct_name
 from amsnet_basicsr.patches.sr_validation import guard_validation
-from tests.models.validation.test_loop import Pictures
+from tests.models.validation.test_loop import Images
 from tests.pipeline.options import train_options
 
 from basicsr.models import build_model  # isort: skip
@@ -27,15 +27,15 @@ def model(folder, is_train: bool):
     return build_model(options)
 
 
-def validate(subject, pictures):
-    subject.validation(DataLoader(pictures), 1, None, save_img=True)
+def validate(subject, images):
+    subject.validation(DataLoader(images), 1, None, save_img=True)
 
 
 def test_every_image_of_a_training_gets_a_file_of_its_own(tmp_path):
     subject = model(tmp_path, is_train=True)
     for _ in range(2):  # the next validation writes to the same places
-        validate(subject, Pictures(['a/1.png', 'b/1.png', 'b/1.jpg', 'a.b.png', 'a.c.png', 'caf\udce9.png']))
-        validate(subject, Pictures(['c/1.png', 'c/2.png'], name='another set'))
+        validate(subject, Images(['a/1.png', 'b/1.png', 'b/1.jpg', 'a.b.png', 'a.c.png', 'caf\udce9.png']))
+        validate(subject, Images(['c/1.png', 'c/2.png'], name='another set'))
     expected = ['1', '1_2', '1_3', '1_4', '2', 'a.b', 'a.c', 'caf\\xe9']
     assert sorted(path.name for path in tmp_path.iterdir()) == expected
     written = [cv2.imread(str(tmp_path / name / f'{name}_1.png')) for name in ('1', '1_2', '1_3')]
@@ -45,8 +45,8 @@ def test_every_image_of_a_training_gets_a_file_of_its_own(tmp_path):
 
 def test_sets_of_a_test_keep_their_names(tmp_path):
     subject = model(tmp_path, is_train=False)
-    validate(subject, Pictures(['a/1.png', 'b/1.png']))
-    validate(subject, Pictures(['c/1.png'], name='another'))
+    validate(subject, Images(['a/1.png', 'b/1.png']))
+    validate(subject, Images(['c/1.png'], name='another'))
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*.png'))
     assert files == ['another/1_tiny.png', 'set/1_2_tiny.png', 'set/1_tiny.png']
 
@@ -56,7 +56,7 @@ def test_nan_is_an_error_not_black(tmp_path):
     with torch.no_grad():
         next(subject.net_g.parameters()).fill_(float('nan'))
     with pytest.raises(ValueError, match=r'the network returns NaN or infinite values for x\.png: not saved'):
-        validate(subject, Pictures(['a/x.png']))
+        validate(subject, Images(['a/x.png']))
     assert not list(tmp_path.rglob('*.png'))
 
 

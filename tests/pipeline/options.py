@@ -12,7 +12,7 @@ PSNR = {'type': 'calculate_psnr', 'crop_border': 0}
 
 
 def train_options(folder: Path | str, **changes: Any) -> dict[str, Any]:
-    """Options that train a few iterations on a folder of pictures, which also serves for validation without pairs."""
+    """Options that train a few iterations on a folder of images, which also serves for validation without pairs."""
     options: dict[str, Any] = {
         'name': 'tiny',
         'model_type': 'AMSNetModel',
@@ -43,7 +43,7 @@ def train_options(folder: Path | str, **changes: Any) -> dict[str, Any]:
 
 
 def test_options(folder: Path | str, weights: Path | str, **changes: Any) -> dict[str, Any]:
-    """Options that test weights on a folder of pictures."""
+    """Options that test weights on a folder of images."""
     options = train_options(folder, **changes)
     for key in ('train', 'logger'):
         del options[key]

@@ -11,13 +11,13 @@ from tests.scripts.test_convert_official_weights import SCRIPT
 REFUSED = 'it holds more than tensors and plain values (posix.system), and may run code when opened; not opened'
 
 
-def adapt(options: dict, pictures, kind: str) -> None:
+def adapt(options: dict, images, kind: str) -> None:
     """Let options train a student by BasicSR's own model, if asked for."""
     if kind != 'SRModel':
         return
     for dataset in options['datasets'].values():
         dataset.pop('crop_size', None)
-        dataset.update(type='PairedImageDataset', dataroot_gt=str(pictures), io_backend={'type': 'disk'})
+        dataset.update(type='PairedImageDataset', dataroot_gt=str(images), io_backend={'type': 'disk'})
     if 'train' in options:
         options['datasets']['train'].update(gt_size=40, use_hflip=True, use_rot=True)
     options.update(scale=1)
@@ -30,17 +30,17 @@ def adapt(options: dict, pictures, kind: str) -> None:
 
 @pytest.mark.parametrize('kind', ['AMSNetModel', 'SRModel'])
 def test_training_and_testing_name_the_file_and_start_nothing(run, make_folder, tmp_path, kind):
-    pictures = make_folder('noisy')
+    images = make_folder('noisy')
     weights = hostile_checkpoint(tmp_path / 'a.pth', tmp_path / 'trace', {'params': {'x': torch.zeros(1)}})
     state = hostile_checkpoint(tmp_path / '3.state', tmp_path / 'trace', {'iter': 3, 'epoch': 0})
-    training = train_options(pictures, model_type=kind)
+    training = train_options(images, model_type=kind)
     training['path'] = {'pretrain_network_g': str(weights), 'resume_state': str(state)}
-    testing = options_for_test(pictures, weights, model_type=kind)
+    testing = options_for_test(images, weights, model_type=kind)
     for command, options, bad in (
         ('train', training, {'pretrain_network_g': weights, 'resume_state': state}),
         ('test', testing, {'pretrain_network_g': weights}),
     ):
-        adapt(options, pictures, kind)
+        adapt(options, images, kind)
         write(tmp_path / 'options.yml', options)
         result = run('-m', f'amsnet_basicsr.{command}', '-opt', 'options.yml', fails=True)
         assert 'nothing was started' in result.stderr and 'Traceback' not in result.stderr, result.stderr

@@ -54,7 +54,7 @@ def test_quick_start_in_short(run, tmp_path):
     result = run('-m', 'amsnet_basicsr.train', '-opt', 'quickstart.yml')
     for row in ('noisy input', 'Gaussian blur, best sigma', 'no refinement', 'PartitionAverage', 'R3'):
         assert re.search(rf'\| [^|]*{row}[^|]*\| +-?\d+\.\d\d \| -?\d\.\d{{4}} \|', result.stdout), row
-    assert re.search(r'Pictures +experiments/quickstart/report', result.stdout)
+    assert re.search(r'Images +experiments/quickstart/report', result.stdout)
     assert 'options/train_amsnet_small.yml' in result.stdout
     assert (tmp_path / 'experiments' / 'quickstart' / 'report' / 'phone-photos' / 'chelsea.png').is_file()
     table = (tmp_path / 'experiments' / 'quickstart' / 'report' / 'report.md').read_text()
@@ -99,7 +99,7 @@ def test_options_of_the_paper():
     assert train['datasets'] == tune['datasets'] and train['val'] == tune['val']
 
 
-def test_small_options_run_on_a_folder_of_photographs(run, make_folder, tmp_path):
+def test_small_options_run_on_a_folder_of_images(run, make_folder, tmp_path):
     options = (REPOSITORY / 'options' / 'train_amsnet_small.yml').read_text()
     noisy, held_out = make_folder('noisy', 3, (170, 200)), make_folder('held_out', 1)
     options = options.replace('datasets/my_photos/noisy', str(noisy)).replace(

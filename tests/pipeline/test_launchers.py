@@ -161,4 +161,4 @@ def test_values_and_folders_from_the_command_line(run, make_folder, tmp_path):
     options['path']['results_root'] = str(tmp_path / 'elsewhere' / 'tests')
     result = run('-m', 'amsnet_basicsr.test', '-opt', write(tmp_path / 'test.yml', options))
     assert (tmp_path / 'elsewhere' / 'tests' / 'x' / 'visualization').is_dir() and not (tmp_path / 'results').exists()
-    assert 'Pictures and log: elsewhere/tests/x' in result.stdout
+    assert 'Images and log: elsewhere/tests/x' in result.stdout

@@ -169,8 +169,8 @@ def test_a_polite_stop_saves_and_says_so(trainings, make_folder, tmp_path, numbe
 
     before = len(trainings.output())
     child = trainings.start('-opt', file)
-    pictures = tmp_path / 'experiments' / 'stopped' / 'visualization' / 'held-out'
-    while not (pictures.is_dir() if in_validation else 'iter:       9,' in trainings.output()[before:]):
+    images = tmp_path / 'experiments' / 'stopped' / 'visualization' / 'held-out'
+    while not (images.is_dir() if in_validation else 'iter:       9,' in trainings.output()[before:]):
         time.sleep(0.002)
     os.kill(child, number)
     assert trainings.wait() == code
@@ -179,7 +179,7 @@ def test_a_polite_stop_saves_and_says_so(trainings, make_folder, tmp_path, numbe
     assert stopped == 30 if in_validation else 9 <= stopped < 30
     assert 'Traceback' not in output
     if in_validation:
-        assert len(list(pictures.iterdir())) < 40
+        assert len(list(images.iterdir())) < 40
     output = trainings.run('-opt', file, '--auto_resume')
     assert ('The validation of iteration 30 comes after its checkpoint' in output) == in_validation
     assert_same(weights(tmp_path, 'stopped'), whole)

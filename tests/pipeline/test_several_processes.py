@@ -114,7 +114,7 @@ def test_two_processes_test_as_one_and_end_together(run, make_folder, tmp_path):
     opt['scale'] = 1
     metrics = {name: {'type': f'calculate_{name}', 'crop_border': 0} for name in ('psnr', 'ssim', 'mask_l1')}
     opt['val'] = {'save_img': True, 'strip': 3, 'batch_size': 2, 'metrics': metrics}
-    logs, pictures = [], []
+    logs, images = [], []
     for name, start in (('one', TEST), ('two', (*TORCHRUN[:-2], *TEST))):
         opt['name'] = name
         file = write(tmp_path / f'{name}.yml', opt)
@@ -122,10 +122,10 @@ def test_two_processes_test_as_one_and_end_together(run, make_folder, tmp_path):
         logs.append(re.findall(r'has psnr.*|# \w+: \S+', result.stdout + result.stderr))
         root = tmp_path / 'results' / name / 'visualization'
         found = {path.relative_to(root): cv2.imread(str(path)).astype(int) for path in root.rglob('*.png')}
-        pictures.append({str(path).replace(name, ''): picture for path, picture in found.items()})
+        images.append({str(path).replace(name, ''): image for path, image in found.items()})
     assert logs[0] == logs[1] and len(logs[0]) == 4  # one process logs
-    assert pictures[0].keys() == pictures[1].keys() and len(pictures[0]) == 5 + 3
-    assert all(abs(picture - pictures[1][path]).max() <= 1 for path, picture in pictures[0].items())
+    assert images[0].keys() == images[1].keys() and len(images[0]) == 5 + 3
+    assert all(abs(image - images[1][path]).max() <= 1 for path, image in images[0].items())
 
     broken = noisy / 'im3.png'  # the second process's
     broken.write_bytes(broken.read_bytes()[:2000])

@@ -71,11 +71,11 @@ def test_train_validate_save_and_test(run, make_folder, tmp_path):
     options['val'] = {'save_img': True, 'suffix': 'denoised', 'strip': 0, 'metrics': options['val']['metrics']}
     result = run('basicsr/test.py', '-opt', write(tmp_path / 'test.yml', options))
     assert '# mask_l1:' in result.stdout + result.stderr
-    pictures = tmp_path / 'results' / 'everything-test' / 'visualization' / 'held-out'
-    assert sorted(path.name for path in pictures.iterdir()) == [f'im{i}_denoised.png' for i in range(4)]
-    first = {path.name: path.read_bytes() for path in pictures.iterdir()}
+    images = tmp_path / 'results' / 'everything-test' / 'visualization' / 'held-out'
+    assert sorted(path.name for path in images.iterdir()) == [f'im{i}_denoised.png' for i in range(4)]
+    first = {path.name: path.read_bytes() for path in images.iterdir()}
     run('-m', 'amsnet_basicsr.test', '-opt', tmp_path / 'test.yml')  # the same again, by the other command
-    assert first == {path.name: path.read_bytes() for path in pictures.iterdir()}
+    assert first == {path.name: path.read_bytes() for path in images.iterdir()}
 
 
 def _scalars(folder: Path) -> dict[str, dict[int, float]]:

@@ -19,7 +19,7 @@ from amsnet_basicsr.prepare.noise_correlation import (
 )
 
 LAGS = np.arange(MAX_LAG + 1)
-#: Tolerances of the estimate at lags 1, 2, …: on a flat picture, and on photographs with noise of the same strength.
+#: Tolerances of the estimate at lags 1, 2, …: on a flat image, and on images with noise of the same strength.
 FLAT, TEXTURED = 0.05, 0.06
 
 
@@ -59,7 +59,7 @@ def scenes() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_noise_on_a_flat_picture(kind):
+def test_noise_on_a_flat_image(kind):
     image = to_8_bit(128 + noise(kind, (512, 512, 3), 10, seed=1))
     estimate = estimate_noise_correlation(image)
     assert estimate.horizontal.shape == estimate.vertical.shape == (3, MAX_LAG + 1)
@@ -70,9 +70,9 @@ def test_noise_on_a_flat_picture(kind):
 
 @pytest.mark.parametrize('sigma', [10, 20])
 @pytest.mark.parametrize('kind', KINDS)
-def test_noise_on_photographs(scenes, kind, sigma):
-    pictures = [to_8_bit(scene + noise(kind, scene.shape, sigma, seed)) for seed, scene in enumerate(scenes)]
-    estimate = combine_spectra(map(noise_spectra, pictures))
+def test_noise_on_images(scenes, kind, sigma):
+    images = [to_8_bit(scene + noise(kind, scene.shape, sigma, seed)) for seed, scene in enumerate(scenes)]
+    estimate = combine_spectra(map(noise_spectra, images))
     np.testing.assert_allclose(estimate.mean, KINDS[kind][1], atol=TEXTURED)
 
 
@@ -91,11 +91,11 @@ def test_noise_that_depends_on_the_signal():
     np.testing.assert_allclose(estimate_noise_correlation(to_8_bit(ramp + values)).mean, KINDS['box 2'][1], atol=FLAT)
 
 
-def test_depth_and_channels_of_the_picture_do_not_matter():
+def test_depth_and_channels_of_the_image_do_not_matter():
     image = 0.5 + noise('box 2', (256, 256, 3), 0.04, seed=3)
     expected = estimate_noise_correlation(image)
-    for picture in ((image * 65535).round().astype(np.uint16), to_8_bit(image * 255)):
-        found = estimate_noise_correlation(picture)
+    for given in ((image * 65535).round().astype(np.uint16), to_8_bit(image * 255)):
+        found = estimate_noise_correlation(given)
         np.testing.assert_allclose(found.mean, expected.mean, atol=0.01)
         np.testing.assert_allclose(found.sigma, expected.sigma, atol=0.001)
     grey = estimate_noise_correlation(image[..., 0])
@@ -116,14 +116,14 @@ def test_stride_follows_the_reach_of_the_noise():
 
 
 @pytest.mark.parametrize(('kind', 'least', 'most'), [('white', 1, 1), ('box 2', 2, 3), ('gaussian 0.8', 4, 5)])
-def test_stride_from_flat_pictures(kind, least, most):
+def test_stride_from_flat_images(kind, least, most):
     image = to_8_bit(128 + noise(kind, (512, 512, 3), 10, seed=4))
     assert least <= recommend_stride(estimate_noise_correlation(image)) <= most
 
 
-def test_white_noise_on_photographs_wants_one_or_two(scenes):
-    pictures = [to_8_bit(scene + noise('white', scene.shape, 15, seed)) for seed, scene in enumerate(scenes)]
-    assert recommend_stride(combine_spectra(map(noise_spectra, pictures))) <= 2
+def test_white_noise_on_images_wants_one_or_two(scenes):
+    images = [to_8_bit(scene + noise('white', scene.shape, 15, seed)) for seed, scene in enumerate(scenes)]
+    assert recommend_stride(combine_spectra(map(noise_spectra, images))) <= 2
 
 
 def test_texture_alone_is_doubted():

@@ -1,4 +1,4 @@
-"""A folder of photographs to an LMDB, by the real command: rules, report, kills, mistakes."""
+"""A folder of images to an LMDB, by the real command: rules, report, kills, mistakes."""
 
 import io
 import json
@@ -20,8 +20,8 @@ from PIL import Image
 from amsnet_basicsr.images.decode import decode_image
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.prepare.photo_rules import is_flat
-from amsnet_basicsr.prepare.photo_similarity import SIMILAR, SimilarPhotos, difference_hash
-from tests.conftest import REPOSITORY, noisy_picture
+from amsnet_basicsr.prepare.photo_similarity import SIMILAR, SimilarImages, difference_hash
+from tests.conftest import REPOSITORY, noisy_image
 
 SCRIPT = REPOSITORY / 'scripts' / 'prepare_photos.py'
 
@@ -34,7 +34,7 @@ def save(path: Path, pixels: np.ndarray, **options: object) -> Path:
 
 
 def rgb(height: int, width: int, seed: int) -> np.ndarray:
-    return np.ascontiguousarray(noisy_picture(height, width, seed)[..., ::-1])
+    return np.ascontiguousarray(noisy_image(height, width, seed)[..., ::-1])
 
 
 def read_lmdb(folder: Path) -> dict[str, bytes]:
@@ -60,7 +60,7 @@ def prepare(capsys):
     return run
 
 
-def test_each_kind_of_picture_by_the_rules(prepare, tmp_path):
+def test_each_kind_of_image_by_the_rules(prepare, tmp_path):
     folder, target = tmp_path / 'photos', tmp_path / 'new' / 'mine.lmdb'
     jpeg = rgb(70, 90, 0)
     exif = Image.Exif()
@@ -141,9 +141,9 @@ def test_training_reads_it_and_the_next_steps_are_options_that_exist(prepare, tm
 
 def test_near_duplicates_and_flat_patches_on_demand(prepare, tmp_path):
     folder = tmp_path / 'photos'
-    picture = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 4000, (128, 192, 3)), (0, 0), 20) + 120
-    noise = np.random.default_rng(1).normal(0, 6, picture.shape)
-    first = (picture + noise).clip(1, 254).astype(np.uint8)
+    image = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 4000, (128, 192, 3)), (0, 0), 20) + 120
+    noise = np.random.default_rng(1).normal(0, 6, image.shape)
+    first = (image + noise).clip(1, 254).astype(np.uint8)
     save(folder / '1.png', first)
     save(folder / '2 again.jpg', first, quality=70)
     save(folder / '3 other.png', first[:, ::-1])
@@ -177,23 +177,23 @@ def test_flat_means_clipped_or_without_noise():
     assert not is_flat(half)
 
 
-def test_hashes_find_copies_and_tell_pictures_apart():
+def test_hashes_find_copies_and_tell_images_apart():
     import skimage.data
 
-    pictures = {name: getattr(skimage.data, name)() for name in ('astronaut', 'chelsea', 'coffee', 'rocket')}
-    codes = {name: difference_hash(picture) for name, picture in pictures.items()}
-    similar = SimilarPhotos()
+    images = {name: getattr(skimage.data, name)() for name in ('astronaut', 'chelsea', 'coffee', 'rocket')}
+    codes = {name: difference_hash(image) for name, image in images.items()}
+    similar = SimilarImages()
     for name, code in codes.items():
         assert similar.find(code) is None
         similar.add(name, code)
-    for name, picture in pictures.items():
-        small = cv2.resize(picture, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    for name, image in images.items():
+        small = cv2.resize(image, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
         buffer = io.BytesIO()
         Image.fromarray(small).save(buffer, 'JPEG', quality=60)
         assert similar.find(difference_hash(np.asarray(Image.open(buffer)))) == name
-        assert similar.find(difference_hash(picture.astype(np.uint16) * 257)) == name
-        assert similar.find(difference_hash(picture[:, ::-1])) is None
-    many = SimilarPhotos()  # more than there is room for at first
+        assert similar.find(difference_hash(image.astype(np.uint16) * 257)) == name
+        assert similar.find(difference_hash(image[:, ::-1])) is None
+    many = SimilarImages()  # more than there is room for at first
     for number in range(200):
         many.add(str(number), np.random.default_rng(number).bytes(32))
     assert many.find(np.random.default_rng(150).bytes(32)) == '150'
@@ -208,8 +208,8 @@ def test_a_killed_run_leaves_no_lmdb_and_is_gone_on_with(prepare, tmp_path):
     folder, target, partial = tmp_path / 'photos', tmp_path / 'mine.lmdb', tmp_path / 'mine.lmdb.partial'
     count = 40
     for number in range(count):
-        picture = np.roll(rgb(160, 160, number), 7 * number, axis=0)[:, :: 1 - 2 * (number % 2)]
-        save(folder / f'{number:02d}.png', np.ascontiguousarray(picture), compress_level=0)
+        image = np.roll(rgb(160, 160, number), 7 * number, axis=0)[:, :: 1 - 2 * (number % 2)]
+        save(folder / f'{number:02d}.png', np.ascontiguousarray(image), compress_level=0)
     shutil.copy(folder / '00.png', folder / '99.png')
     rules = ['--size', '64', '--step', '16', '--drop-duplicates']
     command = [sys.executable, SCRIPT, folder, '-o', target, *rules, '--workers', '1']
@@ -231,7 +231,7 @@ def test_a_killed_run_leaves_no_lmdb_and_is_gone_on_with(prepare, tmp_path):
     os.utime(folder / '01.png', ns=(0, 0))
     assert '01.png has changed' in prepare(folder, '-o', target, *rules, fails=True)
     os.utime(folder / '01.png', ns=(0, changed))
-    assert f'Going on: {done} of {count + 1} photos' in prepare(folder, '-o', target, *rules)
+    assert f'Going on: {done} of {count + 1} images' in prepare(folder, '-o', target, *rules)
     assert not partial.exists()
     report = json.loads((target / 'report.json').read_text())
     assert report['files_left_out']['99.png'] == 'near-duplicate: of 00.png'  # which only the first run has read
@@ -269,9 +269,9 @@ def test_estimate_only_makes_nothing(prepare, tmp_path):
     folder = tmp_path / 'photos'
     noise = np.random.default_rng(0).normal(0, 20, (256, 256, 3))
     save(folder / '0.png', (cv2.blur(noise, (2, 2)) + 128).astype(np.uint8))
-    (folder / '1.png').write_bytes(b'no picture')
+    (folder / '1.png').write_bytes(b'no image')
     out = prepare(folder, '--estimate-only')
-    assert 'flat patches of 1 pictures' in out and 'Next' not in out
+    assert 'flat patches of 1 images' in out and 'Next' not in out
     mean = next(line for line in out.splitlines() if line.strip().startswith('mean')).split()
     assert abs(float(mean[1]) - 0.5) < 0.05
     assert [path.name for path in tmp_path.iterdir()] == ['photos']
@@ -288,7 +288,7 @@ def test_a_broken_link_and_a_name_that_is_no_text_are_left_out(prepare, tmp_path
     folder = tmp_path / 'photos'
     save(folder / '0.png', rgb(64, 64, 0))
     (folder / '1.png').symlink_to('nowhere.png')
-    (folder / os.fsdecode(b'caf\xe9.png')).write_bytes(b'no picture')
+    (folder / os.fsdecode(b'caf\xe9.png')).write_bytes(b'no image')
     prepare(folder, '-o', tmp_path / 'mine.lmdb', '--size', 64)
     assert len(listed(tmp_path / 'mine.lmdb')) == 1
 
@@ -298,11 +298,11 @@ def test_mistakes_are_told_in_one_line(prepare, tmp_path, capsys):
     assert prepare(folder, '-o', target, fails=True) == f'prepare_photos.py: there is no folder {folder}\n'
     folder.mkdir()
     (folder / 'a.cr2').write_bytes(b'')
-    assert 'holds no picture' in (line := prepare(folder, '-o', target, fails=True)) and '1 .cr2' in line
+    assert 'holds no image' in (line := prepare(folder, '-o', target, fails=True)) and '1 .cr2' in line
     save(folder / 'grey.png', rgb(64, 64, 0)[..., 0])
     save(folder / 'small.png', rgb(32, 32, 0))
     line = prepare(folder, '-o', target, '--size', 64, fails=True)
-    assert 'none of the 2 pictures serves: 1 grey, 1 too small' in line and line.count('\n') == 1
+    assert 'none of the 2 images serves: 1 grey, 1 too small' in line and line.count('\n') == 1
     assert 'end in .lmdb' in prepare(folder, '-o', tmp_path / 'mine', fails=True)
     assert '--size must be at least 32' in prepare(folder, '-o', target, '--size', 8, fails=True)
     assert '--step' in prepare(folder, '-o', target, '--step', 0, fails=True)

@@ -23,7 +23,7 @@ from amsnet_basicsr.prepare.patch_grid import patch_count, patch_offsets, patch_
 from amsnet_basicsr.prepare.resumable_lmdb import ResumableLmdb, listing_lines
 from amsnet_basicsr.prepare.sidd_medium import find_noisy_images, make_medium_lmdb, patch_key
 from amsnet_basicsr.utils.parallel import ordered_map
-from tests.conftest import REPOSITORY, noisy_picture
+from tests.conftest import REPOSITORY, noisy_image
 
 SCRIPT = REPOSITORY / 'scripts' / 'prepare_sidd.py'
 SCENES = ('0001_001_S6_00100_00060_3200_L', '0002_001_S6_00100_00020_3200_N', '0003_002_IP_00800_01000_5500_L')
@@ -36,7 +36,7 @@ def make_tree(root: Path, scenes: tuple[str, ...] = SCENES, size: tuple[int, int
         folder.mkdir(parents=True)
         for shot in (10, 11):
             for kind in ('NOISY', 'GT'):
-                image = noisy_picture(*size, seed=100 * number + shot + (kind == 'GT'))
+                image = noisy_image(*size, seed=100 * number + shot + (kind == 'GT'))
                 cv2.imwrite(str(folder / f'{scene[:4]}_{kind}_SRGB_{shot:03d}.PNG'), image)
     return root
 
@@ -315,9 +315,9 @@ def test_few_items_are_in_memory_and_results_in_order(workers):
 
 
 def test_every_flipped_bit_and_every_length_is_noticed():
-    whole = png.encode_noise(noisy_picture(8, 9, 0))
+    whole = png.encode_noise(noisy_image(8, 9, 0))
     png.check_undamaged(whole)
-    assert np.array_equal(png.decode(whole), noisy_picture(8, 9, 0))
+    assert np.array_equal(png.decode(whole), noisy_image(8, 9, 0))
     for position in range(len(whole)):
         with pytest.raises(ValueError, match='PNG'):
             png.check_undamaged(whole[:position])

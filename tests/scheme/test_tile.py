@@ -92,7 +92,7 @@ def test_even_regions_are_the_smallest_of_their_number(length, extra, overlap, a
         assert len(region_starts(length, even - align, overlap, align)) > count
 
 
-def test_a_picture_a_little_larger_than_a_region_is_not_run_four_times():
+def test_an_image_a_little_larger_than_a_region_is_not_run_four_times():
     pixels = []
     run(lambda r: pixels.append(r.shape[2] * r.shape[3]) or r, torch.rand(1, 3, 80, 80), 64, 16)
     assert pixels == [48 * 48] * 4

@@ -15,7 +15,7 @@ import yaml
 from amsnet_basicsr.archs import ARCHS
 from tests.archs.test_conformance import DATA, VECTORS
 from tests.archs.weights_from_names import fill_by_name
-from tests.conftest import REPOSITORY, noisy_picture
+from tests.conftest import REPOSITORY, noisy_image
 
 QUICK = '--count 3 --size 48 --crop 40 --crops 4 --rounds 1'
 BEGIN, END = '<!-- measured by scripts/benchmark.py data -->', '<!-- end of data -->'
@@ -107,7 +107,7 @@ def test_the_table_goes_between_the_marks(run, tmp_path):
 def test_mistakes_take_one_line(run, tmp_path, arguments, message):
     (tmp_path / 'bare.md').write_text('no marks')
     (tmp_path / 'small').mkdir()
-    cv2.imwrite(str(tmp_path / 'small' / 'x.png'), noisy_picture(30, 30, 0))
+    cv2.imwrite(str(tmp_path / 'small' / 'x.png'), noisy_image(30, 30, 0))
     with pytest.raises(SystemExit) as stop:
         run(f'data {arguments}')
     assert str(stop.value).startswith('error: ') and message in str(stop.value)
@@ -151,7 +151,7 @@ def test_denoising(run):
         assert float(ratio) > 0 and float(memory) > 0 and ours.endswith('MiB') and float(difference) < 1e-4
 
 
-def test_large_photographs(run):
+def test_large_images(run):
     (row,) = cells(run('large --archs DnCNN --sizes 96x64 --processor-time')).values()
     assert row[0] == '0.0 MP' and float(row[1]) > 0 and row[2].endswith(' s') and row[4].endswith('MiB')
 

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from amsnet_basicsr.archs import DnCNN
-from tests.conftest import REPOSITORY, noisy_picture
+from tests.conftest import REPOSITORY, noisy_image
 from tests.pipeline.options import PSNR, TINY_DNCNN, test_options
 
 SCRIPTS = [path for path in sorted((REPOSITORY / 'scripts').glob('*.py')) if '__main__' in path.read_text()]
@@ -64,7 +64,7 @@ def test_training_targets_are_means_of_all_models(tmp_path, capsys):
     models = [weights / 'sidd_teacher.safetensors', weights / 'sidd_student.safetensors']
     (tmp_path / 'noisy').mkdir()
     for number in range(2):
-        cv2.imwrite(str(tmp_path / 'noisy' / f'{number}.png'), noisy_picture(48, 56, number))
+        cv2.imwrite(str(tmp_path / 'noisy' / f'{number}.png'), noisy_image(48, 56, number))
     run(
         'denoise_training_set.py', tmp_path / 'noisy', '-o', tmp_path / 'targets', '--model', *models,
         '--symmetries', 2, '--device', 'cpu',
@@ -103,7 +103,7 @@ def test_pairs_are_measured(make_folder, tmp_path, capsys):
     run('measure_pairs.py', noisy, clean, '--list', names)
     out = capsys.readouterr().out
     expected = cv2.PSNR(cv2.imread(str(noisy / 'im1.png')), cv2.imread(str(clean / 'im1.png')))
-    assert f'{expected:.2f}' in out and '| 1 pictures |' in out
+    assert f'{expected:.2f}' in out and '| 1 images |' in out
 
 
 def test_models_side_by_side(make_folder, tmp_path, capsys):
@@ -115,14 +115,14 @@ def test_models_side_by_side(make_folder, tmp_path, capsys):
         [cell.strip() for cell in line.split('|')[1:-1]] for line in capsys.readouterr().out.split('\n')[:5]
     ]
     assert header == ['PSNR dB / SSIM', 'noisy', 'teacher, R3', 'student'] and [first[0], second[0]] == ['im0', 'im1']
-    picture = cv2.imread(str(strip)).astype(float)
-    assert picture.shape == (2 * 40 + 4, 4 * 40 + 3 * 4, 3)
-    columns = [picture[:40, 44 * number : 44 * number + 40] for number in range(4)]
+    image = cv2.imread(str(strip)).astype(float)
+    assert image.shape == (2 * 40 + 4, 4 * 40 + 3 * 4, 3)
+    columns = [image[:40, 44 * number : 44 * number + 40] for number in range(4)]
     errors = [((column - columns[3]) ** 2).mean() for column in columns]
     assert errors[0] > 50 and errors[3] == 0 and min(errors[1], errors[2]) > 0
     psnr = [float(row[1].split(' / ')[0]) for row in (first, second, mean)]
     assert mean[0] == 'mean' and psnr[2] == pytest.approx((psnr[0] + psnr[1]) / 2, abs=0.011)
-    assert (picture[40:44] == 255).all() and 10 < float(first[1].split(' / ')[0]) < 30
+    assert (image[40:44] == 255).all() and 10 < float(first[1].split(' / ')[0]) < 30
 
     before = strip.read_bytes()
     with pytest.raises(SystemExit):

@@ -142,8 +142,8 @@ def test_a_comparison_is_run_stopped_and_gone_on_with(ablation, root, capsys):
     assert table.count('±') >= 2 and '| a | 2 |' in table and '| b | 2 |' in table
     assert page.read_text().startswith(f'# Title\n{begin}\n') and page.read_text().endswith(f'{end}\nrest\n')
     assert table.strip() in page.read_text() and 'old' not in page.read_text()
-    for picture in (results / 'plot.png', root / 'images' / 'ablation_tiny.png'):
-        assert cv2.imread(str(picture)).std() > 5
+    for image in (results / 'plot.png', root / 'images' / 'ablation_tiny.png'):
+        assert cv2.imread(str(image)).std() > 5
 
     capsys.readouterr()
     assert ablation.main(arguments(root, '--seeds', 0, 1)) == 0

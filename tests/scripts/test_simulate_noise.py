@@ -25,7 +25,7 @@ def main() -> Callable[[list[str]], None]:
 
 @pytest.fixture
 def clean(tmp_path, monkeypatch) -> Path:
-    """Three clean pictures: 8 bit, 16 bit in a subfolder, grey of odd size."""
+    """Three clean images: 8 bit, 16 bit in a subfolder, grey of odd size."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / 'clean'
     (folder / 'trip').mkdir(parents=True)
@@ -49,7 +49,7 @@ def refused(main: Callable[[list[str]], None], arguments: str) -> str:
 
 def test_pairs_and_record(main, clean, capsys):
     main('clean -o out --camera phone --iso 800 6400 --jpeg 80 95 --pattern random --seed 5'.split())
-    assert 'out: 3 noisy pictures of 3 scenes' in capsys.readouterr().out
+    assert 'out: 3 noisy images of 3 scenes' in capsys.readouterr().out
     names = {'a.png', 'trip_b.png', 'grey.png'}
     assert set(contents(Path('out'))) == {f'{kind}/{name}' for kind in ('noisy', 'clean') for name in names} | {
         'simulation.json'
@@ -82,7 +82,7 @@ def test_same_seed_same_files_whatever_else_is_there(main, clean):
     assert one['noisy/a.png'] != other['noisy/a.png']
 
 
-def test_the_dataset_makes_the_same_pictures(main, clean):
+def test_the_dataset_makes_the_same_images(main, clean):
     from amsnet_basicsr.data import CameraNoiseDataset
 
     main('clean -o out --camera large_phone --iso 400 9000 --jpeg 85 --seed 3'.split())
@@ -102,8 +102,8 @@ def test_nothing_is_overwritten_unasked_or_lost(main, clean):
     main('clean -o out --seed 1 --overwrite'.split())
     after = contents(Path('out'))
     assert set(after) == set(before) and after != before
-    # A picture that cannot be read: the earlier result stays, and nothing half-made is left.
-    (clean / 'z.png').write_bytes(b'no picture')
+    # An image that cannot be read: the earlier result stays, and nothing half-made is left.
+    (clean / 'z.png').write_bytes(b'no image')
     assert 'z.png is not an image' in refused(main, 'clean -o out --overwrite')
     assert contents(Path('out')) == after
     assert 'z.png' in refused(main, 'clean -o new')

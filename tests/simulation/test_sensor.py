@@ -78,9 +78,9 @@ def dataset(**options: object) -> CameraNoiseDataset:
 
 
 def test_default_scenes_are_noisy_but_not_ruined():
-    photos = dataset()
-    assert len(photos) == len(SKIMAGE_SCENES)
-    psnr = [10 * np.log10(1 / float(((item['lq'] - item['gt']) ** 2).mean())) for item in photos]
+    images = dataset()
+    assert len(images) == len(SKIMAGE_SCENES)
+    psnr = [10 * np.log10(1 / float(((item['lq'] - item['gt']) ** 2).mean())) for item in images]
     assert 23 <= np.mean(psnr) <= 25
 
 
@@ -121,7 +121,7 @@ def test_scenes_from_a_folder(tmp_path):
         dataset(phase='train')
 
 
-def test_training_sees_no_clean_picture():
+def test_training_sees_no_clean_image():
     crops = dataset(phase='train', crop_size=40, scenes=['coffee'])
     assert set(crops[0]) == {'lq', 'lq_path'}
     assert crops[0]['lq'].shape == (3, 40, 40)

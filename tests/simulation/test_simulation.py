@@ -1,4 +1,4 @@
-"""Profiles, drawn settings and reproducibility of the simulated camera; the quick start's pictures stay as they are."""
+"""Profiles, drawn settings and reproducibility of the simulated camera; the quick start's images stay as they are."""
 
 import hashlib
 
@@ -18,7 +18,7 @@ from amsnet_basicsr.simulation.sensor import Camera, linear_to_srgb, srgb_to_lin
 from amsnet_basicsr.simulation.simulation import Simulation, jpeg_and_back
 from tests.conftest import REPOSITORY
 
-#: SHA-256 of the noisy and the clean picture, their means, and every 40 009th value of both.
+#: SHA-256 of the noisy and the clean image, their means, and every 40 009th value of both.
 QUICKSTART = {
     'astronaut.png': (
         (
@@ -155,7 +155,7 @@ def to_uint8(image: torch.Tensor) -> np.ndarray:
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three clean pictures, small and not alike."""
+    """Three clean images, small and not alike."""
     y, x = np.mgrid[:44, :52]
     for number in range(3):
         scene = np.stack([60 + x + y / 2, 120 + 50 * np.sin(x / 9 + number), 90 + number * 20 + y], -1)
@@ -163,7 +163,7 @@ def folder(tmp_path):
     return str(tmp_path)
 
 
-def test_the_quick_starts_pictures_are_those_of_its_published_figures():
+def test_the_quick_starts_images_are_those_of_its_published_figures():
     options = read_options(str(REPOSITORY / 'options' / 'quickstart.yml'))['datasets']['val']
     found = CameraNoiseDataset({**options, 'phase': 'val'})
     assert len(found) == len(QUICKSTART)
@@ -222,7 +222,7 @@ def test_a_colour_matrix_couples_the_noise_of_colours():
 
 
 def test_the_phone_is_correlated_as_sidd_is():
-    # The colours of two of its photographs, and what docs/data/simulator.md reports: by colour at one pixel and at two;
+    # The colours of two of its images, and what docs/data/simulator.md reports: by colour at one pixel and at two;
     # red with green, green with blue, red with blue.
     colours = ((88, 61, 59), (136, 118, 117))
     scenes = [np.broadcast_to(np.array(colour, np.uint8), (192, 192, 3)) for colour in colours]
@@ -251,7 +251,7 @@ def test_options_more_or_less_do_not_change_the_noise():
     assert len(seeds) == 8
 
 
-def test_only_the_noisy_picture_is_compressed():
+def test_only_the_noisy_image_is_compressed():
     scene = np.random.default_rng(0).integers(0, 255, (40, 48, 3), np.uint8)
     plain, packed = (simulation(camera='phone', **jpeg).exposure('a') for jpeg in ({}, {'jpeg': 60}))
     np.testing.assert_array_equal(plain.clean(scene), packed.clean(scene))
@@ -262,7 +262,7 @@ def test_only_the_noisy_picture_is_compressed():
     assert np.abs(jpeg_and_back(red, 95).astype(int) - red).max() < 8  # colours are not swapped
 
 
-def test_same_pictures_kept_or_taken_again_in_any_order_and_worker(folder):
+def test_same_images_kept_or_taken_again_in_any_order_and_worker(folder):
     options = {
         'dataroot_gt': folder,
         'camera': {'profile': 'phone', 'pattern': 'random'},
@@ -289,7 +289,7 @@ def test_memory_is_bounded(folder):
     assert len(dataset(**crops)._kept) == 2  # noisy alone
 
 
-def test_training_gets_crops_of_the_noisy_pictures_alone(folder):
+def test_training_gets_crops_of_the_noisy_images_alone(folder):
     options = {'dataroot_gt': folder, 'camera': 'phone', 'iso': [800, 6400], 'jpeg': [70, 95]}
     crops = dataset(**options, phase='train', crop_size=40, use_hflip=False, use_rot=False)
     whole = to_uint8(dataset(**options)[1]['lq'])
@@ -349,7 +349,7 @@ def test_unusable_scenes_are_named(folder, tmp_path):
     with pytest.raises(ValueError, match=r'1\.png and .*1\.jpg have the same name'):
         dataset(dataroot_gt=folder)
     (tmp_path / '1.jpg').rename(tmp_path / 'broken.png')
-    (tmp_path / 'broken.png').write_bytes(b'no picture')
+    (tmp_path / 'broken.png').write_bytes(b'no image')
     with pytest.raises(ValueError, match=r'broken\.png is not an image'):
         dataset(dataroot_gt=folder)
     cv2.imwrite(str(tmp_path / 'broken.png'), np.zeros((2, 9, 3), np.uint8))

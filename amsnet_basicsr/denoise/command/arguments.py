@@ -9,13 +9,13 @@ from typing import NoReturn
 from amsnet_basicsr.version import __version__
 
 _DESCRIPTION = """\
-Remove the noise from photographs: JPEG, PNG, TIFF, WebP and BMP, 8 and 16 bit, colour and grey. Bit depth, alpha,
+Remove the noise from images: JPEG, PNG, TIFF, WebP and BMP, 8 and 16 bit, colour and grey. Bit depth, alpha,
 EXIF, XMP and ICC profile are kept; the originals are never written over.
 
-  amsnet-denoise photo.jpg -o clean.jpg
+  amsnet-denoise image.jpg -o clean.jpg
   amsnet-denoise photos -o clean                  a folder with all below it
   amsnet-denoise 'photos/**/*.png' -o clean       a pattern
-  amsnet-denoise fit --help                       train a model on your own photographs
+  amsnet-denoise fit --help                       train a model on your own images
   amsnet-denoise export --help                    the model as a file for other programs
 """
 
@@ -63,12 +63,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         add_help=False,
-        epilog='Exit status: 0 all done, 1 some pictures failed, 2 wrong usage or model, 130 interrupted.',
+        epilog='Exit status: 0 all done, 1 some images failed, 2 wrong usage or model, 130 interrupted.',
     )
-    group = parser.add_argument_group('pictures')
-    group.add_argument('inputs', nargs='+', metavar='INPUT', help='pictures, folders, or patterns in quotes')
+    group = parser.add_argument_group('images')
+    group.add_argument('inputs', nargs='+', metavar='INPUT', help='images, folders, or patterns in quotes')
     group.add_argument(
-        '-o', '--output', required=True, metavar='OUT', help='folder to write to; a file name if there is one picture'
+        '-o', '--output', required=True, metavar='OUT', help='folder to write to; a file name if there is one image'
     )
     group.add_argument('--suffix', type=_suffix, default='', help='what to add to the names, such as _clean')
     group.add_argument(
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         '--quality', type=_quality, default=95, metavar='1..100', help='quality of JPEG and WebP (default 95)'
     )
     group.add_argument('--compare', action='store_true', help='also write noisy | denoised as NAME_compare.png')
-    group.add_argument('--gallery', metavar='HTML', help='also write a page with a before/after slider per picture')
+    group.add_argument('--gallery', metavar='HTML', help='also write a page with a before/after slider per image')
     group.add_argument('--overwrite', action='store_true', help='replace existing outputs instead of skipping them')
     group = parser.add_argument_group('model')
     group.add_argument(
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help='R3 refinement: better, and many times slower (masks only)',
     )
-    group.add_argument('--strength', type=_strength, default=1.0, metavar='0..1', help='blend with the noisy picture')
+    group.add_argument('--strength', type=_strength, default=1.0, metavar='0..1', help='blend with the noisy image')
     group.add_argument('--seed', type=_seed, default=0, metavar='N', help='seed of the masks (default 0)')
     group = parser.add_argument_group('computing')
     group.add_argument(
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_tile,
         default='auto',
         metavar='SIZE',
-        help='side in pixels; auto: by free memory; 0: whole pictures',
+        help='side in pixels; auto: by free memory; 0: whole images',
     )
     group.add_argument('--device', type=_device, help='cpu, cuda, cuda:1 or mps; default: a GPU where there is one')
     group.add_argument('--precision', choices=('float32', 'bfloat16', 'float16'), default='float32')

@@ -1,4 +1,4 @@
-"""Denoise pictures one after the other; what is wrong with one doesn't stop the rest."""
+"""Denoise images one after the other; what is wrong with one doesn't stop the rest."""
 
 import os
 import time
@@ -12,8 +12,8 @@ from amsnet_basicsr.denoise.allocator import release_freed_memory
 from amsnet_basicsr.denoise.command.console import Console
 from amsnet_basicsr.denoise.command.outputs import Job
 from amsnet_basicsr.denoise.command.summary import Outcome
-from amsnet_basicsr.denoise.gallery.compare import compare_picture
-from amsnet_basicsr.images import Photo, PhotoError, read_photo, write_photo
+from amsnet_basicsr.denoise.gallery.compare import compare_image
+from amsnet_basicsr.images import ImageData, ImageError, read_image, write_image
 from amsnet_basicsr.utils.stop_signal import Interruption
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """How pictures are denoised and written.
+    """How images are denoised and written.
 
     Attributes:
-        strength: 0 to 1, blend with the noisy picture.
+        strength: 0 to 1, blend with the noisy image.
         quality: Of JPEG and WebP, 1 to 100.
         overwrite: Whether existing outputs are replaced.
     """
@@ -41,19 +41,19 @@ def run_batch(
     settings: Settings,
     console: Console,
     outcomes: list[Outcome],
-    each: Callable[[Job, Photo, Photo, float], None] | None = None,
+    each: Callable[[Job, ImageData, ImageData, float], None] | None = None,
 ) -> None:
-    """Denoise pictures.
+    """Denoise images.
 
-    One picture is in memory at a time, noisy and denoised.
+    One image is in memory at a time, noisy and denoised.
 
     Args:
-        jobs: The pictures.
+        jobs: The images.
         load: Makes the denoiser; called unless there is nothing to do.
         settings: How to denoise and write.
         console: Told of everything.
         outcomes: Where each job's outcome is appended, so that an interruption keeps those so far.
-        each: Called with job, noisy and denoised picture, and the seconds that denoising took, after each success.
+        each: Called with job, noisy and denoised image, and the seconds that denoising took, after each success.
     """
     left = []
     for job in jobs:
@@ -62,7 +62,7 @@ def run_batch(
         else:
             left.append(job)
     if any(job.done and job.compare is not None and not os.path.lexists(job.compare) for job in jobs):
-        console.note('pictures that are there already get no comparison; --overwrite makes them anew, with it')
+        console.note('images that are there already get no comparison; --overwrite makes them anew, with it')
     if not left:
         return
     denoiser = load()
@@ -102,39 +102,39 @@ def _denoise(
     console: Console,
     interruption: Interruption,
     outcome: Outcome,
-    each: Callable[[Job, Photo, Photo, float], None] | None,
+    each: Callable[[Job, ImageData, ImageData, float], None] | None,
 ) -> None:
-    photo = read_photo(job.source)
-    outcome.height, outcome.width, outcome.channels = photo.pixels.shape
-    outcome.bits = photo.bits
+    image = read_image(job.source)
+    outcome.height, outcome.width, outcome.channels = image.pixels.shape
+    outcome.bits = image.bits
     megapixels = outcome.megapixels
     try:
         job.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PhotoError(f'{job.output}: its folder cannot be made: {error.strerror or error}') from None
+        raise ImageError(f'{job.output}: its folder cannot be made: {error.strerror or error}') from None
 
     def progress(done: int, every: int) -> None:
         interruption.check()
         console.progress(done / every, megapixels)
 
     start = time.monotonic()
-    denoised = photo.with_pixels(np.asarray(denoiser(photo.pixels, strength=settings.strength, progress=progress)))
+    denoised = image.with_pixels(np.asarray(denoiser(image.pixels, strength=settings.strength, progress=progress)))
     seconds = time.monotonic() - start
-    outcome.notes = write_photo(job.output, denoised, settings.quality, settings.overwrite)
+    outcome.notes = write_image(job.output, denoised, settings.quality, settings.overwrite)
     outcome.output = str(job.output)
     if job.compare is not None:
         if os.path.lexists(job.compare) and not settings.overwrite:
             outcome.notes.append(f'{job.compare} exists and is left as it is')
         else:
-            write_photo(job.compare, compare_picture(photo, denoised), overwrite=settings.overwrite)
+            write_image(job.compare, compare_image(image, denoised), overwrite=settings.overwrite)
             outcome.compare = str(job.compare)
     if each is not None:
-        each(job, photo, denoised, seconds)
+        each(job, image, denoised, seconds)
 
 
 def _line(error: Exception, job: Job) -> str:
-    """Say in one line what went wrong, and with which picture."""
-    if isinstance(error, PhotoError):
+    """Say in one line what went wrong, and with which image."""
+    if isinstance(error, ImageError):
         return str(error)
     if isinstance(error, MemoryError):
         return f'{job.source}: there is not enough memory for it'

@@ -7,20 +7,13 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from amsnet_basicsr.utils.text import printable
+
 _BAR = '{percentage:3.0f}%|{bar:30}| {n:.1f}/{total} images, {elapsed} so far, {remaining} left{postfix}'
 
 
-def printable(text: str) -> str:
-    """Escape what would break a line, as names of files may hold line ends and bytes that are no text.
-
-    Args:
-        text: One line for the user.
-    """
-    return ''.join(sign if sign.isprintable() else sign.encode('unicode_escape').decode() for sign in text)
-
-
 class Console:
-    """Says things while pictures are denoised: a bar on a terminal, else a line per picture.
+    """Says things while images are denoised: a bar on a terminal, else a line per image.
 
     Args:
         program: What errors begin with.
@@ -53,18 +46,18 @@ class Console:
             self._say(text, self._out)
 
     def begin(self, total: int) -> None:
-        """Begin with a number of pictures."""
+        """Begin with a number of images."""
         self._total, self._number, self._megapixels = total, 0, 0.0
         self._start = time.monotonic()
         if not self.quiet and sys.stderr.isatty():
             self._bar = tqdm(total=total, bar_format=_BAR, file=sys.stderr, dynamic_ncols=True, leave=False)
 
     def progress(self, share: float, megapixels: float) -> None:
-        """Show how much of the present picture is done.
+        """Show how much of the present image is done.
 
         Args:
             share: From 0 to 1.
-            megapixels: Size of the picture.
+            megapixels: Size of the image.
         """
         if self._bar is None:
             return
@@ -73,11 +66,11 @@ class Console:
         self._bar.update(self._number + min(share, 1.0) - self._bar.n)
 
     def finished(self, line: str | None = None, megapixels: float = 0.0) -> None:
-        """End a picture.
+        """End an image.
 
         Args:
             line: What was done, for where there is no bar.
-            megapixels: Size of the picture.
+            megapixels: Size of the image.
         """
         self._number += 1
         self._megapixels += megapixels
@@ -113,7 +106,7 @@ def _print(text: str, stream: TextIO) -> bool:
     try:
         print(text.encode(encoding, 'backslashreplace').decode(encoding), file=stream, flush=True)
     except BrokenPipeError:
-        # Whoever read has gone (`| head`); the pictures are still wanted. Without this, Python complains at its end.
+        # Whoever read has gone (`| head`); the images are still wanted. Without this, Python complains at its end.
         with open(os.devnull, 'w') as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
         return False

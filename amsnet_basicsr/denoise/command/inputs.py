@@ -1,4 +1,4 @@
-"""Which pictures are meant: files, folders and patterns."""
+"""Which images are meant: files, folders and patterns."""
 
 import fnmatch
 import glob
@@ -14,7 +14,7 @@ Identity = tuple[int, int]
 
 @dataclass(frozen=True)
 class Found:
-    """A picture to denoise.
+    """An image to denoise.
 
     Attributes:
         path: The file.
@@ -40,12 +40,12 @@ class Problem:
     reason: str
 
 
-def find_pictures(names: Sequence[str], output: Path) -> tuple[list[Found], list[Problem]]:
-    """Find the pictures that names stand for, each once.
+def find_inputs(names: Sequence[str], output: Path) -> tuple[list[Found], list[Problem]]:
+    """Find the images that names stand for, each once.
 
     A name that exists is taken as it is, whatever it ends in; else one with `*`, `?` or `[` is a pattern (`**`: any
     folders). Folders are searched with all below them, patterns tell folders' structure from their first wildcard on.
-    In both, files count that end as pictures do (or as the pattern says), and hidden ones don't. A linked folder is
+    In both, files count that end as images do (or as the pattern says), and hidden ones don't. A linked folder is
     followed unless it lies in the searched folder anyway. The output folder isn't searched if it lies below an input.
 
     Args:
@@ -53,7 +53,7 @@ def find_pictures(names: Sequence[str], output: Path) -> tuple[list[Found], list
         output: The output folder, which need not exist.
 
     Returns:
-        The pictures, in the order of the names and sorted within each, and the names that led to none.
+        The images, in the order of the names and sorted within each, and the names that led to none.
     """
     found: dict[tuple[str, str], Found] = {}
     problems: list[Problem] = []
@@ -62,13 +62,13 @@ def find_pictures(names: Sequence[str], output: Path) -> tuple[list[Found], list
         if path.is_dir():
             new = [Found(file, file.relative_to(path), False) for file in _search(path, output, problems)]
             if not new:
-                problems.append(Problem(name, f'no pictures in this folder ({", ".join(READ_SUFFIXES)})'))
+                problems.append(Problem(name, f'no images in this folder ({", ".join(READ_SUFFIXES)})'))
         elif os.path.lexists(name):
             new = [Found(path, Path(path.name), True)]
         elif glob.has_magic(name):
             new = list(_match(name, output, problems))
             if not new:
-                problems.append(Problem(name, 'no picture matches this pattern'))
+                problems.append(Problem(name, 'no image matches this pattern'))
         else:
             new = []
             problems.append(Problem(name, 'no such file or folder'))
@@ -90,7 +90,7 @@ def place(path: Path) -> tuple[str, str]:
 
 
 def _search(folder: Path, output: Path, problems: list[Problem]) -> Iterator[Path]:
-    """Search a folder for pictures."""
+    """Search a folder for images."""
     for path in _walk_below(folder, output, problems):
         if path.suffix.lower() in READ_SUFFIXES and (path.is_file() or path.is_symlink()):
             yield path
@@ -127,7 +127,7 @@ def _walk(folder: Path, top: str, seen: set[Identity], problems: list[Problem]) 
 
 
 def _match(pattern: str, output: Path, problems: list[Problem]) -> Iterator[Found]:
-    """List the pictures that match a pattern; a matched folder stands for all below it."""
+    """List the images that match a pattern; a matched folder stands for all below it."""
     parts = Path(pattern).parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])

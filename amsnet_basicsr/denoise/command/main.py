@@ -12,6 +12,7 @@ from amsnet_basicsr.denoise.command.arguments import UsageError, parse
 from amsnet_basicsr.denoise.command.console import Console
 from amsnet_basicsr.denoise.command.run import Run
 from amsnet_basicsr.denoise.command.summary import PROGRAM, Outcome, Summary
+from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 
 if TYPE_CHECKING:
     from amsnet_basicsr.denoise.command.inputs import Problem
@@ -66,7 +67,7 @@ def _denoise(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Job], list[Problem]]':
-    from amsnet_basicsr.denoise.command.inputs import find_pictures
+    from amsnet_basicsr.denoise.command.inputs import find_inputs
     from amsnet_basicsr.denoise.command.outputs import (
         check_inputs_are_safe,
         check_report,
@@ -81,17 +82,17 @@ def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Jo
         raise UsageError(f'-o {options.output} names the file; leave out --ext and --suffix, or give a folder')
     folder = Path(options.output) if file is None else file.parent
     check_writable(folder)
-    found, problems = find_pictures(options.inputs, folder)
+    found, problems = find_inputs(options.inputs, folder)
     if file is not None and len(found) > 1:
-        raise UsageError(f'-o {options.output}: a file name, but {len(found)} pictures match; give a folder')
+        raise UsageError(f'-o {options.output}: a file name, but {len(found)} images match; give a folder')
     jobs, left_out = plan(found, folder, file, options.ext, options.suffix, options.compare, options.overwrite)
     if left_out:
-        count = f'{len(left_out)} picture{"s" * (len(left_out) > 1)}'
-        console.note(f'{count} left out that other pictures of the same folder are written to, such as {left_out[0]}')
+        count = f'{len(left_out)} image{"s" * (len(left_out) > 1)}'
+        console.note(f'{count} left out that other images of the same folder are written to, such as {left_out[0]}')
     if options.gallery is not None and not options.overwrite and any(not job.done for job in jobs):
         gallery = free_name(Path(options.gallery))
         if str(gallery) != options.gallery and not Path(options.gallery).is_dir():
-            console.note(f'{options.gallery} exists: the pictures of this run go to {gallery}')
+            console.note(f'{options.gallery} exists: the images of this run go to {gallery}')
             options.gallery = str(gallery)
     reports = [Path(name) for name in (options.json, options.gallery) if name not in (None, '-')]
     for report in reports:
@@ -102,15 +103,15 @@ def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Jo
 
 def _write_json(target: str, text: str, console: Console) -> bool:
     from amsnet_basicsr.denoise.command.outputs import make_folder
-    from amsnet_basicsr.images import PhotoError, write_whole
 
     if target == '-':
         return console.raw(text)
     try:
         make_folder(Path(target).parent)
         # What may be replaced was checked before; an earlier summary is.
-        write_whole(Path(target), f'{text}\n'.encode(), overwrite=True)
-    except (PhotoError, UsageError) as error:
-        console.error(str(error))
+        with atomic_write(Path(target), sync=True) as file:
+            file.write(f'{text}\n'.encode())
+    except (OSError, UsageError) as error:
+        console.error(write_error(Path(target), error) if isinstance(error, OSError) else str(error))
         return False
     return True

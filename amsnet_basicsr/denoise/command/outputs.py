@@ -15,10 +15,10 @@ _OTHER_FORMATS = ('.gif', '.heic', '.heif', '.avif', '.jxl', '.jp2', '.ppm', '.d
 
 @dataclass(frozen=True)
 class Job:
-    """A picture and what is made of it.
+    """An image and what is made of it.
 
     Attributes:
-        source: The noisy picture.
+        source: The noisy image.
         output: The denoised one.
         compare: Both side by side; None if not wanted.
         done: Whether the output exists and is to be left alone.
@@ -31,7 +31,7 @@ class Job:
 
 
 def output_file(output: str, names: Sequence[str]) -> Path | None:
-    """Tell whether the output is the name of a file, which it is for one input file if it ends as a picture does.
+    """Tell whether the output is the name of a file, which it is for one input file if it ends as an image does.
 
     Args:
         output: As given by the user.
@@ -49,7 +49,7 @@ def output_file(output: str, names: Sequence[str]) -> Path | None:
     suffix = path.suffix.lower()
     if suffix in WRITE_SUFFIXES or suffix in _OTHER_FORMATS:
         if len(names) > 1 or Path(names[0]).is_dir():
-            raise UsageError(f'-o {output}: a file name, but there may be several pictures; give a folder')
+            raise UsageError(f'-o {output}: a file name, but there may be several images; give a folder')
         if suffix in _OTHER_FORMATS:
             raise UsageError(f'-o {output}: cannot write {suffix}; use {", ".join(WRITE_SUFFIXES)}')
         return path
@@ -67,23 +67,23 @@ def plan(
     compare: bool = False,
     overwrite: bool = False,
 ) -> tuple[list[Job], list[Path]]:
-    """Say where each picture goes.
+    """Say where each image goes.
 
     Args:
-        found: The pictures.
+        found: The images.
         folder: Output folder.
-        file: Output file, for a single picture, instead of the folder.
+        file: Output file, for a single image, instead of the folder.
         ext: 'auto' keeps the format of the input where it can be written and takes PNG where not; 'png', 'jpg', 'tif'.
         suffix: Added to the names.
-        compare: Whether pictures to compare are wanted.
+        compare: Whether images to compare are wanted.
         overwrite: Whether existing outputs are replaced.
 
     Returns:
-        The jobs, and pictures left out because they are outputs of others, as an earlier run into the same folder left
+        The jobs, and images left out because they are outputs of others, as an earlier run into the same folder left
         them.
 
     Raises:
-        UsageError: If two pictures would go to the same file, or an output would replace an input.
+        UsageError: If two images would go to the same file, or an output would replace an input.
     """
     outputs = {one.path: file or folder / _renamed(one.relative, ext, suffix) for one in found}
     wanted = {place(output): source for source, output in outputs.items()}
@@ -168,7 +168,7 @@ def check_report(report: Path, folder: Path, jobs: Iterable[Job], overwrite: boo
     if report.is_dir():
         raise UsageError(f'{report}: this is a folder; name a file in it')
     if any(place(report) in (place(job.output), place(job.compare or job.output)) for job in jobs):
-        raise UsageError(f'{report}: a picture would be written there')
+        raise UsageError(f'{report}: an image would be written there')
     if os.path.lexists(report) and not overwrite and not (report.suffix.lower() == '.json' and is_summary(report)):
         raise UsageError(f'{report}: exists already; --overwrite replaces it')
 

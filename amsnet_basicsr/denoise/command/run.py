@@ -1,4 +1,4 @@
-"""A run of the command: the model, the pictures one by one, the gallery."""
+"""A run of the command: the model, the images one by one, the gallery."""
 
 import argparse
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from amsnet_basicsr.denoise.command.outputs import Job
     from amsnet_basicsr.denoise.denoiser import Denoiser
     from amsnet_basicsr.denoise.gallery.writer import GalleryWriter
-    from amsnet_basicsr.images import Photo
+    from amsnet_basicsr.images import ImageData
 
 _NOT_SETTINGS = ('inputs', 'output', 'json', 'gallery', 'quiet')
 
@@ -40,10 +40,10 @@ class Run:
         self._options, self._folder, self._console = options, folder, console
 
     def batch(self, jobs: 'Sequence[Job]', outcomes: list[Outcome]) -> bool:
-        """Denoise all pictures.
+        """Denoise all images.
 
         Args:
-            jobs: The pictures.
+            jobs: The images.
             outcomes: Where each job's outcome is appended.
 
         Returns:
@@ -53,7 +53,7 @@ class Run:
             UsageError: If the model, the output folder or the gallery can't be used.
         """
         from amsnet_basicsr.denoise.command.batch import Settings, run_batch
-        from amsnet_basicsr.images import PhotoError
+        from amsnet_basicsr.images import ImageError
 
         options = self._options
         settings = Settings(options.strength, options.quality, options.overwrite)
@@ -71,14 +71,14 @@ class Run:
                     raise _NothingToShowError  # so that no empty page is left
         except _NothingToShowError:
             pass
-        except PhotoError as error:
+        except ImageError as error:
             self._console.end()
             self._console.error(str(error))
             self.gallery_failed = True
         return interrupted
 
     def in_words(self) -> str:
-        """Say in a few words how pictures were denoised: network, way of running it, and what isn't the default."""
+        """Say in a few words how images were denoised: network, way of running it, and what isn't the default."""
         model = self.model or {}
         words = [str(model.get('arch')), 'one pass' if model.get('scheme') == 'plain' else 'masks']
         if model.get('refine'):
@@ -90,13 +90,13 @@ class Run:
     def _open_gallery(self, stack: ExitStack) -> 'GalleryWriter':
         from amsnet_basicsr.denoise.command.outputs import make_folder
         from amsnet_basicsr.denoise.gallery.writer import GalleryWriter
-        from amsnet_basicsr.images import PhotoError
+        from amsnet_basicsr.images import ImageError
 
         path = Path(self._options.gallery)
         make_folder(path.parent)
         try:
             return stack.enter_context(GalleryWriter(path, 'Before and after', self._options.overwrite))
-        except PhotoError as error:
+        except ImageError as error:
             raise UsageError(str(error)) from None
 
     def _load(self) -> 'Denoiser':
@@ -135,7 +135,7 @@ class Run:
 
 
 class _NothingToShowError(Exception):
-    """No picture has come into the gallery."""
+    """No image has come into the gallery."""
 
 
 class _GalleryOfRun:
@@ -145,7 +145,7 @@ class _GalleryOfRun:
         self.count = 0
         self._writer, self._run = writer, run
 
-    def __call__(self, job: 'Job', noisy: 'Photo', denoised: 'Photo', seconds: float) -> None:
+    def __call__(self, job: 'Job', noisy: 'ImageData', denoised: 'ImageData', seconds: float) -> None:
         from amsnet_basicsr.denoise.gallery.writer import GalleryEntry
 
         facts = {'denoised': str(job.output), 'seconds': f'{seconds:.1f}', 'settings': self._run.in_words()}

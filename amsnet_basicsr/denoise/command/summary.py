@@ -16,10 +16,10 @@ class Outcome:
     """What became of an input.
 
     Attributes:
-        input: The picture, or the name that led to none.
+        input: The image, or the name that led to none.
         status: 'denoised', 'skipped' or 'failed'.
         output: The file written, or found where it was skipped.
-        compare: The picture to compare, if one was written.
+        compare: The image to compare, if one was written.
         error: Why it failed.
         notes: What the output could not keep.
         width: In pixels, upright.
@@ -43,7 +43,7 @@ class Outcome:
 
     @property
     def megapixels(self) -> float:
-        """Size of the picture; 0 where it wasn't read."""
+        """Size of the image; 0 where it wasn't read."""
         return (self.width or 0) * (self.height or 0) / 1e6
 
 
@@ -53,7 +53,7 @@ class Summary:
 
     Attributes:
         outcomes: Each input's.
-        waiting: Number of pictures that an interruption left undone.
+        waiting: Number of images that an interruption left undone.
         interrupted: Whether the user stopped it.
         seconds: From start to end, the loading of the model included.
         gallery_failed: Whether a gallery was wanted and could not be written.

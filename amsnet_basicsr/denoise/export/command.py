@@ -33,8 +33,9 @@ from amsnet_basicsr.denoise.export.onnx_graph import (
     to_onnx,
 )
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
-from amsnet_basicsr.images import PhotoError, write_whole
 from amsnet_basicsr.scheme import required_multiple
+from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
+from amsnet_basicsr.utils.text import first_line
 from amsnet_basicsr.version import __version__
 
 SUFFIXES = ('.onnx', '.safetensors', '.pth')
@@ -71,7 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             dict(args.metadata),
         ):
             print(line)
-    except (ExportError, ModelError, OnnxError, PhotoError) as error:
+    except OSError as error:
+        print(f'{parser.prog}: {write_error(args.output, error)}', file=sys.stderr)
+        return 1
+    except (ExportError, ModelError, OnnxError) as error:
         print(f'{parser.prog}: {" ".join(str(error).split())}', file=sys.stderr)
         return 2 if isinstance(error, ExportError | ModelError) else 1
     return 0
@@ -110,7 +114,7 @@ def export(
         ExportError: If the request is mistaken, or the file read back differs from the network.
         ModelError: If the weights can't be used.
         OnnxError: If the network can't be exported, or the file doesn't do what the network does.
-        PhotoError: If the file can't be written.
+        OSError: If the file can't be written.
     """
     output = Path(output)
     suffix = output.suffix.lower()
@@ -158,7 +162,8 @@ def export(
         notes.append('this is the bare network of a mask scheme: whoever runs it must hide the pixels that it predicts')
     elif suffix == '.pth':
         notes.append(f'a .pth file does not say how to run it: amsnet-denoise --model {output} --scheme plain')
-    write_whole(output, content, overwrite)
+    with atomic_write(output, overwrite, sync=True) as file:
+        file.write(content)
     parameters = sum(parameter.numel() for parameter in net.parameters())
     facts = [loaded.arch, f'{parameters:,} parameters', f'{max(len(content) / 1e6, 0.01):.2f} MB', *facts]
     return [*(f'Note: {note}' for note in notes), f'{output}: {", ".join(facts)}']
@@ -233,7 +238,7 @@ def _multiple(net: nn.Module, source: str) -> int:
             expected = suitable_shape(multiple)
             returned = tuple(net(torch.zeros(expected)).shape)
     except (ValueError, RuntimeError) as error:
-        raise ExportError(f'{source}: the network does not take RGB images: {str(error).splitlines()[0]}') from None
+        raise ExportError(f'{source}: the network does not take RGB images: {first_line(error)}') from None
     if returned != expected:
         raise ExportError(f'{source}: the network returns {returned} for an RGB image {expected}')
     return multiple

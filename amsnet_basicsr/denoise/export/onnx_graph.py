@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.scheme import same_size_forward
+from amsnet_basicsr.utils.text import first_line
 
 INPUT, OUTPUT = 'noisy', 'denoised'
 """Names of the graph's input and output, (N, 3, H, W) float32 RGB in [0, 1]."""
@@ -104,7 +105,7 @@ def to_onnx(net: nn.Module, multiple: int, metadata: Mapping[str, str], opset: i
         onnx.helper.set_model_props(model, dict(metadata))
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # the exporter raises errors of many kinds about operations it doesn't know
-        raise OnnxError(f'the network cannot be exported: {_first_line(error)}') from None
+        raise OnnxError(f'the network cannot be exported: {first_line(error)}') from None
     return model.SerializeToString()
 
 
@@ -135,7 +136,7 @@ def check_onnx(content: bytes, net: nn.Module, multiple: int) -> float:
     try:
         session = onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
     except Exception as error:  # onnxruntime's errors share no base class
-        raise OnnxError(f'onnxruntime cannot load the exported network: {_first_line(error)}') from None
+        raise OnnxError(f'onnxruntime cannot load the exported network: {first_line(error)}') from None
     for shape in CHECKED_SHAPES:
         noisy = 0.5 + 0.15 * torch.randn(shape, generator=generator).clamp(-3, 3)
         with torch.no_grad():
@@ -145,7 +146,7 @@ def check_onnx(content: bytes, net: nn.Module, multiple: int) -> float:
         try:
             outputs = session.run(None, {INPUT: noisy.numpy()})
         except Exception as error:
-            raise OnnxError(f'onnxruntime fails on images {shape}: {_first_line(error)}') from None
+            raise OnnxError(f'onnxruntime fails on images {shape}: {first_line(error)}') from None
         pairs = [(outputs[0], expected.clamp(0, 1)), *([(outputs[1], expected)] if unclamped else [])]
         for output, reference in pairs:
             if output.shape != shape:
@@ -169,8 +170,3 @@ def _show_unclamped(content: bytes) -> tuple[bytes, bool]:
         return content, False
     model.graph.output.append(onnx.helper.make_tensor_value_info(last.input[0], onnx.TensorProto.FLOAT, None))
     return model.SerializeToString(), True
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

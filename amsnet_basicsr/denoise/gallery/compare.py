@@ -1,30 +1,30 @@
-"""A picture to judge a result by: noisy | denoised, whole and in a crop at full size."""
+"""An image to judge a result by: noisy | denoised, whole and in a crop at full size."""
 
 import cv2
 import numpy as np
 
-from amsnet_basicsr.images import Metadata, Photo, to_8_bit
+from amsnet_basicsr.images import ImageData, Metadata, to_8_bit
 
 PANEL = 800
-"""Longest side in pixels of the whole picture in a comparison."""
+"""Longest side in pixels of the whole image in a comparison."""
 CROP_HEIGHT = 480
 _SMALLEST_CROP_WIDTH = 320
 _GAP = 8
 _GREY = 128
 
 
-def compare_picture(noisy: Photo, denoised: Photo) -> Photo:
-    """Put two pictures side by side.
+def compare_image(noisy: ImageData, denoised: ImageData) -> ImageData:
+    """Put two images side by side.
 
-    Below both, scaled down to `PANEL`, comes the part with the strongest edges at full size. Pictures that need no
+    Below both, scaled down to `PANEL`, comes the part with the strongest edges at full size. Images that need no
     scaling are shown whole only. Alpha is ignored.
 
     Args:
-        noisy: The left picture.
+        noisy: The left image.
         denoised: The right one, of the same size.
 
     Returns:
-        An 8 bit picture of at most 1608×1288 pixels, with the ICC profile of the noisy one.
+        An 8 bit image of at most 1608×1288 pixels, with the ICC profile of the noisy one.
     """
     height, width = noisy.pixels.shape[:2]
     scale = min(1.0, PANEL / height, PANEL / width)
@@ -41,11 +41,11 @@ def compare_picture(noisy: Photo, denoised: Photo) -> Photo:
             ),
             tuple(pixels[top : top + crop[0], left : left + crop[1]] for pixels in pair),
         ]
-    return Photo(_arrange(rows), None, Metadata(icc=noisy.metadata.icc))
+    return ImageData(_arrange(rows), None, Metadata(icc=noisy.metadata.icc))
 
 
 def strongest_edges(pixels: np.ndarray, height: int, width: int) -> tuple[int, int]:
-    """Find the part of a picture with the most edges, looking at it from afar so that noise doesn't count.
+    """Find the part of an image with the most edges, looking at it from afar so that noise doesn't count.
 
     Args:
         pixels: (H, W, C).
@@ -78,6 +78,6 @@ def _arrange(rows: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     for pair in rows:
         for start, pixels in zip((0, column + _GAP), pair, strict=True):
             x = start + (column - pixels.shape[1]) // 2
-            canvas[y : y + pixels.shape[0], x : x + pixels.shape[1]] = to_8_bit(Photo(pixels)).pixels
+            canvas[y : y + pixels.shape[0], x : x + pixels.shape[1]] = to_8_bit(ImageData(pixels)).pixels
         y += pair[0].shape[0] + _GAP
     return canvas

@@ -1,45 +1,45 @@
-"""Pictures for the gallery: made smaller, cut, and encoded for a browser with their colours kept."""
+"""Images for the gallery: made smaller, cut, and encoded for a browser with their colours kept."""
 
 import numpy as np
 import pyvips
 
-from amsnet_basicsr.denoise.gallery.page import Picture
-from amsnet_basicsr.images import Photo, to_8_bit
+from amsnet_basicsr.denoise.gallery.page import EncodedImage
+from amsnet_basicsr.images import ImageData, to_8_bit
 
 
-def shrink(photo: Photo, longest: int) -> Photo:
-    """Make a picture smaller.
+def shrink(image: ImageData, longest: int) -> ImageData:
+    """Make an image smaller.
 
     Args:
-        photo: The picture.
+        image: The image.
         longest: Longest side that is wanted, in pixels.
 
     Returns:
-        The picture of that longest side, at its own bit depth; the picture itself if it is no larger.
+        The image of that longest side, at its own bit depth; the image itself if it is no larger.
     """
-    height, width = photo.pixels.shape[:2]
+    height, width = image.pixels.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
-        return photo
+        return image
     small_width, small_height = max(1, round(width * scale)), max(1, round(height * scale))
-    image = _to_vips(photo)
-    depth = image.format
-    if photo.alpha is not None:  # colours of invisible pixels must not bleed into visible ones
-        image = image.premultiply(max_alpha=np.iinfo(photo.pixels.dtype).max)
-    image = image.resize(small_width / width, vscale=small_height / height)
-    if photo.alpha is not None:
-        image = image.unpremultiply(max_alpha=np.iinfo(photo.pixels.dtype).max)
-    pixels = image.rint().cast(depth).numpy().reshape(small_height, small_width, -1)
-    if photo.alpha is None:
-        return Photo(pixels, None, photo.metadata)
-    return Photo(pixels[..., :-1], pixels[..., -1], photo.metadata)
+    vips = _to_vips(image)
+    depth = vips.format
+    if image.alpha is not None:  # colours of invisible pixels must not bleed into visible ones
+        vips = vips.premultiply(max_alpha=np.iinfo(image.pixels.dtype).max)
+    vips = vips.resize(small_width / width, vscale=small_height / height)
+    if image.alpha is not None:
+        vips = vips.unpremultiply(max_alpha=np.iinfo(image.pixels.dtype).max)
+    pixels = vips.rint().cast(depth).numpy().reshape(small_height, small_width, -1)
+    if image.alpha is None:
+        return ImageData(pixels, None, image.metadata)
+    return ImageData(pixels[..., :-1], pixels[..., -1], image.metadata)
 
 
-def cut(photo: Photo, top: int, left: int, height: int, width: int) -> Photo:
-    """Cut a part out of a picture.
+def cut(image: ImageData, top: int, left: int, height: int, width: int) -> ImageData:
+    """Cut a part out of an image.
 
     Args:
-        photo: The picture.
+        image: The image.
         top: First row.
         left: First column.
         height: Number of rows.
@@ -49,20 +49,20 @@ def cut(photo: Photo, top: int, left: int, height: int, width: int) -> Photo:
         The part.
     """
     rows, columns = slice(top, top + height), slice(left, left + width)
-    alpha = None if photo.alpha is None else photo.alpha[rows, columns]
-    return Photo(photo.pixels[rows, columns], alpha, photo.metadata)
+    alpha = None if image.alpha is None else image.alpha[rows, columns]
+    return ImageData(image.pixels[rows, columns], alpha, image.metadata)
 
 
-def detailed_part(small: Photo, size: tuple[int, int], side: int) -> tuple[int, int, int, int]:
-    """Choose the part of a picture with the most detail, where a denoiser has the most to lose.
+def detailed_part(small: ImageData, size: tuple[int, int], side: int) -> tuple[int, int, int, int]:
+    """Choose the part of an image with the most detail, where a denoiser has the most to lose.
 
     Args:
-        small: The picture, maybe made smaller.
-        size: Height and width of the picture itself.
-        side: Height and width of the part; a picture that is smaller is taken from border to border.
+        small: The image, maybe made smaller.
+        size: Height and width of the image itself.
+        side: Height and width of the part; an image that is smaller is taken from border to border.
 
     Returns:
-        Top, left, height and width of the part in the picture itself.
+        Top, left, height and width of the part in the image itself.
     """
     part = [min(whole, side) for whole in size]
     luma = small.pixels.mean(axis=2)
@@ -72,7 +72,7 @@ def detailed_part(small: Photo, size: tuple[int, int], side: int) -> tuple[int, 
 
 
 def most_detailed(luma: np.ndarray, height: int, width: int) -> tuple[int, int]:
-    """Find the part of a picture with the most detail, where a denoiser has the most to lose.
+    """Find the part of an image with the most detail, where a denoiser has the most to lose.
 
     Args:
         luma: Brightness, (H, W).
@@ -96,37 +96,37 @@ def most_detailed(luma: np.ndarray, height: int, width: int) -> tuple[int, int]:
     return int(rows[row]), int(columns[column])
 
 
-def encode(photo: Photo, quality: int | None = None) -> Picture:
-    """Encode a picture for a browser, in 8 bit, with its ICC profile and nothing else.
+def encode(image: ImageData, quality: int | None = None) -> EncodedImage:
+    """Encode an image for a browser, in 8 bit, with its ICC profile and nothing else.
 
     Args:
-        photo: The picture.
+        image: The image.
         quality: Quality from 1 to 100; None is lossless.
 
     Returns:
         Lossy: JPEG at full colour resolution, as halving it takes a seventh of the noise away; with alpha, WebP.
         Lossless: WebP. Grey with alpha or lossless is PNG, as WebP has no grey that a grey profile would fit.
     """
-    if photo.pixels.dtype == np.uint16:
-        photo = to_8_bit(photo)
-    image = _to_vips(photo)
-    height, width = photo.pixels.shape[:2]
-    if quality is not None and photo.alpha is None:
-        content = image.jpegsave_buffer(Q=quality, subsample_mode='off', optimize_coding=True)
-        return Picture('image/jpeg', content, width, height)
-    if photo.grey:
-        return Picture('image/png', image.pngsave_buffer(), width, height)
+    if image.pixels.dtype == np.uint16:
+        image = to_8_bit(image)
+    vips = _to_vips(image)
+    height, width = image.pixels.shape[:2]
+    if quality is not None and image.alpha is None:
+        content = vips.jpegsave_buffer(Q=quality, subsample_mode='off', optimize_coding=True)
+        return EncodedImage('image/jpeg', content, width, height)
+    if image.grey:
+        return EncodedImage('image/png', vips.pngsave_buffer(), width, height)
     how = {'lossless': True} if quality is None else {'Q': quality, 'smart_subsample': True}
-    return Picture('image/webp', image.webpsave_buffer(**how), width, height)
+    return EncodedImage('image/webp', vips.webpsave_buffer(**how), width, height)
 
 
-def _to_vips(photo: Photo) -> pyvips.Image:
-    deep = photo.pixels.dtype == np.uint16
-    kind = ('grey16' if deep else 'b-w') if photo.grey else ('rgb16' if deep else 'srgb')
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(photo.pixels), interpretation=kind)
-    if photo.alpha is not None:
-        image = image.bandjoin(pyvips.Image.new_from_array(np.ascontiguousarray(photo.alpha)))
-    image = image.copy(interpretation=kind)
-    if photo.metadata.icc:
-        image.set_type(pyvips.GValue.blob_type, 'icc-profile-data', photo.metadata.icc)
-    return image
+def _to_vips(image: ImageData) -> pyvips.Image:
+    deep = image.pixels.dtype == np.uint16
+    kind = ('grey16' if deep else 'b-w') if image.grey else ('rgb16' if deep else 'srgb')
+    vips = pyvips.Image.new_from_array(np.ascontiguousarray(image.pixels), interpretation=kind)
+    if image.alpha is not None:
+        vips = vips.bandjoin(pyvips.Image.new_from_array(np.ascontiguousarray(image.alpha)))
+    vips = vips.copy(interpretation=kind)
+    if image.metadata.icc:
+        vips.set_type(pyvips.GValue.blob_type, 'icc-profile-data', image.metadata.icc)
+    return vips

@@ -139,8 +139,8 @@ document.addEventListener('click', (event) => {
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An encoded picture.
+class EncodedImage:
+    """An encoded image.
 
     Attributes:
         media_type: E.g. 'image/webp'.
@@ -157,19 +157,19 @@ class Picture:
 
 @dataclass(frozen=True)
 class View:
-    """The same part of a picture, noisy and denoised.
+    """The same part of an image, noisy and denoised.
 
     Attributes:
         noisy: Before.
         denoised: After, of the same size.
     """
 
-    noisy: Picture
-    denoised: Picture
+    noisy: EncodedImage
+    denoised: EncodedImage
 
 
 def page_head(title: str) -> str:
-    """Begin the page: everything before the first picture.
+    """Begin the page: everything before the first image.
 
     Args:
         title: Heading and title of the page; any text.
@@ -203,11 +203,11 @@ def page_tail(count: int, program: str) -> str:
     """End the page.
 
     Args:
-        count: Number of pictures on it.
+        count: Number of images on it.
         program: Name and version of what wrote it.
     """
-    pictures = {0: 'No pictures', 1: '1 picture'}.get(count, f'{count} pictures')
-    return f'<footer>{pictures}. {_text(program)}</footer>\n<script>{_SCRIPT}</script>\n</body>\n</html>\n'
+    images = {0: 'No images', 1: '1 image'}.get(count, f'{count} images')
+    return f'<footer>{images}. {_text(program)}</footer>\n<script>{_SCRIPT}</script>\n</body>\n</html>\n'
 
 
 def figure(
@@ -217,12 +217,12 @@ def figure(
     detail: View,
     spot: tuple[float, float, float, float],
 ) -> str:
-    """One picture of the page.
+    """One image of the page.
 
     Args:
-        name: Name of the picture; any text, such as an odd file name.
+        name: Name of the image; any text, such as an odd file name.
         facts: What is known of it, by what it is; any text.
-        whole: The whole picture, maybe made smaller; None if `detail` is already all of it.
+        whole: The whole image, maybe made smaller; None if `detail` is already all of it.
         detail: A part of it, pixel by pixel.
         spot: Left, top, width and height of that part, as shares of the whole.
 
@@ -237,7 +237,7 @@ def figure(
         sides = zip(('left', 'top', 'width', 'height'), spot, strict=True)
         mark = f'<span class="spot" style="{";".join(f"{side}:{share * 100:.3f}%" for side, share in sides)}"></span>'
         parts.append(f'<div class="whole" {_sizes(whole, 1)}>{_stage(name, whole, mark)}</div>\n')
-    # Very small pictures are enlarged by a whole number, so that the line can be moved over them.
+    # Very small images are enlarged by a whole number, so that the line can be moved over them.
     scale = max(1, min(16, 320 // max(detail.noisy.width, detail.noisy.height)))
     buttons = ''.join(
         f'<button type="button" data-z="{zoom}" aria-pressed="{pressed}">{zoom * scale}:1</button>'
@@ -256,17 +256,17 @@ def _sizes(view: View, scale: int) -> str:
 
 
 def _stage(name: str, view: View, mark: str = '') -> str:
-    def layer(kind: str, picture: Picture) -> str:
-        data = base64.b64encode(picture.content).decode()
+    def layer(kind: str, image: EncodedImage) -> str:
+        data = base64.b64encode(image.content).decode()
         return (
-            f'<div class="{kind}"><img src="data:{picture.media_type};base64,{data}" alt="{kind}: {_text(name)}" '
-            f'width="{picture.width}" height="{picture.height}" decoding="async" draggable="false"><b>{kind}</b></div>'
+            f'<div class="{kind}"><img src="data:{image.media_type};base64,{data}" alt="{kind}: {_text(name)}" '
+            f'width="{image.width}" height="{image.height}" decoding="async" draggable="false"><b>{kind}</b></div>'
         )
 
     return (
         f'<div class="stage">{layer("noisy", view.noisy)}{layer("denoised", view.denoised)}{mark}'
         '<input type="range" min="0" max="100" value="50" aria-valuetext="50 % noisy" '
-        f'aria-label="Share of the noisy picture: {_text(name)}"><div class="line"></div></div>'
+        f'aria-label="Share of the noisy image: {_text(name)}"><div class="line"></div></div>'
     )
 
 

@@ -1,4 +1,4 @@
-"""A page of pictures before and after denoising: one HTML file that needs nothing else; docs/denoise/denoise.md."""
+"""A page of images before and after denoising: one HTML file that needs nothing else; docs/denoise/denoise.md."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,23 +10,23 @@ from typing import IO
 
 from amsnet_basicsr.denoise.gallery.crops import cut, detailed_part, encode, shrink
 from amsnet_basicsr.denoise.gallery.page import View, figure, page_head, page_tail
-from amsnet_basicsr.images import Photo, PhotoError
-from amsnet_basicsr.images.whole_file import rename_new
+from amsnet_basicsr.images import ImageData, ImageError
+from amsnet_basicsr.utils.atomic_write import rename_new, write_error
 from amsnet_basicsr.version import __version__
 
 LONGEST_SIDE = 1600
-"""Larger pictures are shown smaller, with this longest side in pixels."""
+"""Larger images are shown smaller, with this longest side in pixels."""
 DETAIL_SIDE = 320
 """Side in pixels of the part that is shown pixel by pixel."""
 
 
-class GalleryError(PhotoError):
+class GalleryError(ImageError):
     """A gallery can't be written; the message names the file and says why, in one line."""
 
 
 @dataclass(frozen=True)
 class GalleryEntry:
-    """A picture of the gallery.
+    """An image of the gallery.
 
     Attributes:
         name: What to call it; any text.
@@ -36,13 +36,13 @@ class GalleryEntry:
     """
 
     name: str
-    noisy: Photo
-    denoised: Photo
+    noisy: ImageData
+    denoised: ImageData
     facts: Mapping[str, str]
 
 
 class GalleryWriter:
-    """Write a gallery picture by picture; only one is in memory at a time.
+    """Write a gallery image by image; only one is in memory at a time.
 
     A context manager. The file gets its name when the block ends; if it ends in an error, nothing is left.
 
@@ -80,14 +80,14 @@ class GalleryWriter:
         return self
 
     def add(self, entry: GalleryEntry) -> None:
-        """Append a picture.
+        """Append an image.
 
         Args:
-            entry: The picture.
+            entry: The image.
 
         Raises:
             GalleryError: If the file can't be written on.
-            ValueError: If the two pictures differ in size, or outside of the `with` block.
+            ValueError: If the two images differ in size, or outside of the `with` block.
         """
         self._write(_render(entry))
         self._count += 1
@@ -118,7 +118,7 @@ class GalleryWriter:
 
     def _write(self, text: str) -> None:
         if self._file is None:
-            raise ValueError('pictures can only be added within the with block of the gallery')
+            raise ValueError('images can only be added within the with block of the gallery')
         try:
             self._file.write(text)
         except OSError as error:
@@ -128,27 +128,24 @@ class GalleryWriter:
         if self.overwrite:
             os.replace(self._temporary, self.path)
             return
-        try:
-            rename_new(self._temporary, self.path)
-        except FileExistsError:
-            raise GalleryError(f'{self.path}: exists already; --overwrite replaces it') from None
+        rename_new(self._temporary, self.path)
 
     def _failed(self, error: OSError) -> GalleryError:
-        return GalleryError(f'{self.path}: cannot be written: {error.strerror or error}')
+        return GalleryError(write_error(self.path, error))
 
 
 def write_gallery(path: Path | str, entries: Sequence[GalleryEntry], title: str, overwrite: bool = False) -> None:
-    """Write a gallery of pictures that are all at hand; see `GalleryWriter`.
+    """Write a gallery of images that are all at hand; see `GalleryWriter`.
 
     Args:
         path: File to write.
-        entries: The pictures.
+        entries: The images.
         title: Heading of the page.
         overwrite: Whether an existing file may be replaced.
 
     Raises:
         GalleryError: If the file exists and may not be replaced, or can't be written.
-        ValueError: If the two pictures of an entry differ in size.
+        ValueError: If the two images of an entry differ in size.
     """
     with GalleryWriter(path, title, overwrite) as gallery:
         for entry in entries:
@@ -160,15 +157,15 @@ def _render(entry: GalleryEntry) -> str:
     height, width = noisy.pixels.shape[:2]
     if denoised.pixels.shape[:2] != (height, width):
         found = '×'.join(map(str, denoised.pixels.shape[1::-1]))
-        raise ValueError(f'{entry.name}: the denoised picture is {found}, the noisy one {width}×{height}')
+        raise ValueError(f'{entry.name}: the denoised image is {found}, the noisy one {width}×{height}')
     facts = {'size': f'{width} × {height}, {8 * noisy.pixels.itemsize} bit', **entry.facts}
     if max(height, width) <= DETAIL_SIDE:
         whole, part = None, (0, 0, height, width)
     else:
-        small = [shrink(photo, LONGEST_SIDE) for photo in (noisy, denoised)]
-        whole = View(*(encode(photo, quality=85) for photo in small))
+        small = [shrink(image, LONGEST_SIDE) for image in (noisy, denoised)]
+        whole = View(*(encode(image, quality=85) for image in small))
         part = detailed_part(small[1], (height, width), DETAIL_SIDE)
-    detail = View(*(encode(cut(photo, *part)) for photo in (noisy, denoised)))
+    detail = View(*(encode(cut(image, *part)) for image in (noisy, denoised)))
     top, left, part_height, part_width = part
     spot = (left / width, top / height, part_width / width, part_height / height)
     return figure(entry.name, facts, whole, detail, spot)

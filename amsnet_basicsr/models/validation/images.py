@@ -28,14 +28,14 @@ class Finishing:
         set_name: Name of the set.
         metrics: Settings of each metric, as in the options.
         with_input: Whether the noisy input is measured too.
-        picture_path: Where the denoised picture of an image of a name goes; None saves none.
+        image_path: Where the denoised image of an image of a name goes; None saves none.
         strips: Number of images, from the first, of which strips are made.
     """
 
     set_name: str
     metrics: Mapping[str, Mapping[str, Any]]
     with_input: bool = False
-    picture_path: Callable[[str], str] | None = None
+    image_path: Callable[[str], str] | None = None
     strips: int = 0
 
     @cached_property
@@ -55,7 +55,7 @@ class DenoisedImage:
 
     Attributes:
         number: Its place in the set, from 0.
-        name: What its pictures are called.
+        name: What its images are called.
         lq: Noisy, (1, C, H, W), on the CPU.
         result: Denoised, the same.
         gt: Clean, the same, if there is ground truth.
@@ -76,7 +76,7 @@ class FinishedImage:
 
     Attributes:
         number: Its place in the set, from 0.
-        name: What its pictures are called.
+        name: What its images are called.
         figures: Value by metric.
         input_figures: The same of the noisy input.
         strip: Noisy | denoised | clean, (H, W', 3) BGR, uint8, if asked for.
@@ -119,7 +119,7 @@ def read_by_name(items: Iterator[Data], dataset: Any, numbers: Iterable[int]) ->
 
 
 def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
-    """Measure an image, and save its picture.
+    """Measure an image, and save its image.
 
     Args:
         image: The image.
@@ -151,41 +151,41 @@ def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
         figures[metric] = calculate_metric(available, opt)
         if task.with_input and clean is not None and 'img2' in task.needs[metric]:
             input_figures[metric] = calculate_metric({'img': noisy, 'img2': clean}, opt)
-    if task.picture_path is not None:
-        write_picture(denoised, task.picture_path(image.name))
-    pictures = [picture for picture in (noisy, denoised, clean) if picture is not None]
-    strip = picture_strip(pictures) if image.number < task.strips else None
+    if task.image_path is not None:
+        write_image(denoised, task.image_path(image.name))
+    shown_images = [shown for shown in (noisy, denoised, clean) if shown is not None]
+    strip = picture_strip(shown_images) if image.number < task.strips else None
     return FinishedImage(image.number, image.name, figures, input_figures, strip)
 
 
-def write_picture(picture: np.ndarray, path: str) -> None:
-    """Write a picture, and make its folder.
+def write_image(image: np.ndarray, path: str) -> None:
+    """Write an image, and make its folder.
 
     Args:
-        picture: (H, W, 3) BGR or (H, W), uint8.
+        image: (H, W, 3) BGR or (H, W), uint8.
         path: Where.
 
     Raises:
         ValidationError: If it cannot be written.
     """
     try:
-        imwrite(picture, path)
+        imwrite(image, path)
     except (OSError, cv2.error) as error:
         raise ValidationError(f'{path} cannot be written: {error}') from error
 
 
-def picture_strip(pictures: list[np.ndarray]) -> np.ndarray:
-    """Put pictures side by side with a thin white line between them.
+def picture_strip(images: list[np.ndarray]) -> np.ndarray:
+    """Put images side by side with a thin white line between them.
 
     Args:
-        pictures: Images of one size, (H, W, 3) or (H, W), uint8.
+        images: Images of one size, (H, W, 3) or (H, W), uint8.
 
     Returns:
         The strip, (H, n·W + 4·(n − 1), 3), uint8.
     """
-    pictures = [np.atleast_3d(picture).repeat(3 // np.atleast_3d(picture).shape[2], axis=2) for picture in pictures]
-    line = np.full((pictures[0].shape[0], 4, 3), 255, np.uint8)
-    parts = [part for picture in pictures for part in (line, picture)][1:]
+    images = [np.atleast_3d(image).repeat(3 // np.atleast_3d(image).shape[2], axis=2) for image in images]
+    line = np.full((images[0].shape[0], 4, 3), 255, np.uint8)
+    parts = [part for image in images for part in (line, image)][1:]
     return np.concatenate(parts, axis=1)
 
 

@@ -2,7 +2,7 @@
 
 BasicSR's own loop (SRModel.nondist_validation) is replaced rather than patched because noisy-only work needs what it
 has no place for: sets with and without ground truth side by side, a metric that looks at hidden pixels, figures for the
-noisy input to compare with, pictures noisy | denoised | clean, and the best checkpoint by any metric. It also writes
+noisy input to compare with, images noisy | denoised | clean, and the best checkpoint by any metric. It also writes
 images of equal names over each other, and NaN as black; and it reads, denoises and measures one after the other, in the
 first process alone.
 """
@@ -33,12 +33,12 @@ from amsnet_basicsr.models.validation.images import (
     in_order,
     names_of_block,
     read_by_name,
-    write_picture,
+    write_image,
 )
 from amsnet_basicsr.models.validation.overlap import Behind, read_ahead
 from amsnet_basicsr.models.validation.processes import Processes
 from amsnet_basicsr.resume.checkpoints import CheckpointError
-from amsnet_basicsr.utils.atomic_write import whole_file
+from amsnet_basicsr.utils.atomic_write import atomic_write
 
 
 class ValidationLoop:
@@ -60,7 +60,7 @@ class ValidationLoop:
     def nondist_validation(
         self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool
     ) -> None:
-        """Denoise a set, save pictures, compute and log metrics.
+        """Denoise a set, save images, compute and log metrics.
 
         Args:
             dataloader: Yields `lq`, `lq_path` and, if there is ground truth, `gt`; batch size 1.
@@ -76,7 +76,7 @@ class ValidationLoop:
     def dist_validation(self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool) -> None:
         """Do the same in all processes of a distributed run together.
 
-        Each denoises its share and saves the pictures of it; all have the figures in the end, and the first logs.
+        Each denoises its share and saves the images of it; all have the figures in the end, and the first logs.
 
         Args:
             dataloader: As above; of the whole set, in each process.
@@ -102,7 +102,7 @@ class ValidationLoop:
             set_name,
             metrics_opt,
             with_input=set_name not in self._input_reported,
-            picture_path=partial(self._picture_path, set_name, current_iter=current_iter) if save_img else None,
+            image_path=partial(self._image_path, set_name, current_iter=current_iter) if save_img else None,
             strips=val.get('strip', 1),
         )
         found: list[FinishedImage] = []
@@ -188,7 +188,7 @@ class ValidationLoop:
     def _input_reported(self) -> set[str]:
         return self.__dict__.setdefault('_input_reported_sets', set())
 
-    def _picture_path(self, set_name: str, name: str, current_iter: int | str) -> str:
+    def _image_path(self, set_name: str, name: str, current_iter: int | str) -> str:
         """Where BasicSR puts it, but under the set's name in training too: sets may share names."""
         folder = self.opt['path']['visualization']
         if self.opt['is_train']:
@@ -197,7 +197,7 @@ class ValidationLoop:
 
     def _save_strip(self, strip: np.ndarray, set_name: str, name: str, current_iter: int | str, tb_logger: Any) -> None:
         root = self.opt['path']['visualization']
-        write_picture(strip, osp.join(root, 'strips', set_name, f'{name}_{current_iter}.png'))
+        write_image(strip, osp.join(root, 'strips', set_name, f'{name}_{current_iter}.png'))
         if tb_logger:
             tb_logger.add_image(f'{set_name}/{name}', strip[..., ::-1].copy(), current_iter, dataformats='HWC')
 
@@ -253,7 +253,7 @@ class ValidationLoop:
         best = {'metric': metric, 'dataset': set_name, 'value': value, 'iteration': current_iter}
         try:
             self.save_network(networks, 'net_g', 'best', ['params', 'params_ema'][: len(networks)])
-            with whole_file(Path(record_path), sync=True) as file:
+            with atomic_write(Path(record_path), sync=True) as file:
                 file.write(json.dumps(best).encode())
         except (CheckpointError, OSError) as error:
             get_root_logger().error(f'The best networks could not be saved: {error}')

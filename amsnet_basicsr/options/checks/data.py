@@ -73,7 +73,7 @@ def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:
     if train and opt.get('model_type') == 'SRModel' and train.get('type') in (*WITHOUT_TRUTH, 'CameraNoiseDataset'):
         yield (
             ('datasets', 'train', 'type'),
-            f'datasets.train: SRModel learns from pairs, and {train["type"]} has no clean pictures to train on; take '
+            f'datasets.train: SRModel learns from pairs, and {train["type"]} has no clean images to train on; take '
             f'PairedImageDataset, or model_type: {next(iter(LOSSES))}',
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 from amsnet_basicsr.options.checks.findings import Finding, Key, named
 from amsnet_basicsr.options.checks.kinds import Group, Kind
 from amsnet_basicsr.options.checks.known import DATASETS, LOADER, METRIC, SECTIONS, TOP_LEVEL
+from amsnet_basicsr.utils.text import one_line
 
 _EXPONENT = re.compile(r'^[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+$')
 _MOST_SHOWN = 80
@@ -78,8 +79,7 @@ def sentence(key: Key, wanted: str, value: Any) -> str:
 
 def shown(value: Any) -> str:
     """Show a value in an error, cut if it is long."""
-    text = repr(value)
-    return text if len(text) <= _MOST_SHOWN else f'{text[:_MOST_SHOWN]}…'
+    return one_line(repr(value), _MOST_SHOWN)
 
 
 def text_numbers(value: Any, key: Key = ()) -> Iterator[Finding]:

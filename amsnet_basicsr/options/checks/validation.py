@@ -29,7 +29,7 @@ def wrong_validation(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iter
     if opt['is_train'] and not sets and sound('datasets'):
         yield ('val',), 'val is given, but datasets has no val set; add one, or take val out'
     if not opt['is_train'] and opt.get('model_type') == 'SRModel' and val.get('save_img') and 'suffix' not in val:
-        yield ('val', 'suffix'), 'val.suffix is missing; SRModel needs it to save pictures; write suffix: ~'
+        yield ('val', 'suffix'), 'val.suffix is missing; SRModel needs it to save images; write suffix: ~'
     yield from _metrics_without_data(opt, sets, sound)
     if opt['is_train']:
         yield from _choice_of_the_best(val, sets, sound)
@@ -38,10 +38,10 @@ def wrong_validation(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iter
 def _metrics_without_data(
     opt: Mapping[str, Any], sets: Mapping[str, Mapping[str, Any]], sound: Callable[..., bool]
 ) -> Iterator[Finding]:
-    """Find metrics that lack the clean pictures, or the hidden pixels, that they compare with.
+    """Find metrics that lack the clean images, or the hidden pixels, that they compare with.
 
-    Our own validation leaves a metric out on a set without clean pictures and says so: wrong is only a metric that no
-    set can have. BasicSR's ends with an error at the first such picture.
+    Our own validation leaves a metric out on a set without clean images and says so: wrong is only a metric that no
+    set can have. BasicSR's ends with an error at the first such image.
     """
     without = [phase for phase, dataset in sets.items() if dataset.get('type') in WITHOUT_TRUTH]
     for name, metric in (opt['val'].get('metrics') or {}).items():
@@ -52,14 +52,14 @@ def _metrics_without_data(
         if 'img2' in needed and opt.get('model_type') in LOSSES and len(without) == len(sets):
             yield (
                 where,
-                f'val.metrics.{name}: {metric["type"]} needs clean pictures, which no set has; '
+                f'val.metrics.{name}: {metric["type"]} needs clean images, which no set has; '
                 f'calculate_mask_l1 needs none',
             )
         elif opt.get('model_type') == 'SRModel':
             if 'img2' in needed and without:
                 yield (
                     where,
-                    f'val.metrics.{name}: {metric["type"]} needs clean pictures, which datasets.{without[0]} lacks, '
+                    f'val.metrics.{name}: {metric["type"]} needs clean images, which datasets.{without[0]} lacks, '
                     f'and SRModel leaves no metric out; take the metric or the set out',
                 )
             if needed & set(_HIDDEN_PIXELS):
@@ -73,7 +73,7 @@ def needs(metric: Any) -> set[str]:
         metric: Its registered name.
 
     Returns:
-        Some of `img2` (the clean picture), `noisy` and `prediction` (of hidden pixels).
+        Some of `img2` (the clean image), `noisy` and `prediction` (of hidden pixels).
     """
     from basicsr.utils.registry import METRIC_REGISTRY
 
@@ -112,5 +112,5 @@ def _choice_of_the_best(
         lacking = f'the set {judge!r} lacks' if judge is not None else 'no val set has'
         yield (
             where,
-            f'val.save_best: {metric} needs clean pictures, which {lacking}; calculate_mask_l1 needs none',
+            f'val.save_best: {metric} needs clean images, which {lacking}; calculate_mask_l1 needs none',
         )

@@ -10,31 +10,31 @@ import pytest
 import torch
 from PIL import Image
 
-from amsnet_basicsr.images import read_photo
-from tests.denoise.run_command import picture, tiny_net, tiny_weights
+from amsnet_basicsr.images import read_image
+from tests.denoise.run_command import image, tiny_net, tiny_weights
 
 
-def test_bad_pictures_as_a_process(tmp_path):
+def test_bad_images_as_a_process(tmp_path):
     tiny_weights(tmp_path / 'net.safetensors')
     good = [
-        picture(tmp_path / 'good.png'),
-        picture(tmp_path / 'dot.png', 1, 1),
-        picture(tmp_path / 'strip.png', 1, 5000),
+        image(tmp_path / 'good.png'),
+        image(tmp_path / 'dot.png', 1, 1),
+        image(tmp_path / 'strip.png', 1, 5000),
     ]
-    good.append(picture(tmp_path / 'tall.tif', 5000, 1))
+    good.append(image(tmp_path / 'tall.tif', 5000, 1))
     (tmp_path / 'empty.png').write_bytes(b'')
     (tmp_path / 'text.png').write_text('<html>Not found</html>\n')
-    cut = picture(tmp_path / 'cut.jpg', 100, 100)
+    cut = image(tmp_path / 'cut.jpg', 100, 100)
     cut.write_bytes(cut.read_bytes()[:2000])
     Image.new('CMYK', (20, 20)).save(tmp_path / 'print.jpg')
     (tmp_path / 'none').mkdir()
-    (tmp_path / 'none/notes.txt').write_text('no picture')
+    (tmp_path / 'none/notes.txt').write_text('no image')
     (tmp_path / 'gone.png').symlink_to('nowhere.png')
     bad = {
         'missing.png': 'no such file or folder',
-        'none': 'no pictures in this folder',
+        'none': 'no images in this folder',
         'empty.png': 'the file is empty',
-        'text.png': 'not a picture in a format that can be read',
+        'text.png': 'not an image in a format that can be read',
         'cut.jpg': 'damaged or cut off',
         'print.jpg': 'its pixels are CMYK; convert it to RGB',
         'gone.png': 'No such file or directory',
@@ -55,7 +55,7 @@ def test_bad_pictures_as_a_process(tmp_path):
             lines,
         )
     for path in good:
-        assert read_photo(tmp_path / 'out' / path.name).pixels.shape == read_photo(path).pixels.shape
+        assert read_image(tmp_path / 'out' / path.name).pixels.shape == read_image(path).pixels.shape
     assert len(os.listdir(tmp_path / 'out')) == 2 * len(good)
     assert f'{len(good)} denoised' in result.stdout and f'{len(bad)} failed' in result.stdout
 
@@ -83,7 +83,7 @@ def bad_models(folder: Path) -> dict[str, str]:
 
 
 def test_models_that_cannot_be_used(run, tmp_path):
-    picture(Path('a.png'))
+    image(Path('a.png'))
     for name, reason in bad_models(tmp_path).items():
         result = run('a.png', '-o', 'out', model=('--model', name))
         assert (result.status, result.out) == (2, ''), name
@@ -95,19 +95,19 @@ def test_models_that_cannot_be_used(run, tmp_path):
     assert not Path('out').exists()
 
 
-def test_a_result_that_is_no_number_fails_its_picture_only(run):
-    """Weights so large that dark pictures come through and others overflow."""
+def test_a_result_that_is_no_number_fails_its_image_only(run):
+    """Weights so large that dark images come through and others overflow."""
     net = tiny_net()
     with torch.no_grad():
         for name, weight in net.named_parameters():
             weight.fill_(0 if name.endswith('bias') else 1e20)
     torch.save({'params': net.state_dict()}, 'huge.pth')
     Image.new('RGB', (16, 16)).save('black.png')
-    picture(Path('light.png'))
+    image(Path('light.png'))
     result = run('light.png', 'black.png', '-o', 'out', model=('--model', 'huge.pth', '--scheme', 'plain'))
     assert result.status == 1 and result.err.count('\n') == 1
     assert result.err.startswith('amsnet-denoise: light.png: the network gives NaN or infinite values')
-    assert os.listdir('out') == ['black.png'] and not read_photo('out/black.png').pixels.any()
+    assert os.listdir('out') == ['black.png'] and not read_image('out/black.png').pixels.any()
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_a_result_that_is_no_number_fails_its_picture_only(run):
         (['', '-o', 'out'], 'name of a file or folder is empty'),
         (['a.png', '-o', 'file'], '-o file: it exists and is no folder'),
         (['a.png', '-o', 'file/x'], '-o file/x: file is no folder'),
-        (['a.png', 'b.png', '-o', 'x.png'], '-o x.png: a file name, but there may be several pictures'),
-        (['*.png', '-o', 'x.png'], '-o x.png: a file name, but 2 pictures match'),
+        (['a.png', 'b.png', '-o', 'x.png'], '-o x.png: a file name, but there may be several images'),
+        (['*.png', '-o', 'x.png'], '-o x.png: a file name, but 2 images match'),
         (['a.png', '-o', 'x.png', '--suffix', '_1'], '-o x.png names the file; leave out --ext and --suffix'),
         (['a.png', '-o', 'x.heic'], '-o x.heic: cannot write .heic'),
         (['a.png', '-o', 'out', '--suffix', 'x/y'], '--suffix: a part of a name'),
@@ -139,7 +139,7 @@ def test_a_result_that_is_no_number_fails_its_picture_only(run):
 )
 def test_wrong_usage_is_told_before_any_work(run, arguments, reason):
     for name in ('a.png', 'b.png', 'sub/a.png'):
-        picture(Path(name))
+        image(Path(name))
     Path('file').write_bytes(b'')
     before = sorted(map(str, Path().rglob('*')))
     result = run(*arguments)
@@ -149,8 +149,8 @@ def test_wrong_usage_is_told_before_any_work(run, arguments, reason):
 
 
 def test_outputs_that_cannot_be_written(run):
-    picture(Path('p/sub/a.png'))
-    picture(Path('p/b.png'))
+    image(Path('p/sub/a.png'))
+    image(Path('p/b.png'))
     Path('out').mkdir()
     Path('out/sub').write_text('a file in the place of a folder')
     Path('out/b.png').mkdir()
@@ -160,4 +160,4 @@ def test_outputs_that_cannot_be_written(run):
     if Path('/proc/self').exists():
         result = run('p', '-o', '/proc/new/out')
         assert result.status == 2 and '/proc/new/out' in result.err and result.err.count('\n') == 1
-    assert np.array_equal(read_photo('p/b.png').pixels, read_photo('p/sub/a.png').pixels)
+    assert np.array_equal(read_image('p/b.png').pixels, read_image('p/sub/a.png').pixels)

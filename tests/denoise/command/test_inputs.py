@@ -1,11 +1,11 @@
-"""Which pictures files, folders and patterns stand for."""
+"""Which images files, folders and patterns stand for."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from amsnet_basicsr.denoise.command.inputs import find_pictures
+from amsnet_basicsr.denoise.command.inputs import find_inputs
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def tree(tmp_path, monkeypatch):
 
 
 def found(*names: str, output: str = 'out') -> dict[str, str]:
-    pictures, problems = find_pictures(names, Path(output))
+    images, problems = find_inputs(names, Path(output))
     assert not problems
-    return {str(one.path): str(one.relative) for one in pictures}
+    return {str(one.path): str(one.relative) for one in images}
 
 
 def test_folders_are_searched_with_their_structure(tree):
@@ -89,12 +89,12 @@ def test_the_output_folder_is_no_input(tree, tmp_path):
 def test_names_that_lead_to_nothing_are_told(tree):
     tree('p/a.txt', 'q/.x.png')
     os.mkfifo('q/pipe.png')
-    pictures, problems = find_pictures(['none.png', 'p', 'q', 'p/*.png', 'q*/[z]'], Path('out'))
-    assert not pictures
+    images, problems = find_inputs(['none.png', 'p', 'q', 'p/*.png', 'q*/[z]'], Path('out'))
+    assert not images
     assert [(one.name, one.reason.split(' (')[0]) for one in problems] == [
         ('none.png', 'no such file or folder'),
-        ('p', 'no pictures in this folder'),
-        ('q', 'no pictures in this folder'),
-        ('p/*.png', 'no picture matches this pattern'),
-        ('q*/[z]', 'no picture matches this pattern'),
+        ('p', 'no images in this folder'),
+        ('q', 'no images in this folder'),
+        ('p/*.png', 'no image matches this pattern'),
+        ('q*/[z]', 'no image matches this pattern'),
     ]

@@ -1,4 +1,4 @@
-"""The command on good pictures: what is written, kept, skipped and said."""
+"""The command on good images: what is written, kept, skipped and said."""
 
 import json
 import os
@@ -13,11 +13,11 @@ import tifffile
 from PIL import Image
 from PIL.ExifTags import Base
 
-from amsnet_basicsr.images import read_photo
+from amsnet_basicsr.images import read_image
 from amsnet_basicsr.version import __version__
-from tests.conftest import noisy_picture
-from tests.denoise.run_command import picture, plain, tiny_weights
-from tests.images.pictures import ICC, XMP, exif, pixels
+from tests.conftest import noisy_image
+from tests.denoise.run_command import image, plain, tiny_weights
+from tests.images.samples import ICC, XMP, exif, pixels
 
 COMMAND = [sys.executable, '-m', 'amsnet_basicsr.denoise']
 
@@ -26,14 +26,14 @@ def test_folders_patterns_and_odd_names_as_a_process(tmp_path):
     tiny_weights(tmp_path / 'net.safetensors')
     names = ['a b.png', 'sub/zoë 写真.bmp', 'sub/deep/x[1].png', 'sub/two\nlines.png', '-o.png']
     for number, name in enumerate(names):
-        picture(tmp_path / 'p' / name, seed=number)
-    picture(tmp_path / 'odd[1].png', seed=9)
+        image(tmp_path / 'p' / name, seed=number)
+    image(tmp_path / 'odd[1].png', seed=9)
     command = [*COMMAND, 'p', 'odd[1].png', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'plain']
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding='utf-8', timeout=120)
     assert (result.returncode, result.stderr) == (0, '')
     for name in names:
         assert np.array_equal(
-            read_photo(tmp_path / 'out' / name).pixels, plain(read_photo(tmp_path / 'p' / name).pixels)
+            read_image(tmp_path / 'out' / name).pixels, plain(read_image(tmp_path / 'p' / name).pixels)
         )
     assert (tmp_path / 'out/odd[1].png').exists()
     lines = result.stdout.splitlines()
@@ -52,12 +52,12 @@ def test_depth_channels_and_alpha_are_kept(run, tmp_path, name, channels, dtype)
     if name == 'a.tif':
         tifffile.imwrite(name, data, photometric='rgb', extrasamples=['unassalpha'] if channels == 4 else None)
     else:
-        from amsnet_basicsr.images import Photo, write_photo
+        from amsnet_basicsr.images import ImageData, write_image
 
         alpha = data[..., -1] if channels in (2, 4) else None
-        write_photo(name, Photo(data if alpha is None else data[..., :-1].copy(), alpha))
+        write_image(name, ImageData(data if alpha is None else data[..., :-1].copy(), alpha))
     assert run(name, '-o', 'out').status == 0
-    before, after = read_photo(name), read_photo(f'out/{name}')
+    before, after = read_image(name), read_image(f'out/{name}')
     assert after.pixels.dtype == dtype and after.pixels.shape == before.pixels.shape
     # Of 65536 values; an 8 bit step in between would show as up to 128.
     assert np.abs(after.pixels.astype(float) - plain(before.pixels)).max() <= 2
@@ -68,21 +68,21 @@ def test_depth_channels_and_alpha_are_kept(run, tmp_path, name, channels, dtype)
 @pytest.mark.parametrize('name', ['a.jpg', 'a.webp', 'a.png', 'a.tif'])
 def test_orientation_and_metadata(run, name):
     extra = {} if name.endswith(('png', 'tif')) else {'xmp': XMP % 6}
-    picture(Path(name), exif=exif(6), icc_profile=ICC, quality=95, **extra)
+    image(Path(name), exif=exif(6), icc_profile=ICC, quality=95, **extra)
     assert run(name, '-o', 'out').status == 0
-    image = Image.open(f'out/{name}')
-    assert image.size == (24, 32) and image.info['icc_profile'] == ICC
-    assert image.getexif()[Base.Make] == 'Camera Works' and image.getexif().get(Base.Orientation, 1) == 1
-    expected = plain(read_photo(name).pixels).astype(float)
-    assert np.abs(read_photo(f'out/{name}').pixels - expected).mean() < (9 if extra else 0.1)
+    result = Image.open(f'out/{name}')
+    assert result.size == (24, 32) and result.info['icc_profile'] == ICC
+    assert result.getexif()[Base.Make] == 'Camera Works' and result.getexif().get(Base.Orientation, 1) == 1
+    expected = plain(read_image(name).pixels).astype(float)
+    assert np.abs(read_image(f'out/{name}').pixels - expected).mean() < (9 if extra else 0.1)
 
 
-def test_one_picture_to_a_named_file_in_another_format(run):
-    Image.fromarray(noisy_picture(24, 32, 0)).quantize(32).save('palette.gif')
+def test_one_image_to_a_named_file_in_another_format(run):
+    Image.fromarray(noisy_image(24, 32, 0)).quantize(32).save('palette.gif')
     assert run('palette.gif', '-o', 'new/clean.tif').status == 0
-    assert read_photo('new/clean.tif').pixels.shape == (24, 32, 3)
+    assert read_image('new/clean.tif').pixels.shape == (24, 32, 3)
     assert run('palette.gif', '-o', 'out').status == 0 and Path('out/palette.png').exists()
-    picture(Path('b.bmp'))
+    image(Path('b.bmp'))
     assert run('b.bmp', '-o', 'out', '--ext', 'jpg', '--suffix', '_clean', '--quality', '80').status == 0
     assert Image.open('out/b_clean.jpg').format == 'JPEG'
 
@@ -92,11 +92,11 @@ def test_what_the_format_cannot_keep_is_said(run):
     tifffile.imwrite('deep2.tif', pixels(dtype=np.uint16), photometric='rgb')
     result = run('deep.tif', 'deep2.tif', '-o', 'out', '--ext', 'jpg')
     assert result.status == 0 and result.err.count('16 bit are rounded to 8, as .jpg has no more') == 1
-    picture(Path('clear.png'))
+    image(Path('clear.png'))
     Image.open('clear.png').convert('RGBA').save('opaque.png')
-    image = Image.open('clear.png')
-    image.putalpha(100)
-    image.save('clear.png')
+    translucent = Image.open('clear.png')
+    translucent.putalpha(100)
+    translucent.save('clear.png')
     result = run('clear.png', 'opaque.png', '-o', 'out', '--ext', 'jpg')
     assert result.status == 1 and result.err.count('\n') == 1
     assert 'out/clear.jpg: .jpg holds no alpha channel' in result.err
@@ -104,8 +104,8 @@ def test_what_the_format_cannot_keep_is_said(run):
 
 
 def test_existing_outputs_are_skipped_and_counted(run):
-    picture(Path('p/a.png'))
-    picture(Path('p/b.png'), seed=1)
+    image(Path('p/a.png'))
+    image(Path('p/b.png'), seed=1)
     Path('out').mkdir()
     Path('out/a.png').write_bytes(b'kept')
     result = run('p', '-o', 'out')
@@ -115,12 +115,12 @@ def test_existing_outputs_are_skipped_and_counted(run):
     result = run('p', '-o', 'out', model=('--model', 'none.pth'))
     assert result.status == 0 and result.out.startswith('0 denoised, 2 skipped')
     assert run('p', '-o', 'out', '--overwrite').status == 0
-    assert np.array_equal(read_photo('out/a.png').pixels, plain(read_photo('p/a.png').pixels))
+    assert np.array_equal(read_image('out/a.png').pixels, plain(read_image('p/a.png').pixels))
 
 
 def test_inputs_survive(run):
-    content = picture(Path('p/a.png')).read_bytes()
-    picture(Path('p/b.png'))
+    content = image(Path('p/a.png')).read_bytes()
+    image(Path('p/b.png'))
     Path('link').symlink_to('p')
     for arguments in (('p', '-o', 'p'), ('p/a.png', '-o', 'p/a.png'), ('p/a.png', 'p/b.png', '-o', 'link')):
         result = run(*arguments, '--overwrite')
@@ -132,20 +132,20 @@ def test_inputs_survive(run):
 
 
 def test_compare_and_gallery(run):
-    picture(Path('p/a.png'))
-    picture(Path('p/a.jpg'))
+    image(Path('p/a.png'))
+    image(Path('p/a.jpg'))
     result = run('p', '-o', 'out', '--compare', '--gallery', 'out/index.html')
     assert result.status == 0, result.err
-    both = read_photo('out/a_png_compare.png').pixels
-    assert np.array_equal(both[:, :32], read_photo('p/a.png').pixels)
-    assert np.array_equal(both[:, -32:], read_photo('out/a.png').pixels)
+    both = read_image('out/a_png_compare.png').pixels
+    assert np.array_equal(both[:, :32], read_image('p/a.png').pixels)
+    assert np.array_equal(both[:, -32:], read_image('out/a.png').pixels)
     page = Path('out/index.html').read_text()
     assert 'p/a.png' in page and 'p/a.jpg' in page
     assert page.count('DnCNN, one pass') == 2 and 'seconds' in page
-    # The same command again, with one more picture: the page that is there stays, and so do the comparisons.
-    picture(Path('p/b.png'))
+    # The same command again, with one more image: the page that is there stays, and so do the comparisons.
+    image(Path('p/b.png'))
     result = run('p', '-o', 'out', '--compare', '--gallery', 'out/index.html')
-    assert result.status == 0 and 'out/index.html exists: the pictures of this run go to out/index-2.html' in result.err
+    assert result.status == 0 and 'out/index.html exists: the images of this run go to out/index-2.html' in result.err
     assert Path('out/index.html').read_text() == page
     assert 'p/b.png' in Path('out/index-2.html').read_text() and 'p/a.png' not in Path('out/index-2.html').read_text()
     (Path('q')).mkdir()
@@ -155,7 +155,7 @@ def test_compare_and_gallery(run):
 
 
 def test_json(run):
-    picture(Path('p/a.png'))
+    image(Path('p/a.png'))
     Path('p/bad.png').write_text('text')
     result = run('p', 'none.png', '-o', 'out', '--seed', '3', '--json')
     content = json.loads(result.out)
@@ -179,12 +179,12 @@ def test_json(run):
 
 
 def test_settings_reach_the_denoiser(run):
-    picture(Path('a.png'), 64, 64)
-    noisy = read_photo('a.png').pixels
+    image(Path('a.png'), 64, 64)
+    noisy = read_image('a.png').pixels
 
     def result(*arguments: str, model: str = 'net.safetensors') -> np.ndarray:
         assert run('a.png', '-o', 'a_out.png', '--overwrite', *arguments, model=('--model', model)).status == 0
-        return read_photo('a_out.png').pixels
+        return read_image('a_out.png').pixels
 
     assert np.array_equal(result('--scheme', 'plain'), plain(noisy))
     assert np.array_equal(result('--scheme', 'plain', '--strength', '0'), noisy)
@@ -196,7 +196,7 @@ def test_settings_reach_the_denoiser(run):
 
 
 def test_quiet_says_errors_only(run):
-    picture(Path('a.png'))
+    image(Path('a.png'))
     result = run('a.png', 'none.png', '-o', 'out', '-q')
     assert (result.status, result.out, result.err) == (1, '', 'amsnet-denoise: none.png: no such file or folder\n')
 
@@ -220,7 +220,7 @@ sys.exit('torch' in sys.modules)
 def _many(tmp_path: Path) -> list[str]:
     tiny_weights(tmp_path / 'net.safetensors')
     for number in range(60):
-        picture(tmp_path / 'p' / f'{number:02}.png', 200, 200, seed=number)
+        image(tmp_path / 'p' / f'{number:02}.png', 200, 200, seed=number)
     return [*COMMAND, 'p', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'amsnet', '--refine']
 
 
@@ -237,13 +237,13 @@ def test_an_interruption_says_how_far_it_came_and_leaves_no_half_files(tmp_path)
     written = sorted(os.listdir(tmp_path / 'out'))
     assert 0 < counts['denoised'] == len(written) < 60 and counts['not_begun'] == 60 - len(written)
     for name in written:
-        assert read_photo(tmp_path / 'out' / name).pixels.shape == (200, 200, 3)
+        assert read_image(tmp_path / 'out' / name).pixels.shape == (200, 200, 3)
 
 
 def test_a_reader_that_goes_away_stops_no_work(tmp_path):
     tiny_weights(tmp_path / 'net.safetensors')
     for number in range(5):
-        picture(tmp_path / 'p' / f'{number}.png', seed=number)
+        image(tmp_path / 'p' / f'{number}.png', seed=number)
     command = [*COMMAND, 'p', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'plain']
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.close()
@@ -253,8 +253,8 @@ def test_a_reader_that_goes_away_stops_no_work(tmp_path):
 
 
 def test_comparisons_beside_the_originals_are_no_inputs_of_the_next_run(run):
-    picture(Path('p/a.png'))
-    picture(Path('p/a.jpg'))
+    image(Path('p/a.png'))
+    image(Path('p/a.jpg'))
     command = ('p', '-o', 'p', '--suffix', '_clean')
     assert run(*command, '--compare').status == 0
     before = sorted(path.name for path in Path('p').iterdir())

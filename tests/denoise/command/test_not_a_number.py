@@ -1,4 +1,4 @@
-"""A result that is no number is an error that names the picture, never a black one, whatever way it is made."""
+"""A result that is no number is an error that names the image, never a black one, whatever way it is made."""
 
 import os
 import runpy
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import REPOSITORY
-from tests.denoise.run_command import picture, tiny_net
+from tests.denoise.run_command import image, tiny_net
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def huge(tmp_path) -> Path:
     ids=' '.join,
 )
 def test_nothing_is_written(run, huge, way):
-    picture(Path('light.png'), 150, 140)
+    image(Path('light.png'), 150, 140)
     result = run('light.png', '-o', 'out', model=('--model', str(huge), *way))
     assert result.status == 1 and result.err.count('\n') == 1
     assert result.err.startswith('amsnet-denoise: light.png: the network gives NaN or infinite values')
@@ -45,7 +45,7 @@ def test_nothing_is_written(run, huge, way):
 
 
 def test_nor_by_the_script_for_training_sets(huge, tmp_path, monkeypatch):
-    picture(tmp_path / 'noisy' / 'light.png')
+    image(tmp_path / 'noisy' / 'light.png')
     script = REPOSITORY / 'scripts' / 'denoise_training_set.py'
     monkeypatch.setattr(
         sys, 'argv', [script.name, str(tmp_path / 'noisy'), '-o', str(tmp_path / 'out'), '--model', str(huge)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from amsnet_basicsr.denoise.command.arguments import UsageError
-from amsnet_basicsr.denoise.command.inputs import Found, find_pictures
+from amsnet_basicsr.denoise.command.inputs import Found, find_inputs
 from amsnet_basicsr.denoise.command.outputs import check_report, check_writable, output_file, plan
 
 
@@ -23,18 +23,18 @@ def found(*names: str) -> list[Found]:
     return [Found(Path(name), Path(name), False) for name in names]
 
 
-def outputs(pictures: list[Found], **settings: object) -> list[str]:
-    return [str(job.output) for job in plan(pictures, Path('out'), **settings)[0]]
+def outputs(images: list[Found], **settings: object) -> list[str]:
+    return [str(job.output) for job in plan(images, Path('out'), **settings)[0]]
 
 
 def test_formats_and_names(here):
-    pictures = found('a.JPG', 's/b.heic', 's/c', 'd.e.tiff')
-    assert outputs(pictures) == ['out/a.JPG', 'out/s/b.png', 'out/s/c.png', 'out/d.e.tiff']
-    assert outputs(pictures, ext='tif') == ['out/a.tif', 'out/s/b.tif', 'out/s/c.tif', 'out/d.e.tif']
-    assert outputs(pictures, suffix='_x') == ['out/a_x.JPG', 'out/s/b_x.png', 'out/s/c_x.png', 'out/d.e_x.tiff']
+    images = found('a.JPG', 's/b.heic', 's/c', 'd.e.tiff')
+    assert outputs(images) == ['out/a.JPG', 'out/s/b.png', 'out/s/c.png', 'out/d.e.tiff']
+    assert outputs(images, ext='tif') == ['out/a.tif', 'out/s/b.tif', 'out/s/c.tif', 'out/d.e.tif']
+    assert outputs(images, suffix='_x') == ['out/a_x.JPG', 'out/s/b_x.png', 'out/s/c_x.png', 'out/d.e_x.tiff']
 
 
-def test_two_pictures_with_the_same_output_are_refused(here):
+def test_two_images_with_the_same_output_are_refused(here):
     with pytest.raises(UsageError, match=r'^a\.jpg and a\.png would both be written to out/a\.png; use --ext auto'):
         plan(found('a.jpg', 'a.png'), Path('out'), ext='png')
     Path('out').mkdir()
@@ -46,7 +46,7 @@ def test_two_pictures_with_the_same_output_are_refused(here):
         plan(found('a.png', 'a_compare.png'), Path('out'), compare=True)
 
 
-def test_pictures_to_compare_get_names_of_their_own(here):
+def test_images_to_compare_get_names_of_their_own(here):
     jobs, _ = plan(found('a.jpg', 'a.png', 's/a.png', 'b.c.png', 'b.d.png'), Path('out'), compare=True)
     assert [str(job.compare) for job in jobs] == [
         'out/a_jpg_compare.png',
@@ -59,11 +59,11 @@ def test_pictures_to_compare_get_names_of_their_own(here):
 
 @pytest.mark.parametrize('overwrite', [False, True])
 def test_inputs_are_never_written_over(here, overwrite):
-    pictures = found('p/a.png', 'p/b.png')
-    inside = [Found(one.path, Path(one.path.name), False) for one in pictures]
+    images = found('p/a.png', 'p/b.png')
+    inside = [Found(one.path, Path(one.path.name), False) for one in images]
     with pytest.raises(UsageError, match=r'^p/a\.png is an input and would be written over; choose another folder'):
         plan(inside, Path('p'), overwrite=overwrite)
-    # By another name: a link to the folder, a hard link to the picture, a link to it.
+    # By another name: a link to the folder, a hard link to the image, a link to it.
     os.symlink('p', 'alias')
     with pytest.raises(UsageError, match=r'p/a\.png is an input .* \(it is the same file as alias/a\.png\)'):
         plan(inside, Path('alias'), overwrite=overwrite)
@@ -79,21 +79,21 @@ def test_inputs_are_never_written_over(here, overwrite):
 
 def test_a_second_run_into_the_same_folder_leaves_its_own_outputs_out(here):
     found('p/a.png', 'p/a_x.png', 'p/b.png')
-    pictures, _ = find_pictures(['p'], Path('p'))
-    jobs, left_out = plan(pictures, Path('p'), suffix='_x')
+    images, _ = find_inputs(['p'], Path('p'))
+    jobs, left_out = plan(images, Path('p'), suffix='_x')
     assert [(str(job.source), job.done) for job in jobs] == [('p/a.png', True), ('p/b.png', False)]
     assert left_out == [Path('p/a_x.png')]
-    # It may as well be a picture of the user's: never replaced.
+    # It may as well be an image of the user's: never replaced.
     with pytest.raises(UsageError, match=r'p/a_x\.png is an input and would be written over'):
-        plan(pictures, Path('p'), suffix='_x', overwrite=True)
+        plan(images, Path('p'), suffix='_x', overwrite=True)
 
 
 def test_existing_outputs_are_skipped_or_replaced(here):
-    pictures = found('a.png', 'b.png', 'c.png')
+    images = found('a.png', 'b.png', 'c.png')
     Path('out/c.png').mkdir(parents=True)
     Path('out/a.png').write_bytes(b'old')
-    assert [job.done for job in plan(pictures, Path('out'))[0]] == [True, False, False]
-    assert [job.done for job in plan(pictures, Path('out'), overwrite=True)[0]] == [False, False, False]
+    assert [job.done for job in plan(images, Path('out'))[0]] == [True, False, False]
+    assert [job.done for job in plan(images, Path('out'), overwrite=True)[0]] == [False, False, False]
 
 
 def test_output_is_a_file_or_a_folder(here):
@@ -105,8 +105,8 @@ def test_output_is_a_file_or_a_folder(here):
     assert output_file('folder.png', ['a.png']) is None and output_file('new.png/', ['a.png']) is None
     assert output_file('new.JPG', ['a.png']) == Path('new.JPG')
     for output, names, reason in (
-        ('x.png', ['a.png', 'b.png'], 'there may be several pictures'),
-        ('x.png', ['p'], 'there may be several pictures'),
+        ('x.png', ['a.png', 'b.png'], 'there may be several images'),
+        ('x.png', ['p'], 'there may be several images'),
         ('x.heic', ['a.png'], 'cannot write .heic'),
         ('file', ['a.png'], 'it exists and is no folder'),
     ):

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, write_gallery
-from amsnet_basicsr.images import Photo
-from tests.denoise.gallery.gallery_pictures import ODD_NAME, noise, plain
+from amsnet_basicsr.images import ImageData
+from tests.denoise.gallery.gallery_images import ODD_NAME, noise, plain
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome')
 RED, BLUE = (220, 30, 30), (30, 30, 220)
@@ -32,13 +32,13 @@ def browser():
 
 @pytest.fixture(scope='module')
 def gallery(tmp_path_factory):
-    """A page: a red picture that becomes blue, a small one, one pixel, strips."""
+    """A page: a red image that becomes blue, a small one, one pixel, strips."""
     path = tmp_path_factory.mktemp('gallery') / 'page.html'
     checks = np.full((24, 24, 3), RED, np.uint8)
     checks[np.indices((24, 24)).sum(axis=0) % 2 == 0] = (250, 250, 250)
     entries = [
         GalleryEntry(ODD_NAME, plain(500, 700, RED), plain(500, 700, BLUE), {'seconds': '1.5'}),
-        GalleryEntry('small', Photo(checks), plain(24, 24, BLUE), {}),
+        GalleryEntry('small', ImageData(checks), plain(24, 24, BLUE), {}),
         *(GalleryEntry(f'{size}', noise(*size), noise(*size), {}) for size in ((1, 1), (1, 5000), (5000, 1))),
         GalleryEntry('long_' * 60, noise(330, 330, 1), noise(330, 330, 1), {'long_' * 60: 'long_' * 60}),
     ]
@@ -71,7 +71,7 @@ def open_page(browser, gallery):
 
 
 def colour_at(page, stage, across, down=0.3):
-    """The colour that is seen at a place of a picture, given as shares of its width and height."""
+    """The colour that is seen at a place of an image, given as shares of its width and height."""
     image = Image.open(BytesIO(stage.screenshot())).convert('RGB')
     return np.array(image.getpixel((int(across * (image.width - 1)), int(down * (image.height - 1)))))
 
@@ -84,7 +84,7 @@ def is_noisy(page, stage, across):
 
 
 def seen(page, stage):
-    """What is seen at a tenth, at 0.35, 0.65 and nine tenths of the width: whether it is the noisy picture."""
+    """What is seen at a tenth, at 0.35, 0.65 and nine tenths of the width: whether it is the noisy image."""
     return [is_noisy(page, stage, across) for across in (0.1, 0.35, 0.65, 0.9)]
 
 
@@ -105,7 +105,7 @@ def test_dragging_the_line_changes_what_is_shown(open_page):
     page.mouse.up()
     page.mouse.move(x + 0.9 * box['width'], y)  # let go: nothing follows any more
     assert seen(page, whole) == seen(page, detail) == [True, False, False, False]
-    # The other pictures have stayed.
+    # The other images have stayed.
     assert page.locator('figure').nth(1).locator('input').input_value() == '50'
 
 
@@ -153,7 +153,7 @@ def test_details_are_enlarged_pixel_by_pixel(open_page):
     assert figure.locator('button[aria-pressed=true]').inner_text() == '26:1'
 
 
-def test_names_are_text_and_pictures_are_whole(open_page):
+def test_names_are_text_and_images_are_whole(open_page):
     page = open_page()
     assert page.title() == 'Before & <after>'
     assert page.locator('h2').first.inner_text() == ODD_NAME

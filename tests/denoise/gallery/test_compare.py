@@ -1,27 +1,27 @@
-"""The picture to judge by: what is where, and how large it may get."""
+"""The image to judge by: what is where, and how large it may get."""
 
 import numpy as np
 import pytest
 
-from amsnet_basicsr.denoise.gallery.compare import compare_picture, strongest_edges
-from amsnet_basicsr.images import Metadata, Photo
+from amsnet_basicsr.denoise.gallery.compare import compare_image, strongest_edges
+from amsnet_basicsr.images import ImageData, Metadata
 
 
-def test_small_pictures_stand_side_by_side_at_full_size():
+def test_small_images_stand_side_by_side_at_full_size():
     noisy, denoised = (np.random.default_rng(seed).integers(0, 65536, (30, 40, 3)).astype(np.uint16) for seed in (0, 1))
-    result = compare_picture(Photo(noisy, noisy[..., 0], Metadata(exif=b'x', icc=b'profile')), Photo(denoised))
+    result = compare_image(ImageData(noisy, noisy[..., 0], Metadata(exif=b'x', icc=b'profile')), ImageData(denoised))
     assert result.pixels.shape == (30, 88, 3) and result.pixels.dtype == np.uint8
     assert np.array_equal(result.pixels[:, :40], np.round(noisy / 257)) and (result.pixels[:, 40:48] == 128).all()
     assert np.array_equal(result.pixels[:, 48:], np.round(denoised / 257))
     assert result.alpha is None and result.metadata == Metadata(icc=b'profile')
 
 
-def test_large_pictures_are_scaled_with_a_crop_of_the_edges_below():
+def test_large_images_are_scaled_with_a_crop_of_the_edges_below():
     rng = np.random.default_rng(0)
     denoised = np.full((1200, 1800, 1), 100, np.uint8)
     denoised[700:1000, 1200:1500, 0] = np.kron(rng.integers(0, 2, (15, 15)) * 200, np.ones((20, 20)))
     noisy = (denoised + rng.integers(0, 30, denoised.shape)).astype(np.uint8)
-    result = compare_picture(Photo(noisy), Photo(denoised)).pixels
+    result = compare_image(ImageData(noisy), ImageData(denoised)).pixels
     assert result.shape == (533 + 8 + 480, 800 + 8 + 800, 1)
     top, left = strongest_edges(denoised, 480, 800)
     assert top <= 700 and top + 480 >= 1000 and left <= 1200 and left + 800 >= 1500
@@ -31,7 +31,7 @@ def test_large_pictures_are_scaled_with_a_crop_of_the_edges_below():
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 5000), (5000, 1), (3000, 20), (2000, 2000)])
-def test_any_shape_gives_a_picture_of_bounded_size(shape):
+def test_any_shape_gives_an_image_of_bounded_size(shape):
     pixels = np.zeros((*shape, 3), np.uint8)
-    height, width, _ = compare_picture(Photo(pixels), Photo(pixels)).pixels.shape
+    height, width, _ = compare_image(ImageData(pixels), ImageData(pixels)).pixels.shape
     assert 1 <= height <= 1288 and 1 <= width <= 1608

@@ -12,8 +12,8 @@ from PIL import Image
 
 from amsnet_basicsr.denoise.gallery.crops import most_detailed
 from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryError, GalleryWriter, write_gallery
-from amsnet_basicsr.images import Photo, to_8_bit
-from tests.denoise.gallery.gallery_pictures import ODD_NAME, noise, plain, profile
+from amsnet_basicsr.images import ImageData, to_8_bit
+from tests.denoise.gallery.gallery_images import ODD_NAME, noise, plain, profile
 
 
 class Page(HTMLParser):
@@ -35,8 +35,8 @@ class Page(HTMLParser):
     def handle_data(self, data):
         self.texts.append((self._open[-1] if self._open else '', data))
 
-    def pictures(self):
-        """Return the decoded pictures with their descriptions."""
+    def images(self):
+        """Return the decoded images with their descriptions."""
         found = []
         for tag, attributes in self.tags:
             if tag == 'img':
@@ -58,7 +58,7 @@ def test_names_and_facts_are_shown_as_they_are(tmp_path):
     page = one(tmp_path, noise(8, 9), name=ODD_NAME, settings='a < b & "c"')
     texts = [text for _, text in page.texts]
     assert ODD_NAME in texts and 'a < b & "c"' in texts and '9 × 8, 8 bit' in texts
-    assert [alt for alt, _ in page.pictures()] == [f'noisy: {ODD_NAME}', f'denoised: {ODD_NAME}']
+    assert [alt for alt, _ in page.images()] == [f'noisy: {ODD_NAME}', f'denoised: {ODD_NAME}']
     assert sum(tag == 'script' for tag, _ in page.tags) == 1
 
 
@@ -80,15 +80,15 @@ def test_nothing_is_loaded_and_one_script_may_run(tmp_path):
     assert not any(key.startswith('on') for _, attributes in page.tags for key in attributes)
 
 
-def test_large_pictures_are_shown_smaller_with_a_part_pixel_by_pixel(tmp_path):
+def test_large_images_are_shown_smaller_with_a_part_pixel_by_pixel(tmp_path):
     noisy = noise(900, 2000)
     noisy.pixels[:, :1500] = 7  # detail on the right only
     page = one(tmp_path, noisy, plain(900, 2000, (1, 2, 3)))
-    whole, _, detail, denoised = (image for _, image in page.pictures())
+    whole, _, detail, denoised = (image for _, image in page.images())
     assert whole.size == (1600, 720) and detail.size == denoised.size == (320, 320)
     assert np.all(np.asarray(denoised) == (1, 2, 3))
     page = one(tmp_path, noisy, noisy)
-    detail = np.asarray(page.pictures()[2][1])
+    detail = np.asarray(page.images()[2][1])
     spot = next(attributes['style'] for tag, attributes in page.tags if attributes.get('class') == 'spot')
     left, top, width, height = (float(x) / 100 for x in re.findall(r'[\d.]+', spot))
     left, top = round(left * 2000), round(top * 900)
@@ -97,8 +97,8 @@ def test_large_pictures_are_shown_smaller_with_a_part_pixel_by_pixel(tmp_path):
 
 
 @pytest.mark.parametrize('size', [(1, 1), (5000, 1), (1, 5000), (320, 320), (321, 320), (1601, 30)])
-def test_pictures_of_any_shape(tmp_path, size):
-    images = [image for _, image in one(tmp_path, noise(*size)).pictures()]
+def test_images_of_any_shape(tmp_path, size):
+    images = [image for _, image in one(tmp_path, noise(*size)).images()]
     assert len(images) == (2 if max(size) <= 320 else 4)
     assert images[-1].size == (min(size[1], 320), min(size[0], 320))
     assert max(images[0].size) == min(max(size), 1600)
@@ -108,14 +108,14 @@ def test_pictures_of_any_shape(tmp_path, size):
 @pytest.mark.parametrize('alpha', [False, True])
 def test_16_bit_become_8_and_colours_alpha_and_profile_are_kept(tmp_path, channels, alpha):
     icc = profile(channels)
-    photo = noise(330, 20, channels, np.uint16, icc=icc, alpha=alpha)
-    page = one(tmp_path, photo)
+    image = noise(330, 20, channels, np.uint16, icc=icc, alpha=alpha)
+    page = one(tmp_path, image)
     assert '20 × 330, 16 bit' in [text for _, text in page.texts]
-    whole, _, detail, _ = (image for _, image in page.pictures())
+    whole, _, detail, _ = (shown for _, shown in page.images())
     mode = {(3, False): 'RGB', (3, True): 'RGBA', (1, False): 'L', (1, True): 'LA'}[channels, alpha]
     assert whole.info['icc_profile'] == detail.info['icc_profile'] == icc
     assert detail.mode == mode and whole.mode == mode
-    expected = to_8_bit(photo)
+    expected = to_8_bit(image)
     every = expected.pixels if not alpha else np.dstack([expected.pixels, expected.alpha])
     found = np.asarray(detail).reshape(320, 20, -1)
     assert any(np.array_equal(found, every[top : top + 320]) for top in range(11))
@@ -128,7 +128,7 @@ def test_shrinking_keeps_invisible_colours_out(tmp_path):
     pixels, alpha = np.zeros((400, 3200, 3), np.uint8), np.zeros((400, 3200), np.uint8)
     pixels[...], alpha[:, ::2] = (0, 255, 0), 255
     pixels[:, ::2] = (200, 0, 0)
-    whole = np.asarray(one(tmp_path, Photo(pixels, alpha)).pictures()[0][1]).astype(int)
+    whole = np.asarray(one(tmp_path, ImageData(pixels, alpha)).images()[0][1]).astype(int)
     middle = whole[100, 100:-100]
     assert abs(middle[:, 3] - 128).max() < 12 and middle[:, 0].min() > 150 and middle[:, 1].max() < 40
 
@@ -141,7 +141,7 @@ def test_the_part_with_the_most_detail():
     assert most_detailed(np.zeros((5, 1)), 5, 1) == (0, 0)
 
 
-def test_only_one_picture_is_in_memory(tmp_path):
+def test_only_one_image_is_in_memory(tmp_path):
     earlier = []
     with GalleryWriter(tmp_path / 'page.html', 'Title') as gallery:
         for seed in range(4):
@@ -159,7 +159,7 @@ def test_existing_files_are_refused_and_kept(tmp_path):
         write_gallery(path, [], 'Title')
     assert path.read_text() == 'mine'
     write_gallery(path, [], 'Title', overwrite=True)
-    assert 'No pictures' in path.read_text()
+    assert 'No images' in path.read_text()
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -187,7 +187,7 @@ def test_mistakes_are_explained(tmp_path):
     ]:
         with pytest.raises(GalleryError, match=message):
             write_gallery(tmp_path / name, [], 'Title')
-    with pytest.raises(ValueError, match=r'a: the denoised picture is 5×4, the noisy one 4×4'):
+    with pytest.raises(ValueError, match=r'a: the denoised image is 5×4, the noisy one 4×4'):
         one(tmp_path, noise(4, 4), noise(4, 5), name='a')
     with pytest.raises(ValueError, match='within the with block'):
         GalleryWriter(tmp_path / 'page.html', 'Title').add(GalleryEntry('a', noise(4, 4), noise(4, 4), {}))

@@ -16,8 +16,8 @@ from tests.models.test_amsnet_model import build
 from tests.pipeline.options import PSNR
 
 
-class Pictures(Dataset):
-    """Pictures of given names, with or without ground truth."""
+class Images(Dataset):
+    """Images of given names, with or without ground truth."""
 
     def __init__(self, paths: list[str], with_gt: bool = False, name: str = 'set') -> None:
         self.opt, self.paths, self.with_gt = {'name': name}, paths, with_gt
@@ -26,9 +26,9 @@ class Pictures(Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> dict:
-        picture = torch.full((3, 16, 20), 0.1 * (index + 1))
-        truth = {'gt': picture, 'gt_path': self.paths[index]} if self.with_gt else {}
-        return {'lq': picture, 'lq_path': self.paths[index], **truth}
+        image = torch.full((3, 16, 20), 0.1 * (index + 1))
+        truth = {'gt': image, 'gt_path': self.paths[index]} if self.with_gt else {}
+        return {'lq': image, 'lq_path': self.paths[index], **truth}
 
 
 class NoisyPairs(Dataset):
@@ -63,13 +63,13 @@ def model(tmp_path):
     return model
 
 
-def validate(model, pictures, current_iter=1, save_img=True):
-    model.nondist_validation(DataLoader(pictures), current_iter, None, save_img)
+def validate(model, images, current_iter=1, save_img=True):
+    model.nondist_validation(DataLoader(images), current_iter, None, save_img)
 
 
-def test_equal_names_in_different_folders_keep_their_own_pictures(model, tmp_path):
-    validate(model, Pictures(['a/x.png', 'b/x.png', 'b/y.png']))
-    validate(model, Pictures(['c/x.png'], name='other'))
+def test_equal_names_in_different_folders_keep_their_own_images(model, tmp_path):
+    validate(model, Images(['a/x.png', 'b/x.png', 'b/y.png']))
+    validate(model, Images(['c/x.png'], name='other'))
     assert {path.name for path in (tmp_path / 'set').iterdir()} == {'x', 'x_2', 'y'}
     paths = ('set/x/x_1.png', 'set/x_2/x_2_1.png', 'other/x/x_1.png')
     first, second, third = (cv2.imread(str(tmp_path / path)) for path in paths)
@@ -81,12 +81,12 @@ def test_nan_is_an_error_not_black(model):
     for parameter in model.net_g_ema.parameters():
         parameter.data.fill_(float('nan'))
     with pytest.raises(ValueError, match="NaN or infinite values for x of 'set'"):
-        validate(model, Pictures(['x.png']))
+        validate(model, Images(['x.png']))
 
 
 def test_empty_set_is_an_error(model):
     with pytest.raises(ValueError, match='holds no image'):
-        validate(model, Pictures([]))
+        validate(model, Images([]))
 
 
 def test_best_networks_are_kept_by_the_chosen_metric(model, tmp_path):
@@ -96,19 +96,19 @@ def test_best_networks_are_kept_by_the_chosen_metric(model, tmp_path):
     def first_weight() -> torch.Tensor:
         return next(iter(torch.load(best, weights_only=True)['params_ema'].values()))
 
-    validate(model, Pictures(['x.png']), 1)
+    validate(model, Images(['x.png']), 1)
     kept = first_weight()
     for parameter in model.net_g_ema.parameters():
         parameter.data.mul_(20)  # worse
-    validate(model, Pictures(['x.png']), 2)
+    validate(model, Images(['x.png']), 2)
     assert torch.equal(first_weight(), kept)
     assert model.best_metric_results['set']['mask_l1']['iter'] == 1
     for parameter in model.net_g_ema.parameters():
         parameter.data.zero_()
     model.net_g_ema.model[-1].bias.data.fill_(-0.1)  # exactly right: DnCNN subtracts what it predicts
-    validate(model, Pictures(['x.png']), 3)
+    validate(model, Images(['x.png']), 3)
     assert not torch.equal(first_weight(), kept)
-    validate(model, Pictures(['x.png'], name='another'), 4)  # not the judge
+    validate(model, Images(['x.png'], name='another'), 4)  # not the judge
     assert model.best_metric_results['set']['mask_l1'] == {'better': 'lower', 'val': pytest.approx(0), 'iter': 3}
     record = json.loads((tmp_path / 'net_g_best.json').read_text())
     assert record == {'metric': 'mask_l1', 'dataset': 'set', 'value': pytest.approx(0), 'iteration': 3}
@@ -116,26 +116,26 @@ def test_best_networks_are_kept_by_the_chosen_metric(model, tmp_path):
 
 def test_best_networks_outlive_a_restart(model, tmp_path):
     model.opt['val'].update(metrics={'mask_l1': {'type': 'calculate_mask_l1'}}, save_best='mask_l1')
-    validate(model, Pictures(['x.png']), 1)
+    validate(model, Images(['x.png']), 1)
     kept = (tmp_path / 'net_g_best.pth').read_bytes()
     del model.best_metric_results  # as in a new process
     for parameter in model.net_g_ema.parameters():
         parameter.data.mul_(20)  # worse
-    validate(model, Pictures(['x.png']), 2)
+    validate(model, Images(['x.png']), 2)
     assert (tmp_path / 'net_g_best.pth').read_bytes() == kept
 
 
 def test_a_metric_without_its_settings_is_an_error_not_left_out(model):
     model.opt['val']['metrics'] = {'psnr': {'type': 'calculate_psnr'}}
     with pytest.raises(TypeError, match='crop_border'):
-        validate(model, Pictures(['x.png'], with_gt=True))
+        validate(model, Images(['x.png'], with_gt=True))
 
 
 def test_sets_with_and_without_ground_truth(model):
-    validate(model, Pictures(['x.png'], with_gt=True, name='pairs'))
+    validate(model, Images(['x.png'], with_gt=True, name='pairs'))
     assert set(model.metric_results) == {'psnr'}
     del model.metric_results
-    validate(model, Pictures(['x.png'], name='noisy'))
+    validate(model, Images(['x.png'], name='noisy'))
     assert not hasattr(model, 'metric_results')
 
 
@@ -159,18 +159,18 @@ def test_the_batch_changes_nothing(tmp_path, refine):
         loader = DataLoader(images, generator=torch.Generator())
         model.nondist_validation(loader, 1, None, True)
         assert torch.equal(torch.get_rng_state(), random)  # or a resumed training would not go on exactly
-        pictures = {
+        saved = {
             path.relative_to(tmp_path / str(size)): cv2.imread(str(path)).astype(int)
             for path in (tmp_path / str(size)).rglob('*.png')
         }
-        found[size] = dict(model.metric_results), pictures
+        found[size] = dict(model.metric_results), saved
     assert batches == [[1] * 7, [2, 1, 2, 1, 1], [2, 3, 1, 1]]
-    expected_figures, expected_pictures = found[1]
-    assert len(expected_pictures) == 7 + 3
-    for figures, pictures in found.values():
+    expected_figures, expected_images = found[1]
+    assert len(expected_images) == 7 + 3
+    for figures, saved in found.values():
         assert figures == pytest.approx(expected_figures, rel=1e-4)
-        assert pictures.keys() == expected_pictures.keys()
-        assert all(abs(picture - expected_pictures[path]).max() <= 1 for path, picture in pictures.items())
+        assert saved.keys() == expected_images.keys()
+        assert all(abs(image - expected_images[path]).max() <= 1 for path, image in saved.items())
 
 
 def test_figures_are_those_of_each_image_by_itself(model):

@@ -73,7 +73,7 @@ def told(tmp_path_factory) -> tuple[Path, list[dict]]:
 
 
 @pytest.mark.parametrize('case', ['one by one', 'three in a batch', 'fewer images than processes'])
-def test_figures_and_pictures_are_those_of_one_process(told, tmp_path, case):
+def test_figures_and_images_are_those_of_one_process(told, tmp_path, case):
     folder, (first, second) = told
     kind, size = CASES[case]
     expected = validate(sound_model(tmp_path), NoisyPairs(**kind), tmp_path / case, size)

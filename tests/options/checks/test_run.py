@@ -152,7 +152,7 @@ def test_good_options_pass(make_folder):
             'val',
             'metrics',
             {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}},
-            'val.metrics.psnr: calculate_psnr needs clean pictures, which no set has; calculate_mask_l1 needs none',
+            'val.metrics.psnr: calculate_psnr needs clean images, which no set has; calculate_mask_l1 needs none',
         ),
         ('logger', 'wandb', {'project': 'x'}, 'set logger.use_tb_logger: true'),
         ('path', 'experiments_root', 5, 'path.experiments_root must be text, got 5'),
@@ -289,7 +289,7 @@ def test_new_options_of_ours_are_known(make_folder):
             {'datasets': {'train': {'io_backend': None}}},
             'datasets.train.io_backend is missing; write e.g. io_backend: {',
         ),
-        ({'datasets': {'train': {'type': 'NoisyImageDataset'}}}, 'NoisyImageDataset has no clean pictures to train on'),
+        ({'datasets': {'train': {'type': 'NoisyImageDataset'}}}, 'NoisyImageDataset has no clean images to train on'),
         (
             {'datasets': {'val': {'type': 'SingleImageDataset'}}},
             'which datasets.val lacks, and SRModel leaves no metric',
@@ -317,13 +317,13 @@ def test_what_students_need(make_folder, change, message):
     assert any(message in problem for problem in problems), problems
 
 
-def test_saving_pictures_by_srmodel_needs_a_suffix(make_folder, tmp_path):
+def test_saving_images_by_srmodel_needs_a_suffix(make_folder, tmp_path):
     options = sr_options(str(make_folder('noisy')))
     some_weights(tmp_path / 'w.pth')
     options['datasets'] = {'test': options['datasets']['val']}
     options['val']['save_img'] = True
     assert check(options, is_train=False)[0] == [
-        'val.suffix is missing; SRModel needs it to save pictures; write suffix: ~'
+        'val.suffix is missing; SRModel needs it to save images; write suffix: ~'
     ]
     options['val']['suffix'] = None
     assert check(options, is_train=False) == ([], [])
@@ -338,7 +338,7 @@ def test_a_metric_that_some_set_can_have_is_fine(make_folder):
     assert check(options) == ([], [])
     options['val']['save_best'] = {'metric': 'psnr', 'dataset': 'held-out'}
     assert check(options)[0] == [
-        "val.save_best: psnr needs clean pictures, which the set 'held-out' lacks; calculate_mask_l1 needs none"
+        "val.save_best: psnr needs clean images, which the set 'held-out' lacks; calculate_mask_l1 needs none"
     ]
 
 

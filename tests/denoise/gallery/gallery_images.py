@@ -1,25 +1,25 @@
-"""Pictures for the tests of the gallery."""
+"""Images for the tests of the gallery."""
 
 import numpy as np
 from PIL import ImageCms
 
-from amsnet_basicsr.images import Metadata, Photo
+from amsnet_basicsr.images import ImageData, Metadata
 
 ODD_NAME = 'a <script>document.title = "owned"</script> "b" \'c\' & ünï 照片 \u202edesrever.png'
 """A file name with all that HTML could trip over."""
 
 
 def noise(height, width, channels=3, dtype=np.uint8, seed=0, icc=None, alpha=False):
-    """Any picture, which no lossy format could keep."""
+    """Any image, which no lossy format could keep."""
     rng = np.random.default_rng(seed)
     most = np.iinfo(dtype).max
     opacity = rng.integers(most // 2, most, (height, width), dtype, endpoint=True) if alpha else None
-    return Photo(rng.integers(0, most, (height, width, channels), dtype, endpoint=True), opacity, Metadata(icc=icc))
+    return ImageData(rng.integers(0, most, (height, width, channels), dtype, endpoint=True), opacity, Metadata(icc=icc))
 
 
 def plain(height, width, colour):
-    """A picture of one colour."""
-    return Photo(np.full((height, width, 3), colour, np.uint8))
+    """An image of one colour."""
+    return ImageData(np.full((height, width, 3), colour, np.uint8))
 
 
 def profile(channels=3):
