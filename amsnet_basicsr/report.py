@@ -14,7 +14,7 @@ from basicsr.models import build_model
 from basicsr.utils import imwrite, tensor2img
 from scipy.ndimage import gaussian_filter
 
-from amsnet_basicsr.models.validation.images import picture_strip
+from amsnet_basicsr.models.validation.images import image_strip
 from amsnet_basicsr.scheme import build_refinement
 
 _METRICS = {
@@ -116,8 +116,8 @@ def _compare_on(
     columns = [images for _, images, _ in rows]
     for number, pair in enumerate(pairs):
         path = osp.join(folder, set_name, osp.splitext(osp.basename(pair['lq_path']))[0])
-        imwrite(picture_strip([noisy[number], best[number], clean[number]]), f'{path}.png')
-        imwrite(picture_strip([_centre(images[number]) for images in [*columns, clean]]), f'{path}_crop.png')
+        imwrite(image_strip([noisy[number], best[number], clean[number]]), f'{path}.png')
+        imwrite(image_strip([_centre(images[number]) for images in [*columns, clean]]), f'{path}_crop.png')
     table = [f'| {set_name}: {len(pairs)} images | PSNR dB | SSIM | s/MP |', '|---|---|---|---|']
     for name, images, seconds in rows:
         table.append(

@@ -154,7 +154,7 @@ def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
     if task.image_path is not None:
         write_image(denoised, task.image_path(image.name))
     shown_images = [shown for shown in (noisy, denoised, clean) if shown is not None]
-    strip = picture_strip(shown_images) if image.number < task.strips else None
+    strip = image_strip(shown_images) if image.number < task.strips else None
     return FinishedImage(image.number, image.name, figures, input_figures, strip)
 
 
@@ -174,7 +174,7 @@ def write_image(image: np.ndarray, path: str) -> None:
         raise ValidationError(f'{path} cannot be written: {error}') from error
 
 
-def picture_strip(images: list[np.ndarray]) -> np.ndarray:
+def image_strip(images: list[np.ndarray]) -> np.ndarray:
     """Put images side by side with a thin white line between them.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from amsnet_basicsr.models.validation.image_names import distinct_name
-from amsnet_basicsr.models.validation.images import names_of_block, picture_strip
+from amsnet_basicsr.models.validation.images import image_strip, names_of_block
 from amsnet_basicsr.models.validation.overlap import Behind, read_ahead
 from tests.models.test_amsnet_model import build
 from tests.pipeline.options import PSNR
@@ -270,6 +270,6 @@ def test_processes_that_share_images_name_them_as_one_does(processes, size):
 
 def test_strip_is_side_by_side():
     left, right = np.zeros((5, 6, 3), np.uint8), np.full((5, 6, 3), 7, np.uint8)
-    strip = picture_strip([left, right])
+    strip = image_strip([left, right])
     assert strip.shape == (5, 16, 3)
     assert (strip[:, 6:10] == 255).all() and (strip[:, 10:] == 7).all()
