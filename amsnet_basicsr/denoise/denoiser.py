@@ -15,6 +15,7 @@ from amsnet_basicsr.denoise.load_model import Model, ModelError, Scheme, load_mo
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, Refinement, required_multiple, same_size_forward
 from amsnet_basicsr.scheme.tile import RunRegion, run_in_regions
+from amsnet_basicsr.utils.text import first_line
 
 __all__ = ['DenoiseError', 'Denoiser', 'ModelError']
 

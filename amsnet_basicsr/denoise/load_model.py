@@ -14,6 +14,7 @@ from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file
 from amsnet_basicsr.convert.find_state_dict import find_tensors
 from amsnet_basicsr.options.reader import read_options, refuse_unknown
 from amsnet_basicsr.scheme import Refinement, build_refinement
+from amsnet_basicsr.utils.text import one_line
 
 SHIPPED = Path(__file__).resolve().parent.parent / 'weights'
 """Folder of the weights that come with the package."""

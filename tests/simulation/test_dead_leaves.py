@@ -1,4 +1,4 @@
-"""Drawn images: the same for a seed, of the palette's colours, with detail at every scale as photographs have."""
+"""Drawn images: the same for a seed, of the palette's colours, with detail at every scale as images have."""
 
 from itertools import pairwise
 
