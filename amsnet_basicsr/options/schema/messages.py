@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from amsnet_basicsr.options.reader import brief, nearest
+from amsnet_basicsr.options.reader import nearest
+from amsnet_basicsr.utils.text import one_line
 
 Key = tuple[str, ...]
 """The keys that lead to an option, e.g. `('train', 'optim_g', 'lr')`."""
@@ -66,7 +67,7 @@ def unknown(key: Key, known: Iterable[str]) -> str:
     known = sorted(known)
     near = nearest(key[-1], known)
     hint = f'did you mean {near!r}?' if near else f'known: {", ".join(known)}'
-    return f'{named(key[:-1]) or "the options file"} has no option {brief(repr(key[-1]), 80)}; {hint}'
+    return f'{named(key[:-1]) or "the options file"} has no option {one_line(repr(key[-1]), 80)}; {hint}'
 
 
 def missing(key: Key, field: FieldInfo | None) -> str:
