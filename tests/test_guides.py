@@ -20,7 +20,7 @@ import pytest
 import torch
 import yaml
 
-from tests.conftest import REPOSITORY, noisy_picture
+from tests.conftest import REPOSITORY, noisy_image
 
 PAGES = [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *sorted(REPOSITORY.glob('docs/**/*.md'))]
 _BLOCK = re.compile(r'^(?:<!-- not run: (.+?) -->\n)?```(\w*)\n(.*?)^```$', re.M | re.S)
@@ -102,12 +102,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     files = {}
     for number, name in enumerate(('a.png', 'b.png', 'c.jpg', 'photo.jpg', 'noisy.png')):
         small, large = (
-            cv2.imencode(Path(name).suffix, noisy_picture(size, size + 8, number))[1].tobytes() for size in (64, 256)
+            cv2.imencode(Path(name).suffix, noisy_image(size, size + 8, number))[1].tobytes() for size in (64, 256)
         )
         files |= {f'photos/{name}': small, name: small, f'PHOTOS/{name}': large}
     names = [f'{image:02}_{block:02}.png' for image in range(1, 4) for block in (1, 2)]
     for number, name in enumerate(names):
-        image = noisy_picture(256, 256, number)
+        image = noisy_image(256, 256, number)
         files[f'datasets/sidd/noisy/{name}'] = cv2.imencode('.png', image)[1].tobytes()
         files[f'datasets/sidd/clean/{name}'] = cv2.imencode('.png', cv2.GaussianBlur(image, (0, 0), 3))[1].tobytes()
     for name in ('train', 'progress', 'report', 'pairs', 'tune'):
