@@ -1,26 +1,23 @@
-"""Registers everything with BasicSR: importing this module is what makes it a plugin.
+"""Registers everything with BasicSR and applies the patches: importing this module is what makes it a plugin.
 
-The compatibility patches come first, since BasicSR 1.4.2 cannot even be imported beside a current torchvision. They
-apply too when an unmodified BasicSR imports this module through the `plugin:` line of an options file.
+An unmodified BasicSR imports it through the `plugin:` line of an options file, and gets the patches too.
 """
 
-from amsnet_basicsr.patches import compat
+from amsnet_basicsr.patches import apply_all, torchvision_alias  # noqa: F401 (before anything that imports BasicSR)
 
-compat.prepare_import()
+# isort: split
+from basicsr.utils.registry import ARCH_REGISTRY
 
-# BasicSR must be imported after it was made importable.
-from basicsr.utils.registry import ARCH_REGISTRY  # noqa: E402
+from amsnet_basicsr import data, losses, metrics, models  # noqa: F401 (they register themselves)
+from amsnet_basicsr.archs import ARCHS
+from amsnet_basicsr.archs.spandrel_arch import SpandrelArch
+from amsnet_basicsr.version import __version__
 
-from amsnet_basicsr import data, losses, metrics, models  # noqa: E402, F401 (they register themselves on import)
-from amsnet_basicsr.archs import ARCHS  # noqa: E402
-from amsnet_basicsr.archs.spandrel_arch import SpandrelArch  # noqa: E402
-from amsnet_basicsr.version import __version__  # noqa: E402
+__all__ = ['__version__']
 
-compat.apply()
+apply_all()
 
 # The archs don't register themselves, so that they can be used without BasicSR.
 for _arch in (*ARCHS.values(), SpandrelArch):
     if _arch.__name__ not in ARCH_REGISTRY:
         ARCH_REGISTRY.register(_arch)
-
-__all__ = ['__version__']

@@ -1,6 +1,37 @@
 """`python -m amsnet_basicsr.test -opt options.yml`: test in the current folder, as BasicSR's test.py does."""
 
-from amsnet_basicsr.launch import test, working_directory
+import os
+import os.path as osp
+import sys
+
+from amsnet_basicsr.options.command import read_command
+
+
+def test(root_path: str) -> None:
+    """Test by BasicSR's `test_pipeline`, then say where everything is.
+
+    Args:
+        root_path: Folder in which `results/` is made.
+
+    Raises:
+        SystemExit: If the options have problems, which are listed, or testing cannot go on.
+    """
+    command = read_command()  # first, as importing takes seconds
+    from amsnet_basicsr import plugin  # noqa: F401 (registers)
+
+    import basicsr.test  # isort: skip
+    from amsnet_basicsr.convert import WeightsError
+    from amsnet_basicsr.patches.options import use_options
+    from amsnet_basicsr.utils.errors import UserError
+
+    opt = use_options(basicsr.test, command)
+    try:
+        basicsr.test.test_pipeline(root_path)
+    except (UserError, WeightsError) as error:
+        sys.exit(f'Testing ended: {error}')
+    if opt['rank'] == 0:
+        print(f'Images and log: {osp.relpath(opt["path"]["results_root"])}')
+
 
 if __name__ == '__main__':
-    test(working_directory())
+    test(os.getcwd())

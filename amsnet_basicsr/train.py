@@ -1,6 +1,91 @@
 """`python -m amsnet_basicsr.train -opt options.yml`: train in the current folder, as BasicSR's train.py does."""
 
-from amsnet_basicsr.launch import train, working_directory
+import os
+import os.path as osp
+import signal
+import sys
+from typing import Any
+
+from amsnet_basicsr.options.command import read_command
+from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (a spawned data worker imports this module first)
+
+
+def train(root_path: str) -> None:
+    """Train by BasicSR's `train_pipeline`, then say where everything is.
+
+    Args:
+        root_path: Folder in which `experiments/` and `tb_logger/` are made.
+
+    Raises:
+        SystemExit: If the options have problems, which are listed, or training cannot go on; with 130 or 143 after
+            Ctrl-C or SIGTERM, with a state saved that can be resumed.
+    """
+    command = read_command()  # first, as importing takes seconds
+    from amsnet_basicsr import plugin  # noqa: F401 (registers)
+
+    import basicsr.train  # isort: skip
+    from amsnet_basicsr.convert import WeightsError
+    from amsnet_basicsr.patches.options import use_options
+    from amsnet_basicsr.patches.pipelines import attach_run
+    from amsnet_basicsr.resume.run import TrainingRun, TrainingStopped
+    from amsnet_basicsr.utils.distributed import leave
+    from amsnet_basicsr.utils.errors import UserError
+    from amsnet_basicsr.utils.stop_signal import Interruption
+
+    opt = use_options(basicsr.train, command)
+    with Interruption() as interruption:
+        run = TrainingRun(interruption)
+        attach_run(basicsr.train, run)
+        try:
+            try:
+                basicsr.train.train_pipeline(root_path)
+            except TrainingStopped:
+                said = run.stop()
+                if opt['rank'] == 0:
+                    print(f'Training {said}', flush=True)
+                sys.exit(128 + (interruption.signal or signal.SIGTERM))
+            leave()
+        except (UserError, WeightsError) as error:
+            sys.exit(f'Training ended: {error}')
+        except KeyboardInterrupt:
+            sys.exit('Training ended at once; --auto_resume goes on from the newest checkpoint, if there is one')
+    if opt['rank'] == 0:
+        report(opt, command.arguments.opt)
+
+
+def report(opt: dict[str, Any], opt_file: str) -> None:
+    """Print the summary after training, with the comparison that `report:` asks for.
+
+    Args:
+        opt: The options of the run.
+        opt_file: Path of its options file.
+    """
+    root, weights = opt['path']['experiments_root'], osp.join(opt['path']['models'], 'net_g_latest.pth')
+    images = opt['path']['visualization']
+    lines = []
+    if opt.get('report'):
+        from amsnet_basicsr.models.validation.compare import compare_refinements
+
+        images = osp.join(root, 'report')
+        lines += [compare_refinements(opt, weights, images), '']
+    if osp.isdir(images) and os.listdir(images):
+        lines.append(f'Images     {_show(images)} (noisy | denoised | clean)')
+    lines += [f'Weights    {_show(weights)}', f'Log        {_show(opt["path"]["log"])}']
+    if opt['logger'].get('use_tb_logger'):
+        lines.append(f'Curves     tensorboard --logdir {_show(osp.join(opt["root_path"], "tb_logger", opt["name"]))}')
+    if opt_file.endswith('quickstart.yml'):
+        lines += [
+            'Next       your own noisy photographs: put them into datasets/my_photos/noisy, a few others into',
+            '           datasets/my_photos/held_out, and run',
+            '           python basicsr/train.py -opt options/train_amsnet_small.yml',
+        ]
+    print('\n' + '\n'.join(lines), flush=True)
+
+
+def _show(path: str) -> str:
+    relative = osp.relpath(path)
+    return path if relative.startswith('..') else relative
+
 
 if __name__ == '__main__':
-    train(working_directory())
+    train(os.getcwd())  # not beside the package, which may lie in a read-only place

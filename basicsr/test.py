@@ -5,7 +5,7 @@ This folder has no `__init__.py` on purpose: so `import basicsr` finds the insta
 
 from pathlib import Path
 
-from amsnet_basicsr.launch import test
+from amsnet_basicsr.test import test
 
 if __name__ == '__main__':
     test(str(Path(__file__).resolve().parent.parent))

@@ -5,7 +5,7 @@ This folder has no `__init__.py` on purpose: so `import basicsr` finds the insta
 
 from pathlib import Path
 
-from amsnet_basicsr.launch import train
+from amsnet_basicsr.train import train
 
 if __name__ == '__main__':
     train(str(Path(__file__).resolve().parent.parent))

@@ -12,18 +12,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
+
+# isort: split
 import cv2
 import numpy as np
+from basicsr.metrics import calculate_psnr, calculate_ssim
 from picture_lists import image_names
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.denoise.load_model import ModelError
-from amsnet_basicsr.patches import compat
-
-compat.prepare_import()
-
-from basicsr.metrics import calculate_psnr, calculate_ssim  # noqa: E402
 
 
 def measure(pairs: list[tuple[np.ndarray, np.ndarray]], denoise: Callable[[np.ndarray], np.ndarray]) -> list[float]:

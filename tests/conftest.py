@@ -37,10 +37,9 @@ def make_lmdb(tmp_path: Path) -> Callable[[Path], Path]:
     """Turn a folder of images into a BasicSR LMDB by BasicSR's own tool."""
 
     def make(folder: Path) -> Path:
-        from amsnet_basicsr.patches import compat
-
-        compat.prepare_import()
         from basicsr.utils.lmdb_util import make_lmdb_from_imgs
+
+        from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
 
         files = sorted(path.name for path in folder.iterdir())
         target = tmp_path / f'{folder.name}.lmdb'

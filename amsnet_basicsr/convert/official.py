@@ -1,5 +1,6 @@
 """From an official file to weights of a known network."""
 
+import difflib
 import inspect
 import json
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from amsnet_basicsr.convert.detect import NOT_IN_WEIGHTS, check_weights, detect_
 from amsnet_basicsr.convert.errors import WeightsError
 from amsnet_basicsr.convert.files import read_file
 from amsnet_basicsr.convert.find_state_dict import find_tensors, take_denoiser
-from amsnet_basicsr.options.reader import refuse_unknown
+from amsnet_basicsr.utils.text import one_line
 
 
 @dataclass
@@ -79,7 +80,11 @@ def read_denoiser(
     except WeightsError as error:
         raise WeightsError(f'{path}: {error}') from None
     told = {**_from_metadata(metadata, arch), **(options or {})}
-    refuse_unknown(told, inspect.signature(ARCHS[arch]).parameters, arch)
+    known = inspect.signature(ARCHS[arch]).parameters
+    for name in told.keys() - known.keys():
+        near = difflib.get_close_matches(str(name)[:100], known, n=1)
+        hint = f'did you mean {near[0]!r}?' if near else f'known: {", ".join(known)}'
+        raise WeightsError(f'{arch} has no option {one_line(name)!r}; {hint}')
     assumed = {name: value for name, value in NOT_IN_WEIGHTS.get(arch, {}).items() if name not in told}
     try:
         check_weights(weights, arch, {**found, **assumed, **told})

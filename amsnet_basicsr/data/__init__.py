@@ -1,12 +1,11 @@
 """Datasets, registered with BasicSR on import."""
 
-from amsnet_basicsr.patches import compat
+from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (before anything that imports BasicSR)
 
-compat.prepare_import()  # a data worker may get here first
-
-from amsnet_basicsr.data.camera_noise_dataset import CameraNoiseDataset  # noqa: E402
-from amsnet_basicsr.data.noise_mixture_dataset import NoiseMixtureDataset  # noqa: E402
-from amsnet_basicsr.data.noisy_image_dataset import NoisyImageDataset  # noqa: E402
-from amsnet_basicsr.data.paired_photos_dataset import PairedPhotosDataset  # noqa: E402
+# isort: split
+from amsnet_basicsr.data.camera_noise_dataset import CameraNoiseDataset
+from amsnet_basicsr.data.noise_mixture_dataset import NoiseMixtureDataset
+from amsnet_basicsr.data.noisy_image_dataset import NoisyImageDataset
+from amsnet_basicsr.data.paired_photos_dataset import PairedPhotosDataset
 
 __all__ = ['CameraNoiseDataset', 'NoiseMixtureDataset', 'NoisyImageDataset', 'PairedPhotosDataset']

@@ -15,9 +15,9 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Train as `python -m amsnet_basicsr.train` does; standard input must be a pipe from the parent."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    from amsnet_basicsr.launch import train, working_directory
+    from amsnet_basicsr.train import train
 
-    train(working_directory())
+    train(os.getcwd())
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from amsnet_basicsr.fit.state import FitError
-from amsnet_basicsr.resume.states import is_whole
+from amsnet_basicsr.resume.states import is_intact
 
 _ITERATION = re.compile(r'iter:\s*([\d,]+),.*?(?:l_\w+: ([\d.e+-]+))')
 _METRIC = re.compile(r'# (\w+): ([\d.]+)')
@@ -113,10 +113,10 @@ def drop_torn(folder: Path, name: str) -> None:
     """
     root = folder / 'experiments' / name
     best = [root / 'models' / f'net_g_best.{suffix}' for suffix in ('pth', 'json')]
-    if not (is_whole(best[0]) and _is_record(best[1])):  # the next validation writes them
+    if not (is_intact(best[0]) and _is_record(best[1])):  # the next validation writes them
         _remove(best)
     for pair in checkpoints(folder, name):
-        if all(map(is_whole, pair)):
+        if all(map(is_intact, pair)):
             return
         _remove(pair)
     if root.exists():

@@ -1,10 +1,9 @@
 """Metrics, registered with BasicSR on import."""
 
-from amsnet_basicsr.patches import compat
+from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (before anything that imports BasicSR)
 
-compat.prepare_import()  # a data worker may get here first
-
-from amsnet_basicsr.metrics.mask_l1 import calculate_mask_l1  # noqa: E402
-from amsnet_basicsr.metrics.ssim_uniform import calculate_ssim_uniform  # noqa: E402
+# isort: split
+from amsnet_basicsr.metrics.mask_l1 import calculate_mask_l1
+from amsnet_basicsr.metrics.ssim_uniform import calculate_ssim_uniform
 
 __all__ = ['calculate_mask_l1', 'calculate_ssim_uniform']

@@ -1,10 +1,9 @@
 """Models, registered with BasicSR on import."""
 
-from amsnet_basicsr.patches import compat
+from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (before anything that imports BasicSR)
 
-compat.prepare_import()  # a data worker may get here first
-
-from amsnet_basicsr.models.amsnet_model import AMSNetModel  # noqa: E402
-from amsnet_basicsr.models.apbsn_model import APBSNModel  # noqa: E402
+# isort: split
+from amsnet_basicsr.models.amsnet_model import AMSNetModel
+from amsnet_basicsr.models.apbsn_model import APBSNModel
 
 __all__ = ['AMSNetModel', 'APBSNModel']

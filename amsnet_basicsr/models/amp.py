@@ -1,17 +1,15 @@
-"""What a training step may do to save time or memory: half precision, recomputed blocks, a batch in parts.
+"""What a training step may do to save time or memory: half precision, a batch in parts.
 
 Pure PyTorch, apart from any model: `AMSNetModel` reads the options and puts the pieces together.
 """
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 _AMP = {None: None, False: None, True: torch.bfloat16, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
@@ -94,47 +92,6 @@ class Precision:
         """Go on from `state_dict`; a state of a run in another precision is left alone."""
         if self.scaler.is_enabled() and state:
             self.scaler.load_state_dict(state)
-
-
-def checkpoint_blocks(net: nn.Module) -> int:
-    """Let a network's blocks forget their features in the forward pass and compute them again in the backward pass.
-
-    Memory falls to about the features between the blocks, time rises by about a forward pass, the result stays the
-    same. Names of weights don't change, nor does evaluation.
-
-    Args:
-        net: The network, changed in place. Its blocks are the composite modules in its lists and sequences.
-
-    Returns:
-        Number of blocks.
-
-    Raises:
-        ValueError: If there are none, or if they hold BatchNorm, whose statistics would be taken twice.
-    """
-    blocks = list(_blocks(net))
-    if not blocks:
-        raise ValueError(f'train: checkpointing finds no blocks in {type(net).__name__}; leave it out')
-    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for block in blocks for module in block.modules()):
-        raise ValueError(f'train: checkpointing would take the BatchNorm statistics of {type(net).__name__} twice')
-    for block in blocks:
-        block.forward = partial(_recomputed, block.forward, block)
-    return len(blocks)
-
-
-def _blocks(net: nn.Module) -> Iterable[nn.Module]:
-    containers = (nn.Sequential, nn.ModuleList)
-    for child in net.children():
-        is_container = isinstance(child, containers)
-        if isinstance(net, containers) and not is_container and next(child.children(), None) is not None:
-            yield child
-        elif is_container or not isinstance(net, containers):
-            yield from _blocks(child)
-
-
-def _recomputed(forward: Callable[..., Any], block: nn.Module, *args: Any) -> Any:
-    if block.training and torch.is_grad_enabled():
-        return checkpoint(forward, *args, use_reentrant=False)
-    return forward(*args)
 
 
 def batch_parts(images: int, parts: int) -> list[slice]:

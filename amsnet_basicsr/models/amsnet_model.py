@@ -12,7 +12,9 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
-from amsnet_basicsr.models.amp import Precision, amp_dtype, batch_parts, checkpoint_blocks, part_weights
+from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
+from amsnet_basicsr.models.amp import Precision, amp_dtype, batch_parts, part_weights
+from amsnet_basicsr.models.base_model import ExtendedBaseModel
 from amsnet_basicsr.models.nan_guard import LossGuard
 from amsnet_basicsr.models.validation.loop import ValidationLoop
 from amsnet_basicsr.options.schema import CommonOptions, SchemeOptions
@@ -29,7 +31,7 @@ from amsnet_basicsr.utils.seeding import mixed_seed
 
 
 @MODEL_REGISTRY.register()
-class AMSNetModel(ValidationLoop, SRModel):
+class AMSNetModel(ValidationLoop, SRModel, ExtendedBaseModel):
     """Train any denoiser on noisy images alone, by the asymmetric mask scheme.
 
     With `train.mask_opt` alone this is AMSNet-B: one branch per step (Eq. 4). With `train.smooth_opt` too it is the
@@ -173,7 +175,7 @@ class AMSNetModel(ValidationLoop, SRModel):
             with self._gradients_exchanged(number == len(parts) - 1):
                 losses = self.compute_losses(self.lq[part], None if index is None else index[part])
                 losses = {name: loss * shares.get(name, shares[''])[number] for name, loss in losses.items()}
-                if not self.loss_guard.admits(losses, current_iter, lr, self.batch_names[part]):
+                if not self.loss_guard.check(losses, current_iter, lr, self.batch_names[part]):
                     return
                 self.precision.backward(torch.stack(list(losses.values())).sum())
             for name, loss in losses.items():
@@ -196,8 +198,8 @@ class AMSNetModel(ValidationLoop, SRModel):
         self.precision.load_state_dict(state)
 
     def save(self, epoch: int, current_iter: int) -> None:
-        """Save networks and training state, unless the last loss was none."""
-        self.loss_guard.look_back()
+        """Save networks and training state, unless the last loss was NaN or infinite."""
+        self.loss_guard.flush()
         super().save(epoch, current_iter)
 
     def model_ema(self, decay: float = 0.999) -> None:

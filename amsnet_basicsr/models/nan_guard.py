@@ -1,22 +1,19 @@
-"""Looking whether the loss is a number, before it reaches the weights."""
+"""Checking that the loss is finite before it reaches the weights."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 
 from amsnet_basicsr.utils.distributed import has_joined
+from amsnet_basicsr.utils.errors import UserError
 
 POLICIES = ('stop', 'skip')
 _MOST_IN_A_ROW = 20
 _ADVICE = '. Lower the learning rate, or set train.on_bad_loss: skip'
 
 
-class BadLossError(RuntimeError):
-    """The loss is NaN or infinite."""
-
-
 def bad_loss_message(name: str, value: float, iteration: int, lr: float, images: Sequence[str]) -> str:
-    """Say that a loss is useless, and where to look.
+    """Say that a loss is NaN or infinite, and where to look.
 
     Args:
         name: Name of the loss.
@@ -35,10 +32,10 @@ def bad_loss_message(name: str, value: float, iteration: int, lr: float, images:
 
 
 class LossGuard:
-    """Stops a training at a loss that is NaN or infinite, or leaves the batch out.
+    """Stops training at a loss that is NaN or infinite, or skips the batch.
 
-    On a GPU a look at the loss makes the processor wait for it. So there `stop` looks at the loss of one iteration
-    during the next: training stops one step later, before anything is saved. `skip` has to know at once, and waits.
+    Reading the loss from a GPU makes the processor wait. So there `stop` reads the loss of one iteration
+    during the next: training stops one step later, before anything is saved. `skip` must know at once, and waits.
 
     Args:
         policy: 'stop' or 'skip'.
@@ -56,8 +53,8 @@ class LossGuard:
         self._in_a_row = 0
         self._pending: tuple[torch.Tensor, torch.cuda.Event, Callable[[], str]] | None = None
 
-    def admits(self, losses: dict[str, torch.Tensor], iteration: int, lr: float, images: Sequence[str]) -> bool:
-        """Look at the losses of one iteration.
+    def check(self, losses: dict[str, torch.Tensor], iteration: int, lr: float, images: Sequence[str]) -> bool:
+        """Check the losses of one iteration.
 
         Args:
             losses: Scalars by name.
@@ -69,7 +66,7 @@ class LossGuard:
             Whether to learn from this batch; with several processes the same for all of them.
 
         Raises:
-            BadLossError: If a loss is NaN or infinite and the policy is to stop, or 20 batches in a row were left out.
+            UserError: If a loss is NaN or infinite and the policy is to stop, or 20 batches in a row were left out.
         """
         finite = torch.stack([loss.detach().float() for loss in losses.values()]).isfinite().all()
         values = {name: loss.detach() for name, loss in losses.items()}
@@ -79,7 +76,7 @@ class LossGuard:
             return bad_loss_message(name, values[name].item(), iteration, lr, images)
 
         if self.policy == 'stop' and finite.is_cuda:
-            self.look_back()
+            self.flush()
             flag = torch.empty((), dtype=torch.bool, pin_memory=True)
             flag.copy_(finite, non_blocking=True)
             event = torch.cuda.Event()
@@ -95,17 +92,17 @@ class LossGuard:
             return True
         self._in_a_row += 1
         if self.policy == 'stop':
-            raise BadLossError(f'{message()}{_ADVICE}')
+            raise UserError(f'{message()}{_ADVICE}')
         if self._in_a_row >= _MOST_IN_A_ROW:
-            raise BadLossError(f'{message()}, as in the {_MOST_IN_A_ROW} batches up to here: lower the learning rate')
+            raise UserError(f'{message()}, as in the {_MOST_IN_A_ROW} batches up to here: lower the learning rate')
         self.warn(f'{message()}: batch left out')
         return False
 
-    def look_back(self) -> None:
-        """Look at the loss of the iteration before, on a GPU.
+    def flush(self) -> None:
+        """Check the loss of the previous iteration, on a GPU.
 
         Raises:
-            BadLossError: If it is NaN or infinite.
+            UserError: If it is NaN or infinite.
         """
         if self._pending is None:
             return
@@ -113,4 +110,4 @@ class LossGuard:
         self._pending = None
         event.synchronize()
         if not flag.item():
-            raise BadLossError(f'{message()}{_ADVICE}')
+            raise UserError(f'{message()}{_ADVICE}')

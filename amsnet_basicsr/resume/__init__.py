@@ -1,10 +1,10 @@
-"""Stopping a training at any moment and going on as if nothing had happened.
+"""Stopping a training at any moment and resuming it as if nothing had happened.
 
-Three ideas, a file or two each:
-
-- `randomness`, `data_order`: what is random in an iteration depends on the seed and the iteration's number alone, what
-  is random in a crop on the seed, the epoch and its place in it. So there is no state of a generator to keep, and
-  neither the number of workers nor a validation in between changes anything.
-- `saving`, `states`: a checkpoint appears whole or not at all, and the newest whole one is found.
-- `training_run`: ties these to BasicSR's `train_pipeline`, and stops it between two iterations.
+- `data_order`: what is random in reading an image depends on the seed, the epoch and its place there alone, what is
+  random in an iteration on the seed and its number. So there is no state of a generator to keep, and neither the number
+  of workers nor a validation in between changes anything.
+- `checkpoints`, `states`: a checkpoint appears whole or not at all, and the newest intact one is found.
+- `run`, `model`: a training that can be stopped between two iterations. `patches.pipelines` puts them into BasicSR's.
 """
+
+from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (a spawned data worker gets here first)

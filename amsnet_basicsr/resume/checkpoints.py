@@ -9,15 +9,12 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import first_line
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(UserError):
     """A checkpoint could not be written; those before it are as they were."""
-
-
-class BadWeightsError(RuntimeError):
-    """Weights are NaN or infinite."""
 
 
 def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
@@ -66,63 +63,30 @@ def network_content(networks: Sequence[nn.Module], keys: Sequence[str]) -> dict[
         Weights on the CPU, by key and name; the names are those of the network itself, compiled or not.
 
     Raises:
-        BadWeightsError: If a weight is NaN or infinite: it isn't worth keeping, and must not pass for the newest.
+        UserError: If a weight is NaN or infinite: it isn't worth keeping, and must not pass for the newest.
     """
     content = {}
     for network, key in zip(networks, keys, strict=True):
         weights = {_own_name(name): value.detach().cpu() for name, value in network.state_dict().items()}
         bad = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
         if bad:
-            raise BadWeightsError(f'{len(bad)} of {len(weights)} weights are NaN or infinite ({bad[0]}, …): not saved')
+            raise UserError(f'{len(bad)} of {len(weights)} weights are NaN or infinite ({bad[0]}, …): not saved')
         content[key] = weights
     return content
 
 
-def save_network(
-    model: Any,
-    net: nn.Module | list[nn.Module],
-    net_label: str,
-    current_iter: int | str,
-    param_key: str | list[str] = 'params',
-) -> None:
-    """Take the place of `BaseModel.save_network`: the same file, in one piece.
+def training_state(model: Any, epoch: int, current_iter: int) -> dict[str, Any]:
+    """Collect what BasicSR saves and what resuming exactly needs; plain values and tensors, so that it loads as such.
 
-    Args:
-        model: The model.
-        net: Network or networks.
-        net_label: Label of the file, such as `net_g`.
-        current_iter: The iteration; -1 for `latest`.
-        param_key: Their names in the file.
-
-    Raises:
-        CheckpointError: If it can't be written.
-        BadWeightsError: If a weight is NaN or infinite.
-    """
-    if model.opt['rank'] != 0:
-        return
-    networks = [model.get_bare_model(network) for network in (net if isinstance(net, list) else [net])]
-    content = network_content(networks, param_key if isinstance(param_key, list) else [param_key])
-    name = f'{net_label}_{"latest" if current_iter == -1 else current_iter}.pth'
-    write_checkpoint(content, Path(model.opt['path']['models']) / name)
-
-
-def save_training_state(model: Any, epoch: int, current_iter: int) -> None:
-    """Take the place of `BaseModel.save_training_state`: its content and more, in one piece.
-
-    Added are the best metrics, whether the validation that falls on this iteration is done, and what the model's
-    `extra_state()` returns, if it has one. All of it is plain values and tensors, so that it loads as such.
+    Added are the seed, the best metrics, whether the validation that falls on this iteration is done, and what the
+    model's `extra_state()` returns, if it has one.
 
     Args:
         model: The model.
         epoch: The epoch.
-        current_iter: The iteration; -1, for the end of the run, saves nothing.
-
-    Raises:
-        CheckpointError: If it can't be written.
+        current_iter: The iteration.
     """
-    if current_iter == -1 or model.opt['rank'] != 0:
-        return
-    content = {
+    return {
         'epoch': epoch,
         'iter': current_iter,
         'manual_seed': model.opt.get('manual_seed'),
@@ -135,7 +99,6 @@ def save_training_state(model: Any, epoch: int, current_iter: int) -> None:
         'validated': getattr(model, 'validated', False),
         'model': model.extra_state() if hasattr(model, 'extra_state') else None,
     }
-    write_checkpoint(content, Path(model.opt['path']['training_states']) / f'{current_iter}.state')
 
 
 def _own_name(name: str) -> str:

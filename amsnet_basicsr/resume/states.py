@@ -1,4 +1,4 @@
-"""Finding the newest checkpoint that is whole."""
+"""Finding the newest intact checkpoint."""
 
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -8,13 +8,10 @@ from typing import Any
 import torch
 
 from amsnet_basicsr.utils.distributed import from_first
+from amsnet_basicsr.utils.errors import UserError
 
 
-class ResumeError(ValueError):
-    """There is nothing to go on from."""
-
-
-def is_whole(path: Path) -> bool:
+def is_intact(path: Path) -> bool:
     """Tell whether a checkpoint can be read to its end.
 
     Args:
@@ -47,7 +44,7 @@ def networks_of(state: Path, labels: Iterable[str]) -> list[Path]:
     return [state.parent.parent / 'models' / f'{label}_{state.stem}.pth' for label in labels]
 
 
-def newest_whole(folder: Path, labels: Iterable[str]) -> tuple[Path | None, list[Path]]:
+def newest_intact(folder: Path, labels: Iterable[str]) -> tuple[Path | None, list[Path]]:
     """Find the newest state that is whole, with its weights.
 
     Args:
@@ -60,7 +57,7 @@ def newest_whole(folder: Path, labels: Iterable[str]) -> tuple[Path | None, list
     labels, broken = list(labels), []
     states = [path for path in folder.glob('*.state') if path.stem.isdecimal()] if folder.is_dir() else []
     for state in sorted(states, key=lambda path: -int(path.stem)):
-        bad = [path for path in (state, *networks_of(state, labels)) if not is_whole(path)]
+        bad = [path for path in (state, *networks_of(state, labels)) if not is_intact(path)]
         if not bad:
             return state, broken
         broken += bad
@@ -78,15 +75,15 @@ def state_to_resume(opt: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
         The state, or None to start anew, and what there is to say about it.
 
     Raises:
-        ResumeError: If there are checkpoints, but none is whole; or if the one that the options name isn't.
+        UserError: If there are checkpoints, but none is whole; or if the one that the options name isn't.
     """
     labels = _labels(opt)
     if opt['auto_resume']:
         folder = Path(opt['path']['training_states'])
-        state, broken = newest_whole(folder, labels)
+        state, broken = newest_intact(folder, labels)
         named = ', '.join(map(str, broken))
         if state is None and broken:
-            raise ResumeError(
+            raise UserError(
                 f'no checkpoint in {folder} is whole (torn or missing: {named}); leave out --auto_resume to start anew'
             )
         if state is not None:
@@ -94,11 +91,11 @@ def state_to_resume(opt: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
     if not opt['path'].get('resume_state'):
         return None, []
     state = Path(opt['path']['resume_state'])
-    bad = [path for path in (state, *networks_of(state, labels)) if not is_whole(path)]
+    bad = [path for path in (state, *networks_of(state, labels)) if not is_intact(path)]
     if bad:
-        newest = newest_whole(state.parent, labels)[0]
+        newest = newest_intact(state.parent, labels)[0]
         hint = f'the newest whole checkpoint is {newest}' if newest else 'there is no whole checkpoint beside it'
-        raise ResumeError(f'path.resume_state: torn or missing: {", ".join(map(str, bad))}; {hint}')
+        raise UserError(f'path.resume_state: torn or missing: {", ".join(map(str, bad))}; {hint}')
     return state, []
 
 
@@ -115,7 +112,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         The state, or None to start anew.
 
     Raises:
-        ResumeError: If there is nothing whole to go on from.
+        UserError: If there is nothing whole to go on from.
     """
     from basicsr.utils import check_resume
 
@@ -125,7 +122,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
             path, notes = state_to_resume(opt)
             for note in notes:
                 print(f'Note: {note}', flush=True)
-        except ResumeError as found:
+        except UserError as found:
             error = found
     path, error = from_first((path, error))
     if error is not None:

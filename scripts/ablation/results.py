@@ -34,7 +34,7 @@ class Figure:
 
 
 def read_report(text: str) -> list[Figure]:
-    """Read the tables that `amsnet_basicsr.report` writes.
+    """Read the tables that `amsnet_basicsr.models.validation.compare` writes.
 
     Args:
         text: Contents of a `report.md`.

@@ -47,10 +47,8 @@ def build(file: str) -> Any:
     Raises:
         ValueError: If the file cannot be read, or is of another kind of model.
     """
-    from amsnet_basicsr.patches import compat
-
-    compat.prepare_import()
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
+    from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
 
     from basicsr.models import build_model  # isort: skip
 

@@ -28,10 +28,6 @@ def our_step(net: nn.Module, multiple: int) -> Callable[[torch.Tensor, torch.Ten
     Returns:
         Takes crops (N, C, H, W) and branch indices of the sub-images, does a step, returns the loss as a tensor.
     """
-    # Only now: importing amsnet_basicsr.losses makes BasicSR importable beside today's torchvision.
-    from amsnet_basicsr.patches import compat
-
-    compat.prepare_import()
     from amsnet_basicsr.losses.mask_l1_loss import mask_l1_loss
 
     parameters = list(net.parameters())

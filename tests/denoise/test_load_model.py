@@ -13,7 +13,7 @@ from amsnet_basicsr.archs import DBSNl, DnCNN, NAFNet
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise import load_model as models
 from amsnet_basicsr.denoise.load_model import ModelError, Scheme, load_model
-from amsnet_basicsr.patches import compat
+from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
 from amsnet_basicsr.scheme import R3, PartitionAverage
 
 NETWORK = {'img_channel': 3, 'width': 4, 'middle_blk_num': 1, 'enc_blk_nums': [1], 'dec_blk_nums': [1]}
@@ -110,7 +110,6 @@ def test_options_kept_by_training_are_found_beside_the_weights(tmp_path, net):
 
 
 def test_networks_of_basicsr_serve_by_options(tmp_path):
-    compat.prepare_import()
     from basicsr.archs.edsr_arch import EDSR
 
     torch.manual_seed(0)

@@ -1,19 +1,17 @@
 """Both SSIM conventions, and PSNR, against scikit-image and the formula, on an image."""
 
+from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
+
+# isort: split
 import numpy as np
 import pytest
 import skimage.data
+from basicsr.metrics import calculate_metric, calculate_psnr, calculate_ssim, psnr_ssim
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from amsnet_basicsr.patches import compat
-
-compat.prepare_import()
-
-from basicsr.metrics import calculate_metric, calculate_psnr, calculate_ssim, psnr_ssim  # noqa: E402
-
-from amsnet_basicsr.metrics import calculate_ssim_uniform  # noqa: E402
-from amsnet_basicsr.patches.separable_ssim import ssim_of_channel  # noqa: E402
+from amsnet_basicsr.metrics import calculate_ssim_uniform
+from amsnet_basicsr.patches.ssim import ssim_of_channel
 
 
 @pytest.fixture(scope='module')

@@ -4,13 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from amsnet_basicsr.archs import ARCHS, DnCNN, NAFNet
+from amsnet_basicsr.archs import ARCHS, NAFNet
 from amsnet_basicsr.losses.mask_l1_loss import mask_l1_loss
-from amsnet_basicsr.models.amp import Precision, amp_dtype, batch_parts, checkpoint_blocks, part_weights
+from amsnet_basicsr.models.amp import Precision, amp_dtype, batch_parts, part_weights
 from tests.archs.test_properties import TINY
 from tests.archs.weights_from_names import fill_by_name
-
-BLOCKS = {'Restormer': 8, 'NAFNet': 5, 'NAFNetBaseline': 5}
 
 
 def network(name: str) -> nn.Module:
@@ -76,43 +74,6 @@ def test_overflow_in_fp16_is_no_step_and_the_scale_is_kept_for_resuming():
     again.load_state_dict(precision.state_dict())
     assert again.scaler.get_scale() == precision.scaler.get_scale() < Precision(torch.float16, 'cpu').scaler.get_scale()
     Precision(None, 'cpu').load_state_dict(precision.state_dict())  # another precision: left alone
-
-
-@pytest.mark.parametrize('name', BLOCKS)
-def test_checkpointing_keeps_result_gradients_and_names(name):
-    plain, saving, x = network(name), network(name), torch.rand(1, 3, 16, 16)
-    runs = []
-    assert checkpoint_blocks(saving) >= BLOCKS[name]
-    assert list(saving.state_dict()) == list(plain.state_dict())
-    saving.get_submodule(
-        'encoder_level1.0.attn' if name == 'Restormer' else 'encoders.0.0.conv1'
-    ).register_forward_hook(lambda *_: runs.append(1))
-    results = [net(x) for net in (plain, saving)]
-    assert torch.equal(*results)
-    for first, second in zip(
-        *(gradients(net, y.mean()) for net, y in zip((plain, saving), results, strict=True)), strict=True
-    ):
-        torch.testing.assert_close(first, second)
-    assert len(runs) == 2  # once more in the backward pass
-    with torch.no_grad():
-        saving(x)
-    assert len(runs) == 3
-
-
-def test_networks_that_cannot_be_checkpointed_are_refused():
-    with pytest.raises(ValueError, match='no blocks in DnCNN'):
-        checkpoint_blocks(DnCNN(nc=4, nb=3))
-    with pytest.raises(ValueError, match='BatchNorm'):
-        checkpoint_blocks(nn.Sequential(BatchNormBlock()))
-
-
-class BatchNormBlock(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(3)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.norm(x)
 
 
 @pytest.mark.parametrize(('images', 'parts'), [(4, 2), (5, 2), (50, 3), (2, 8), (1, 1)])

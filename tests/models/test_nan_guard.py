@@ -1,10 +1,11 @@
-"""What happens at a loss that is no number."""
+"""What happens at a loss that is NaN or infinite."""
 
 import pytest
 import torch
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
-from amsnet_basicsr.models.nan_guard import BadLossError, LossGuard
+from amsnet_basicsr.models.nan_guard import LossGuard
+from amsnet_basicsr.utils.errors import UserError
 from tests.models.test_amsnet_model import batch, build
 
 NAN = {'l_mask': torch.tensor(0.5), 'l_smooth': torch.tensor(float('nan'))}
@@ -13,23 +14,23 @@ GOOD = {'l_mask': torch.tensor(0.5)}
 
 def test_stop_names_loss_iteration_rate_and_images():
     guard = LossGuard('stop', warn=pytest.fail)
-    assert guard.admits(GOOD, 1, 1e-3, ['a.png'])
+    assert guard.check(GOOD, 1, 1e-3, ['a.png'])
     expected = r'l_smooth is nan at iteration 2 \(learning rate 0\.001; images of the batch: a\.png, b\.png\)'
-    with pytest.raises(BadLossError, match=expected):
-        guard.admits(NAN, 2, 1e-3, ['a.png', 'b.png'])
+    with pytest.raises(UserError, match=expected):
+        guard.check(NAN, 2, 1e-3, ['a.png', 'b.png'])
 
 
 def test_skip_warns_and_gives_up_after_twenty_in_a_row():
     said: list[str] = []
     guard = LossGuard('skip', said.append)
     for iteration in range(19):
-        assert not guard.admits(NAN, iteration, 1e-3, [])
-    assert guard.admits(GOOD, 19, 1e-3, [])  # the row ends
+        assert not guard.check(NAN, iteration, 1e-3, [])
+    assert guard.check(GOOD, 19, 1e-3, [])  # the row ends
     for iteration in range(20, 39):
-        assert not guard.admits({'l_mask': torch.tensor(float('inf'))}, iteration, 1e-3, ['x.png'])
+        assert not guard.check({'l_mask': torch.tensor(float('inf'))}, iteration, 1e-3, ['x.png'])
     assert len(said) == 38 and 'l_mask is inf at iteration 38' in said[-1] and 'batch left out' in said[-1]
-    with pytest.raises(BadLossError, match='as in the 20 batches up to here'):
-        guard.admits(NAN, 39, 1e-3, [])
+    with pytest.raises(UserError, match='as in the 20 batches up to here'):
+        guard.check(NAN, 39, 1e-3, [])
 
 
 def test_other_policies_are_refused():
@@ -50,7 +51,7 @@ def test_a_bad_batch_leaves_the_weights_alone(tmp_path, policy):
     bad['lq'][0, 0, 0, 0] = float('nan')
     model.feed_data(bad)
     if policy == 'stop':
-        with pytest.raises(BadLossError, match='images of the batch: a, a'):
+        with pytest.raises(UserError, match='images of the batch: a, a'):
             model.optimize_parameters(1)
     else:
         model.optimize_parameters(1)

@@ -27,7 +27,7 @@ NETWORKS = {
 #: One process for all, as importing takes longer than training. Each run still is BasicSR's whole pipeline.
 DRIVER = """
 import os, sys
-from amsnet_basicsr.launch import train
+from amsnet_basicsr.train import train
 for options in sys.argv[1:]:
     sys.argv = ['train.py', '-opt', options]
     train(os.getcwd())

@@ -60,7 +60,7 @@ def _train(command: dict) -> int:
     """In a forked process: train, and return the exit code."""
     import resource
 
-    from amsnet_basicsr.launch import train
+    from amsnet_basicsr.train import train
 
     os.chdir(command['folder'])
     descriptor = os.open(command['log'], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

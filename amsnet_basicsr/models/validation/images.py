@@ -14,8 +14,8 @@ from basicsr.metrics import calculate_metric
 from basicsr.utils import imwrite, tensor2img
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from amsnet_basicsr.models.validation.error import ValidationError
 from amsnet_basicsr.models.validation.image_names import distinct_name
+from amsnet_basicsr.utils.errors import UserError
 
 Data = dict[str, Any]
 
@@ -103,17 +103,17 @@ def read_by_name(items: Iterator[Data], dataset: Any, numbers: Iterable[int]) ->
         The images.
 
     Raises:
-        ValidationError: For an image that is none.
+        UserError: For an image that is none.
     """
     for number in numbers:
         try:
             yield next(items)
         except (ValueError, KeyError, OSError) as error:  # these name it
-            raise ValidationError(error.args[0] if isinstance(error, KeyError) else str(error)) from error
+            raise UserError(error.args[0] if isinstance(error, KeyError) else str(error)) from error
         except (AttributeError, TypeError, cv2.error) as error:
             paths = getattr(dataset, 'paths', {})
             where = f' ({paths[number]})' if isinstance(paths, list) and number < len(paths) else ''
-            raise ValidationError(
+            raise UserError(
                 f'image {number} of set {dataset.opt["name"]!r}{where} cannot be read, is it damaged? ({error})'
             ) from error
 
@@ -129,12 +129,10 @@ def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
         What is left of it.
 
     Raises:
-        ValidationError: If the network's output isn't finite; nothing is saved.
+        UserError: If the network's output isn't finite; nothing is saved.
     """
     if not torch.isfinite(image.result).all():
-        raise ValidationError(
-            f'the network returns NaN or infinite values for {image.name} of {task.set_name!r}: not saved'
-        )
+        raise UserError(f'the network returns NaN or infinite values for {image.name} of {task.set_name!r}: not saved')
     noisy, denoised, clean = (
         None if tensor is None else tensor2img(tensor.clone())  # which clamps in place
         for tensor in (image.lq, image.result, image.gt)
@@ -166,12 +164,12 @@ def write_image(image: np.ndarray, path: str) -> None:
         path: Where.
 
     Raises:
-        ValidationError: If it cannot be written.
+        UserError: If it cannot be written.
     """
     try:
         imwrite(image, path)
     except (OSError, cv2.error) as error:
-        raise ValidationError(f'{path} cannot be written: {error}') from error
+        raise UserError(f'{path} cannot be written: {error}') from error
 
 
 def image_strip(images: list[np.ndarray]) -> np.ndarray:

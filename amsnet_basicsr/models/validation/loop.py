@@ -22,7 +22,6 @@ from basicsr.utils import get_root_logger
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from amsnet_basicsr.models.validation.error import OtherProcessFailedError
 from amsnet_basicsr.models.validation.images import (
     Data,
     DenoisedImage,
@@ -36,7 +35,7 @@ from amsnet_basicsr.models.validation.images import (
     write_image,
 )
 from amsnet_basicsr.models.validation.overlap import Behind, read_ahead
-from amsnet_basicsr.models.validation.processes import Processes
+from amsnet_basicsr.models.validation.processes import OtherProcessFailedError, Processes
 from amsnet_basicsr.resume.checkpoints import CheckpointError
 from amsnet_basicsr.utils.atomic_write import atomic_write
 
@@ -69,7 +68,7 @@ class ValidationLoop:
             save_img: Whether to write every denoised image.
 
         Raises:
-            ValidationError: If the set is empty, or an output isn't finite.
+            UserError: If the set is empty, or an output isn't finite.
         """
         self._validate(Processes(together=False), dataloader, current_iter, tb_logger, save_img)
 
@@ -85,7 +84,7 @@ class ValidationLoop:
             save_img: As above.
 
         Raises:
-            ValidationError: As above, and if the processes find different images.
+            UserError: As above, and if the processes find different images.
             OtherProcessFailedError: If another process can't go on; the message has its reason.
         """
         self._validate(Processes(together=True), dataloader, current_iter, tb_logger, save_img)

@@ -10,10 +10,14 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from amsnet_basicsr.models.validation.error import OtherProcessFailedError, ValidationError
 from amsnet_basicsr.utils.distributed import has_joined
+from amsnet_basicsr.utils.errors import UserError
 
 Message = TypeVar('Message')
+
+
+class OtherProcessFailedError(UserError):
+    """Another process cannot go on, so this one cannot either."""
 
 
 class Processes:
@@ -42,17 +46,17 @@ class Processes:
             A loader alike of images rank, rank + W, rank + 2·W, …; with one process the loader itself.
 
         Raises:
-            ValidationError: If the processes don't have the same images in the same order, or none.
+            UserError: If the processes don't have the same images in the same order, or none.
         """
         # BasicSR lists folders as the file system does, which on another node may be in another order.
         names = '\n'.join(_file_names(loader.dataset))
         if len(set(self.exchange(hashlib.sha256(names.encode(errors='replace')).hexdigest()))) > 1:
-            raise ValidationError(
+            raise UserError(
                 f'the processes find different images in set {loader.dataset.opt["name"]!r}, or in different orders; '
                 f'let meta_info_file list them'
             )
         if len(loader) == 0:
-            raise ValidationError(f'validation set {loader.dataset.opt["name"]!r} holds no image')
+            raise UserError(f'validation set {loader.dataset.opt["name"]!r} holds no image')
         if self.count == 1:
             return loader
         return DataLoader(
@@ -79,8 +83,8 @@ class Processes:
 
     def tell_failure(self, error: Exception) -> None:
         """Tell the others, who are waiting or will be, why this process sends no more messages."""
-        reason = str(error) if isinstance(error, ValidationError) else f'{type(error).__name__}: {error}'
-        with suppress(RuntimeError, ValidationError):  # others may have failed too, or be gone
+        reason = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
+        with suppress(RuntimeError, UserError):  # others may have failed too, or be gone
             self._exchange((None, reason))
 
     def _exchange(self, told: tuple[Any, str | None]) -> list[Any]:

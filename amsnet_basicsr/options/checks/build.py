@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from amsnet_basicsr.models.amp import checkpoint_blocks
+from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
 from amsnet_basicsr.options.checks.findings import Finding, Key, named
 from amsnet_basicsr.options.checks.known import ALL_LOSSES, SCHEDULERS
 from amsnet_basicsr.options.checks.types import sentence, shown

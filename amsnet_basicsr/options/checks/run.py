@@ -180,7 +180,7 @@ def _paths(opt: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _file_problem(key: str, path: str, param_key: str | None) -> str | None:
-    from amsnet_basicsr.patches.safe_load import state_problem, weights_problem
+    from amsnet_basicsr.convert.basicsr_files import state_problem, weights_problem
 
     return state_problem(path) if key == 'resume_state' else weights_problem(path, param_key)
 

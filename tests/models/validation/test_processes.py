@@ -85,7 +85,7 @@ def test_figures_and_images_are_those_of_one_process(told, tmp_path, case):
 
 def test_what_one_cannot_read_ends_both_with_its_name(told):
     _, (first, second) = told
-    assert second['unreadable'] == {'error': 'ValidationError: b/1.png cannot be read'}
+    assert second['unreadable'] == {'error': 'UserError: b/1.png cannot be read'}
     assert first['unreadable'] == {
         'error': 'OtherProcessFailedError: validation ended by process 1: b/1.png cannot be read'
     }
@@ -93,9 +93,9 @@ def test_what_one_cannot_read_ends_both_with_its_name(told):
 
 def test_a_bad_result_of_one_ends_both(told):
     _, (first, second) = told
-    reason = "ValidationError: the network returns NaN or infinite values for 0_2 of 'pairs': not saved"
+    reason = "UserError: the network returns NaN or infinite values for 0_2 of 'pairs': not saved"
     assert second['nan'] == {'error': reason}
-    told = reason.removeprefix('ValidationError: ')
+    told = reason.removeprefix('UserError: ')
     assert first['nan'] == {'error': f'OtherProcessFailedError: validation ended by process 1: {told}'}
 
 

@@ -5,11 +5,10 @@ import torch
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.convert import WeightsError
-from amsnet_basicsr.patches.safe_load import explain_load_network, state_problem, weights_problem
+from amsnet_basicsr.convert.basicsr_files import state_problem, weights_problem
+from amsnet_basicsr.patches.pipelines import build_model
 from tests.hostile_files import hostile_checkpoint
 from tests.pipeline.options import train_options
-
-from basicsr.models import build_model  # isort: skip
 
 STATE = {'epoch': 0, 'iter': 3, 'optimizers': [], 'schedulers': []}
 
@@ -34,7 +33,6 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path, zipped):
 
 @pytest.mark.parametrize('kind', ['AMSNetModel', 'SRModel'])
 def test_load_network_says_in_a_line_what_is_wrong(tmp_path, kind):
-    explain_load_network()
     subject = model(kind, tmp_path)
     right = subject.net_g.state_dict()
     torch.save({'params': right}, tmp_path / 'right.pth')

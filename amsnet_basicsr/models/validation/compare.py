@@ -1,4 +1,4 @@
-"""What a finished training says: figures before and after, where everything lies, and what to run next."""
+"""Compare refinements, the noisy input and plain blur on sets with ground truth: the table that `report:` asks for."""
 
 import copy
 import dataclasses
@@ -22,33 +22,6 @@ _METRICS = {
     'SSIM': {'type': 'calculate_ssim', 'crop_border': 0},
 }
 _BLUR_SIGMAS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
-
-
-def report_training(opt: dict[str, Any], opt_file: str) -> None:
-    """Print the closing words of a training run, with the comparison that `report:` asks for.
-
-    Args:
-        opt: The options of the run.
-        opt_file: Path of its options file.
-    """
-    root, weights = opt['path']['experiments_root'], osp.join(opt['path']['models'], 'net_g_latest.pth')
-    images = opt['path']['visualization']
-    lines = []
-    if opt.get('report'):
-        images = osp.join(root, 'report')
-        lines += [compare_refinements(opt, weights, images), '']
-    if osp.isdir(images) and os.listdir(images):
-        lines.append(f'Images   {_show(images)} (noisy | denoised | clean)')
-    lines += [f'Weights    {_show(weights)}', f'Log        {_show(opt["path"]["log"])}']
-    if opt['logger'].get('use_tb_logger'):
-        lines.append(f'Curves     tensorboard --logdir {_show(osp.join(opt["root_path"], "tb_logger", opt["name"]))}')
-    if opt_file.endswith('quickstart.yml'):
-        lines += [
-            'Next       your own noisy images: put them into datasets/my_photos/noisy, a few others into',
-            '           datasets/my_photos/held_out, and run',
-            '           python basicsr/train.py -opt options/train_amsnet_small.yml',
-        ]
-    print('\n' + '\n'.join(lines), flush=True)
 
 
 def compare_refinements(opt: dict[str, Any], weights: str, folder: str) -> str:
@@ -152,8 +125,3 @@ def _mean(metric: str, images: list[np.ndarray], references: list[np.ndarray]) -
         for image, reference in zip(images, references, strict=True)
     ]
     return float(np.mean(values))
-
-
-def _show(path: str) -> str:
-    relative = osp.relpath(path)
-    return path if relative.startswith('..') else relative

@@ -6,11 +6,10 @@ traceback. Here the file is looked at first.
 """
 
 from collections.abc import Mapping
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from amsnet_basicsr.convert import WeightsError, read_file
 from amsnet_basicsr.convert.find_state_dict import some_keys
@@ -94,33 +93,3 @@ def _remedy(error: WeightsError) -> str:
     if 'no such file' in str(error) or 'folder' in str(error):
         return 'name a file that BasicSR saved'
     return 'copy or save it again'
-
-
-def explain_load_network() -> None:
-    """Make BasicSR's `load_network` raise one line that names the file, for whatever is wrong with it."""
-    from basicsr.models.base_model import BaseModel
-
-    original = BaseModel.load_network
-    if getattr(original, '_amsnet', False):
-        return
-
-    @wraps(original)
-    def load_network(
-        self: Any, net: nn.Module, load_path: str, strict: bool = True, param_key: str | None = 'params'
-    ) -> None:
-        try:
-            original(self, net, load_path, strict, param_key)
-        except Exception as error:
-            if problem := weights_problem(load_path, param_key):
-                raise WeightsError(problem) from None
-            if not isinstance(error, RuntimeError):
-                raise
-            # PyTorch lists every key; the first line that names one is enough.
-            lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
-            raise WeightsError(
-                f'{load_path} does not fit {type(self.get_bare_model(net)).__name__} as network_g describes it: '
-                f'{one_line(lines[0])}'
-            ) from None
-
-    load_network._amsnet = True
-    BaseModel.load_network = load_network

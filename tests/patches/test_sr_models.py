@@ -8,15 +8,12 @@ from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models.validation.image_names import distinct_name
-from amsnet_basicsr.patches.sr_validation import guard_validation
+from amsnet_basicsr.patches.pipelines import build_model
 from tests.models.validation.test_loop import Images
 from tests.pipeline.options import train_options
 
-from basicsr.models import build_model  # isort: skip
-
 
 def model(folder, is_train: bool):
-    guard_validation()
     options = train_options(folder, model_type='SRModel')
     options['train']['pixel_opt'] = {'type': 'L1Loss'}
     options['train'].pop('mask_opt')

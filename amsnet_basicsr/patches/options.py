@@ -1,0 +1,91 @@
+"""BasicSR's `parse_options`, with everything checked before anything is touched and nothing in the options ever run."""
+
+import argparse
+import os
+import random
+import sys
+from types import ModuleType
+from typing import Any
+
+import torch
+from basicsr.utils import set_random_seed
+from basicsr.utils.dist_util import init_dist
+
+from amsnet_basicsr.options.checks.run import check_all
+from amsnet_basicsr.options.command import Command, list_problems
+from amsnet_basicsr.options.complete import complete_options
+from amsnet_basicsr.utils.distributed import from_first
+from amsnet_basicsr.utils.text import printable
+
+_LAUNCHED_BY = {'pytorch': ('torchrun', 'RANK', 'WORLD_SIZE'), 'slurm': ('srun', 'SLURM_PROCID', 'SLURM_NTASKS')}
+
+
+def use_options(pipeline: ModuleType, command: Command) -> dict[str, Any]:
+    """Let a pipeline get its options from our safe reader.
+
+    Args:
+        pipeline: `basicsr.train` or `basicsr.test`.
+        command: What was asked for.
+
+    Returns:
+        The options, once the pipeline has asked for them; empty till then.
+    """
+    opt: dict[str, Any] = {}
+
+    def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], argparse.Namespace]:
+        opt.update(prepare(command, root_path, is_train))
+        return opt, command.arguments
+
+    pipeline.parse_options = parse_options  # type: ignore[attr-defined]
+    return opt
+
+
+def prepare(command: Command, root_path: str, is_train: bool) -> dict[str, Any]:
+    """Complete the options, check them, join the other processes, seed.
+
+    Args:
+        command: What was asked for.
+        root_path: Folder of `experiments/` and `results/`.
+        is_train: Whether to train or to test.
+
+    Returns:
+        The options as BasicSR's pipelines want them.
+
+    Raises:
+        SystemExit: If there are problems; all of them are listed.
+    """
+    arguments = command.arguments
+    rank, processes = _place(arguments.launcher)
+    opt = complete_options(
+        command.raw, root_path, is_train, arguments.debug, arguments.auto_resume,
+        arguments.launcher != 'none', rank, processes, torch.cuda.device_count(),
+    )  # fmt: skip
+    problems, notes = check_all(command.raw, opt)
+    if problems:
+        sys.exit(list_problems(arguments.opt, problems, 'nothing was started'))
+    if rank == 0:
+        for note in notes:
+            print(f'Note: {printable(note)}', flush=True)
+    if opt['dist']:
+        try:
+            init_dist(arguments.launcher, **(opt.get('dist_params') or {}))  # BasicSR passes them on for slurm alone
+        except (RuntimeError, TypeError) as error:
+            sys.exit(f'--launcher {arguments.launcher}: {error}')
+    if opt.get('manual_seed') is None:  # the same in all processes: the order of the training images follows from it
+        opt['manual_seed'] = from_first(random.SystemRandom().randint(1, 10000))
+    set_random_seed(opt['manual_seed'] + rank)
+    return opt
+
+
+def _place(launcher: str) -> tuple[int, int]:
+    """Find out which process this is, of how many, before they meet."""
+    if launcher == 'none':
+        return 0, 1
+    program, rank, processes = _LAUNCHED_BY[launcher]
+    try:
+        place = int(os.environ[rank]), int(os.environ[processes])
+    except (KeyError, ValueError):
+        sys.exit(f'--launcher {launcher}: {rank} and {processes} are not set; start it by {program}')
+    if launcher == 'slurm' and not torch.cuda.device_count():
+        sys.exit('--launcher slurm needs CUDA GPUs, and PyTorch finds none; torchrun and --launcher pytorch do without')
+    return place

@@ -1,0 +1,157 @@
+"""One training that can be stopped between any two iterations and resumed exactly. BasicSR's loop is not in here."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from basicsr.models.base_model import BaseModel
+from basicsr.utils import get_root_logger
+from torch.utils.data import DataLoader, Dataset
+
+from amsnet_basicsr.resume.data_order import ResumableSampler
+from amsnet_basicsr.resume.states import newest_intact
+from amsnet_basicsr.utils.distributed import wait_for_all
+from amsnet_basicsr.utils.seeding import mixed_seed, seed_generators
+from amsnet_basicsr.utils.stop_signal import Interruption
+
+_AGREE_EVERY = 10
+"""Iterations between two looks at whether any process was asked to stop: each costs a message."""
+
+
+class TrainingStopped(Exception):  # noqa: N818 (no error)
+    """Somebody asked the training to stop, and all of an iteration is done."""
+
+
+class TrainingRun:
+    """What must be known of a training to stop and resume it.
+
+    Args:
+        interruption: Tells when somebody asked to stop.
+    """
+
+    loader: DataLoader
+    val_loaders: list[DataLoader]
+    model: BaseModel
+
+    def __init__(self, interruption: Interruption) -> None:
+        """Know nothing yet."""
+        self.interruption = interruption
+        self.tb_logger: Any = None
+        self.begin({})
+
+    def begin(self, opt: dict[str, Any]) -> None:
+        """Start counting.
+
+        Args:
+            opt: BasicSR's options.
+        """
+        self.opt = opt
+        self.iteration = 0
+        self.validated = False
+        self.stopping = False
+        self._resumed = False
+
+    def make_sampler(self, dataset: Dataset, num_replicas: int, rank: int, ratio: float = 1) -> ResumableSampler:
+        """Make the sampler of the training set; takes what BasicSR's `EnlargedSampler` takes."""
+        self.sampler = ResumableSampler(dataset, num_replicas, rank, ratio, self.opt['manual_seed'])
+        return self.sampler
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Set the data order to where a state was saved.
+
+        Args:
+            state: What `save_training_state` saved, ours or BasicSR's.
+        """
+        self.iteration, self._resumed = state['iter'], True
+        self.validated = bool(state.get('validated'))
+        batches = len(self.loader)
+        taken = self.iteration - state['epoch'] * batches
+        if 0 <= taken <= batches:
+            self.sampler.begin_at(state['epoch'], taken * self.loader.batch_size)
+        else:
+            get_root_logger().warning(
+                f'Iteration {self.iteration} does not lie in epoch {state["epoch"]} of {batches} batches: the data or '
+                f'the batch changed since the checkpoint. The epoch begins anew; the run is no exact continuation.'
+            )
+
+    # Between two iterations
+
+    def before_batch(self) -> None:
+        """Do what belongs between two iterations: a validation that a stop left out, and stopping.
+
+        Raises:
+            TrainingStopped: If somebody asked for it.
+        """
+        if self._resumed:
+            self._resumed = False
+            val = self.opt.get('val')
+            if val and not self.validated and self.iteration % val['val_freq'] == 0 and not self._finished:
+                get_root_logger().info(
+                    f'The validation of iteration {self.iteration} comes after its checkpoint: done now'
+                )
+                for loader in self.val_loaders:
+                    self.model.validation(loader, self.iteration, self.tb_logger, val['save_img'])
+        self.validated = True
+        if self.opt['dist']:
+            self._agree_to_stop()
+        else:
+            self.stop_if_asked()
+
+    def stop_if_asked(self) -> None:
+        """Stop a run of one process; called between two iterations, and by the validation between two images.
+
+        Raises:
+            TrainingStopped: If somebody asked for it.
+        """
+        if self.interruption.signal is not None and not self.opt['dist'] and not self._finished:
+            raise TrainingStopped
+
+    def _agree_to_stop(self) -> None:
+        """Stop all processes at one iteration; a process that stopped alone would leave the others waiting."""
+        if self._finished or self.iteration % _AGREE_EVERY:
+            return
+        asked = torch.tensor(float(self.interruption.signal is not None), device=self.model.device)
+        torch.distributed.all_reduce(asked)
+        if asked.item():
+            raise TrainingStopped
+
+    def after_batch(self, batch: dict[str, Any] | None) -> None:
+        """Count a batch, and seed what is random in the iteration that it is for.
+
+        Args:
+            batch: The batch, or None at the end of an epoch.
+        """
+        if batch is not None:
+            self.iteration += 1
+            self.validated = False
+            seed_generators(mixed_seed(self.opt['manual_seed'], self.iteration, self.opt['rank']))
+
+    @property
+    def _finished(self) -> bool:
+        return self.iteration >= self.opt['train']['total_iter']
+
+    # Stopping
+
+    def newest_state(self) -> Path | None:
+        """Find the newest intact state of this run."""
+        return newest_intact(Path(self.opt['path']['training_states']), ['net_g'])[0]
+
+    def stop(self) -> str:
+        """Save where the run was stopped.
+
+        Returns:
+            What to say.
+
+        Raises:
+            CheckpointError: If it can't be saved.
+        """
+        if self.tb_logger:
+            self.tb_logger.close()
+        if self.iteration == 0:
+            return 'stopped before the first iteration: there is nothing to save'
+        state = Path(self.opt['path']['training_states']) / f'{self.iteration}.state'
+        self.stopping = True
+        self.model.save(self.sampler.epoch, self.iteration)
+        if self.opt['dist']:
+            wait_for_all()  # a process that ends takes the others down
+        return f'stopped after iteration {self.iteration}, saved as {state}; --auto_resume goes on from there'

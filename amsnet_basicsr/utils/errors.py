@@ -1,0 +1,5 @@
+"""Errors whose message is one line for the user."""
+
+
+class UserError(ValueError):
+    """A training or test cannot go on; commands print the message without a traceback and exit with 1."""
