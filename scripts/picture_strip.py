@@ -57,7 +57,7 @@ def given_models(paths: Sequence[str], refine: bool) -> list[tuple[str, Denoise]
     models = []
     for path in paths:
         denoiser = Denoiser.from_pretrained(path)
-        if refine and denoiser.scheme == 'amsnet':
+        if refine and denoiser.scheme.type == 'amsnet':
             denoiser = Denoiser.from_pretrained(path, refine=True)
         alone = sum(Path(other).stem == Path(path).stem for other in paths) == 1
         models.append((Path(path).stem if alone else path, denoiser))

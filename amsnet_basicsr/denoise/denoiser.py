@@ -1,6 +1,6 @@
 """One call from a noisy image to a denoised one: any size, NumPy or PyTorch, without BasicSR or options."""
 
-import dataclasses
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
-from amsnet_basicsr.denoise.load_model import Model, ModelError, Scheme, load_model
+from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
+from amsnet_basicsr.options.schema import Scheme
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, Refinement, required_multiple, same_size_forward
 from amsnet_basicsr.scheme.tile import RunRegion, run_in_regions
 from amsnet_basicsr.utils.text import first_line
@@ -46,7 +47,7 @@ class Denoiser:
     Args:
         net: Network that maps (N, 3, H, W) to (N, 3, H, W), values in [0, 1]. Put into evaluation mode; a batch
             normalisation that a convolution can take in is folded in a copy, so later changes of weights don't count.
-        scheme: How to run it.
+        scheme: How to run it; `Scheme('plain')` is one pass.
         seed: Seed of the masks and of the refinement.
         tile: Side in pixels of the square regions that a large image is run in: 'auto' goes by the memory that is
             there, 0 takes images whole.
@@ -55,6 +56,7 @@ class Denoiser:
         on_notice: Told in a sentence when memory ran out and smaller tiles are tried.
 
     Attributes:
+        scheme: How the network is run.
         arch: Name of the network.
         options: Its hyper-parameters, as far as known.
         source: Where the weights come from.
@@ -81,7 +83,7 @@ class Denoiser:
             raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
         self.device = _device(device)
         self.precision = precision
-        self.scheme_settings = scheme or Scheme()
+        self.scheme = scheme or Scheme()
         self.seed = seed
         self.tile = tile
         self.on_notice = on_notice
@@ -148,9 +150,10 @@ class Denoiser:
         return denoiser
 
     @property
-    def scheme(self) -> str:
-        """'amsnet' or 'plain'."""
-        return self.scheme_settings.type
+    def scheme_settings(self) -> Scheme:
+        """The old name of `scheme`."""
+        warnings.warn('Denoiser.scheme_settings is called scheme now', DeprecationWarning, stacklevel=2)
+        return self.scheme
 
     def __call__(
         self, image: Image, strength: float = 1.0, progress: Callable[[int, int], None] | None = None
@@ -190,9 +193,9 @@ class Denoiser:
     def _one(self, noisy: torch.Tensor, result: torch.Tensor, strength: float) -> Iterator[int]:
         """Denoise one image (1, C, H, W) of any type into `result`, region by region."""
         h, w = noisy.shape[-2:]
-        masked = self._masked() if self.scheme == 'amsnet' else None
+        masked = self._masked() if self.scheme.type == 'amsnet' else None
         run: RunRegion = masked.on_regions((1, 3, h, w)) if masked is not None else self._one_pass
-        align = self.multiple * (self.scheme_settings.stride if self.scheme == 'amsnet' else 1)
+        align = self.multiple * (self.scheme.stride if self.scheme.type == 'amsnet' else 1)
         size = self._tile_size()
         if size:  # room for an overlap on the network's own grid
             size = max(size, 2 * align)
@@ -239,7 +242,7 @@ class Denoiser:
         return same_size_forward(self._forward, x, self.multiple)
 
     def _masked(self) -> AsymmetricMaskDenoiser:
-        scheme = self.scheme_settings
+        scheme = self.scheme
         return AsymmetricMaskDenoiser(
             self._forward,
             stride=scheme.stride,
@@ -276,7 +279,7 @@ class Denoiser:
     @property
     def _tile_by_pass(self) -> int:
         """Side of a tile by that of the largest sub-image that is run at once."""
-        scheme = self.scheme_settings
+        scheme = self.scheme
         if scheme.type == 'plain':
             return 1
         return min(scheme.stride, scheme.refine.pass_stride(scheme.stride) if scheme.refine else scheme.stride)
@@ -289,20 +292,16 @@ def _override(
     stride: int | None,
     branches: int | None,
 ) -> Scheme:
-    settings = loaded.scheme
-    if scheme != 'auto':
-        settings = dataclasses.replace(settings, type=scheme)
-    if settings.type == 'plain':
-        given = {'refine': refine or None, 'stride': stride, 'branches': branches}
+    kind = loaded.scheme.type if scheme == 'auto' else scheme
+    given: dict[str, Any] = {'stride': stride, 'branches': branches}
+    if refine is not None:
+        given['refine'] = (R3() if refine is True else refine).options() if refine else None
+    given = {name: value for name, value in given.items() if value is not None or name == 'refine'}
+    if kind == 'plain':
         if wrong := [name for name, value in given.items() if value is not None]:
             raise ValueError(f'{wrong[0]} needs the mask scheme, and {loaded.source} is run in one pass (plain)')
-        return dataclasses.replace(settings, refine=None)
-    for name, value, least in (('stride', stride, 1), ('branches', branches, 2)):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-            raise ValueError(f'{name} must be a whole number of at least {least}, got {value!r}')
-    if refine is not None:
-        settings = dataclasses.replace(settings, refine=R3() if refine is True else refine or None)
-    return dataclasses.replace(settings, stride=stride or settings.stride, branches=branches or settings.branches)
+        return Scheme('plain')
+    return Scheme.read({**loaded.scheme.model_dump(), **given, 'type': kind}, 'scheme')
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -12,41 +12,20 @@ from torch import nn
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file
 from amsnet_basicsr.convert.find_state_dict import find_tensors
-from amsnet_basicsr.options.reader import read_options, refuse_unknown
-from amsnet_basicsr.scheme import Refinement, build_refinement
+from amsnet_basicsr.options.reader import read_options
+from amsnet_basicsr.options.schema import Scheme, SchemeOptions
 from amsnet_basicsr.utils.text import one_line
 
 SHIPPED = Path(__file__).resolve().parent.parent / 'weights'
 """Folder of the weights that come with the package."""
 STUDENT, TEACHER = 'sidd_student.safetensors', 'sidd_teacher.safetensors'
 """The weights there: what denoises unless something else is given, and the AMSNet that it has learned from."""
-_MOST = 256
-"""Larger strides and numbers of branches or samples are nobody's, and would take any memory."""
 IN_A_FOLDER = 'model.safetensors'
 """The file that is meant where a folder is given as model."""
 
 
 class ModelError(ValueError):
     """Weights can't be used; the message names the file and says why, in one line."""
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """How a network is run.
-
-    Attributes:
-        type: 'amsnet' (masked branches over sub-images) or 'plain' (one pass).
-        stride: Pixel-downsampling stride.
-        branches: Number of branches k.
-        mask_per_channel: A mask for each channel instead of one for all.
-        refine: The refinement, or None.
-    """
-
-    type: str = 'amsnet'
-    stride: int = 2
-    branches: int = 2
-    mask_per_channel: bool = False
-    refine: Refinement | None = None
 
 
 @dataclass
@@ -152,9 +131,12 @@ def _by_itself(path: Path) -> Model:
     metadata = read_file(path)[1] if path.suffix == '.safetensors' else {}
     if 'scheme' in metadata:
         try:
-            scheme = _read_scheme(json.loads(metadata['scheme']))
+            settings = json.loads(metadata['scheme'])
+            if not isinstance(settings, dict):
+                raise ValueError('scheme: must be a group of settings')
+            scheme = Scheme.read(settings, 'scheme')
         except (ValueError, TypeError, RecursionError) as error:
-            raise ModelError(f'{path}: its metadata is damaged: scheme: {one_line(str(error))}') from None
+            raise ModelError(f'{path}: its metadata is damaged: {one_line(str(error))}') from None
     else:
         scheme = Scheme()
         notes.append(
@@ -183,11 +165,10 @@ def _with_options(path: Path, options: Mapping[str, Any], opt: str) -> Model:
     except RuntimeError as error:  # PyTorch lists every key; the first line that names one is enough
         lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
         raise ModelError(f'{path} does not fit network_g of {opt}: {lines[0][:300]}') from None
-    trained_by = options.get('model_type')
-    scheme = options.get('scheme')
-    plain = trained_by != 'AMSNetModel' and scheme is None
-    settings = {'type': 'plain'} if plain else _from_block(scheme or {})
-    return Model(net.eval(), arch, network, _read_scheme(settings), str(path))
+    block = options.get('scheme')
+    plain = options.get('model_type') != 'AMSNetModel' and block is None
+    scheme = Scheme('plain') if plain else SchemeOptions.from_options(block).denoising()
+    return Model(net.eval(), arch, network, scheme, str(path))
 
 
 def _missing(path: Path) -> Any:
@@ -212,35 +193,6 @@ def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
         return kind(**network)
     except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError) as error:
         raise ModelError(f'{opt}: network_g: {arch}: {one_line(str(error) or type(error).__name__)}') from None
-
-
-def _from_block(block: Mapping[str, Any]) -> dict[str, Any]:
-    names = {
-        'test_stride': 'stride',
-        'branches': 'branches',
-        'mask_per_channel': 'mask_per_channel',
-        'refine': 'refine',
-    }
-    return {'type': 'amsnet'} | {names[key]: value for key, value in block.items() if key in names}
-
-
-def _read_scheme(settings: Mapping[str, Any]) -> Scheme:
-    if not isinstance(settings, Mapping):
-        raise ValueError(f'a group of settings is expected, got a {type(settings).__name__}')
-    settings = dict(settings)
-    refuse_unknown(settings, Scheme.__dataclass_fields__, 'scheme')
-    if settings.get('type', 'amsnet') not in ('amsnet', 'plain'):
-        raise ValueError(f'type must be amsnet or plain, got {settings["type"]!r}')
-    for key, least in (('stride', 1), ('branches', 2)):
-        value = settings.get(key, least)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
-            raise ValueError(f'scheme: {key} must be a whole number from {least} to {_MOST}, got {value!r}')
-    if not isinstance(settings.get('mask_per_channel', False), bool):
-        raise ValueError(f'scheme: mask_per_channel must be true or false, got {settings["mask_per_channel"]!r}')
-    settings['refine'] = build_refinement(settings.get('refine'))
-    if settings['refine'] is not None and settings['refine'].samples > _MOST:
-        raise ValueError(f'scheme: refine: samples must be at most {_MOST}, got {settings["refine"].samples}')
-    return Scheme(**settings)
 
 
 def _refuse_nan(path: Path, net: nn.Module) -> None:

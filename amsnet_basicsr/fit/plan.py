@@ -12,8 +12,8 @@ from torch import nn
 
 from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.denoise.denoiser import Denoiser
-from amsnet_basicsr.denoise.load_model import Scheme
 from amsnet_basicsr.fit.state import FitError
+from amsnet_basicsr.options.schema import Scheme
 from amsnet_basicsr.scheme import hide, pixel_downsample, random_partition
 
 SAMPLES = 8

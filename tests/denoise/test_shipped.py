@@ -35,7 +35,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_the_student_is_the_default_and_removes_a_phones_noise(pairs):
     denoiser = Denoiser.from_pretrained()
-    assert denoiser.scheme == 'plain' and denoiser.source == str(shipped_weights()) and not denoiser.notes
+    assert denoiser.scheme.type == 'plain' and denoiser.source == str(shipped_weights()) and not denoiser.notes
     before = np.mean([psnr(noisy, clean) for noisy, clean in pairs])
     after = np.mean([psnr(denoiser(noisy), clean) for noisy, clean in pairs])
     assert before < 27 and after > before + 8
@@ -43,7 +43,7 @@ def test_the_student_is_the_default_and_removes_a_phones_noise(pairs):
 
 def test_the_teacher_runs_by_masks_and_denoises_too(pairs):
     denoiser = Denoiser.from_pretrained(shipped_weights(TEACHER))
-    assert denoiser.scheme == 'amsnet' and denoiser.scheme_settings.stride == 2
+    assert denoiser.scheme.type == 'amsnet' and denoiser.scheme.stride == 2
     noisy, clean = pairs[0]
     assert psnr(denoiser(noisy), clean) > psnr(noisy, clean) + 6
 

@@ -139,9 +139,9 @@ def test_the_model_can_be_used(work):
     assert student(image).shape == image.shape
 
     teacher = Denoiser.from_pretrained(model / 'teacher.safetensors', device='cpu')
-    assert teacher.scheme == 'amsnet' and teacher.scheme_settings.refine == PartitionAverage(8)
+    assert teacher.scheme.type == 'amsnet' and teacher.scheme.refine == PartitionAverage(8)
     record = json.loads((model / 'fit.json').read_text())['stages']
-    assert teacher.scheme_settings.stride == record['prepare']['test_stride']
+    assert teacher.scheme.stride == record['prepare']['test_stride']
     # What the student learnt from is what the teacher says.
     target = next((model / 'pairs' / 'train').iterdir())
     noisy = cv2.imread(str(model / 'patches' / 'train' / target.name))

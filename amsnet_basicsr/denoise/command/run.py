@@ -126,8 +126,8 @@ class Run:
             'source': denoiser.source,
             'arch': denoiser.arch,
             'hyper_parameters': denoiser.options,
-            'scheme': denoiser.scheme,
-            'refine': repr(refine) if (refine := denoiser.scheme_settings.refine) else None,
+            'scheme': denoiser.scheme.type,
+            'refine': repr(refine) if (refine := denoiser.scheme.refine) else None,
             'device': str(denoiser.device),
         }
         make_folder(self._folder)

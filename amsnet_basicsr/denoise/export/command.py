@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from amsnet_basicsr.denoise.export.onnx_graph import (
     to_onnx,
 )
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
+from amsnet_basicsr.options.schema import Scheme
 from amsnet_basicsr.scheme import required_multiple
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.utils.text import first_line
@@ -250,19 +250,12 @@ def _metadata(loaded: Model, kind: str) -> dict[str, str]:
     if loaded.source.endswith('.safetensors'):
         with suppress(WeightsError):
             own = {key: value for key, value in read_file(Path(loaded.source))[1].items() if key != 'format'}
-    settings = loaded.scheme
-    if kind == 'plain':
-        scheme: dict[str, object] = {'type': 'plain'}
-    else:
-        scheme = {'type': kind, 'stride': settings.stride, 'branches': settings.branches}
-        scheme |= {'mask_per_channel': True} if settings.mask_per_channel else {}
-        if settings.refine is not None:
-            scheme['refine'] = {'type': type(settings.refine).__name__, **asdict(settings.refine)}
+    scheme = Scheme('plain') if kind == 'plain' else loaded.scheme.model_copy(update={'type': kind})
     return {
         **own,
         'arch': loaded.arch,
         'hyper_parameters': json.dumps(loaded.options),
-        'scheme': json.dumps(scheme),
+        'scheme': json.dumps(scheme.metadata()),
         'exported_by': f'amsnet-basicsr {__version__}',
     }
 

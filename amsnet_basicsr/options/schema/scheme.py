@@ -1,21 +1,62 @@
 """The `scheme` block: how images are split, hidden and denoised."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, model_validator
 from torch import nn
 
 from amsnet_basicsr.options.schema.block import Block, Positive, Whole
 from amsnet_basicsr.options.schema.messages import Wanted
 from amsnet_basicsr.scheme import AsymmetricMaskDenoiser, PixelDownsampleDenoiser, Refinement, build_refinement
 
+#: More samples, branches or a larger stride are nobody's, and would take any memory.
+_MOST = 256
+
 
 def _refinement(value: Any) -> Refinement | None:
+    if isinstance(value, Refinement):
+        return value
     try:
-        return build_refinement(value)
+        refine = build_refinement(value)
     except TypeError as error:
         raise ValueError(f'refine: {error}') from error
+    if refine is not None and refine.samples > _MOST:
+        raise ValueError(f'refine: samples must be at most {_MOST}, got {refine.samples}')
+    return refine
+
+
+def _refinement_options(refine: Refinement | None) -> dict[str, Any] | None:
+    return None if refine is None else refine.options()
+
+
+Branches = Annotated[int, Field(ge=2, le=_MOST - 1)]
+Refine = Annotated[Refinement | None, PlainValidator(_refinement), PlainSerializer(_refinement_options)]
+
+
+class Scheme(Block):
+    """How a network denoises: what `Denoiser` runs by and a file of weights says in its metadata."""
+
+    type: Literal['amsnet', 'plain'] = 'amsnet'
+    """`amsnet`: complementary masks over sub-images; `plain`: one pass of the network, and nothing else counts."""
+    stride: Annotated[int, Field(ge=1, le=_MOST)] = 2
+    """Stride of pixel-downsampling."""
+    branches: Branches = 2
+    """Number of branches k; one in k pixels is hidden at a time."""
+    mask_per_channel: bool = False
+    """Draw a mask for each channel instead of one for all."""
+    refine: Refine = None
+    """Refinement of the denoised image."""
+
+    def __init__(self, type: str = 'amsnet', **settings: Any) -> None:
+        super().__init__(type=type, **settings)
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what a file of weights says of it."""
+        if self.type == 'plain':
+            return {'type': 'plain'}
+        always = {'type': self.type, 'stride': self.stride, 'branches': self.branches}
+        return {**always, **self.model_dump(exclude_defaults=True)}
 
 
 class Tile(Block):
@@ -46,7 +87,7 @@ class CommonOptions(Block):
     """Stride of pixel-downsampling while denoising."""
     seed: Whole = 0
     """Seed of the random choices while denoising."""
-    refine: Annotated[Refinement | None, PlainValidator(_refinement)] = None
+    refine: Refine = None
     """Refinement of the denoised image: `{type: R3, samples: 8, prob: 0.16}`, `{type: PartitionAverage, samples: 8}`
     or `~`."""
     tile: Annotated[Tile | None, Wanted('~ or {size: 512, overlap: 64}')] = None
@@ -75,10 +116,19 @@ class CommonOptions(Block):
 class SchemeOptions(CommonOptions):
     """Settings of the asymmetric mask scheme (AMSNetModel)."""
 
-    branches: Annotated[int, Field(ge=2)] = 2
+    branches: Branches = 2
     """Number of branches k; one in k pixels is hidden at a time."""
     mask_per_channel: bool = False
     """Draw a mask for each channel instead of one for all."""
+
+    def denoising(self) -> Scheme:
+        """Return what counts of it once a network is trained."""
+        return Scheme(
+            stride=self.test_stride,
+            branches=self.branches,
+            mask_per_channel=self.mask_per_channel,
+            refine=self.refine,
+        )
 
     def denoiser(self, net: nn.Module, size_multiple: int) -> AsymmetricMaskDenoiser:
         """Build the denoiser of these settings around a network with this size multiple."""

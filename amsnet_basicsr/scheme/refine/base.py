@@ -1,8 +1,9 @@
 """What every refinement of a denoised image provides."""
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -28,6 +29,11 @@ class Refinement(ABC):
 
     samples: int
     needs_partitions: ClassVar[bool] = False
+
+    def options(self) -> dict[str, Any]:
+        """Return the options that `build_refinement` makes it from."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # every refinement is a dataclass
+        return {'type': type(self).__name__, **{field.name: getattr(self, field.name) for field in fields}}
 
     @abstractmethod
     def pass_stride(self, stride: int) -> int:

@@ -111,7 +111,7 @@ def test_good_options_pass(make_folder):
         (None, 'network_g', {'type': 'NAFNet', 'enc_blk_nums': [1, 'x']}, 'a list, each a whole number, got [1, '),
         (None, 'network_g', {'type': 'NAFNet', 'enc_blk_nums': [1]}, 'network_g: NAFNet cannot be built: '),
         (None, 'network_g', {'type': 'EDSR', 'num_in_ch': 3}, "EDSR missing a required argument: 'num_out_ch'"),
-        ('scheme', 'branches', 1, 'scheme.branches must be a whole number of at least 2, got 1'),
+        ('scheme', 'branches', 1, 'scheme.branches must be a whole number of at least 2 and at most 255, got 1'),
         ('scheme', 'refine', {'type': ['R3']}, 'scheme.refine: '),
         ('scheme', 'train_stride', 3, 'crop_size: 40 is not divisible by scheme.train_stride 3; 39 is'),
         ('datasets', 'train', None, 'datasets.train is no group of options'),
