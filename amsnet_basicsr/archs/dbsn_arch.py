@@ -13,6 +13,8 @@ class CentralMaskedConv2d(nn.Conv2d):
         kernel_size: Odd side of the kernel; the size of the image is kept.
     """
 
+    mask: torch.Tensor
+
     def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__(channels, channels, kernel_size, padding=kernel_size // 2)
         # A buffer in the state dict, of the weight's shape, only because official files have it.

@@ -20,7 +20,8 @@ class SimpleGate(nn.Module):
 
 def _scaled(conv: nn.Conv2d, gain: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Compute `conv(x) * gain` for a pointwise convolution: its few weights are scaled instead of the image."""
-    return F.conv2d(x, conv.weight * gain.view(-1, 1, 1, 1), conv.bias * gain.flatten())
+    bias = None if conv.bias is None else conv.bias * gain.flatten()
+    return F.conv2d(x, conv.weight * gain.view(-1, 1, 1, 1), bias)
 
 
 class _Block(nn.Module):

@@ -57,7 +57,7 @@ class ChannelAttention(nn.Module):
         # Clamped before the root, whose slope at zero is infinite; half precision would overflow.
         exact = torch.promote_types(query.dtype, torch.float32)
         lengths, key_lengths = (part.square().sum(1, dtype=exact).clamp_min(1e-24).sqrt() for part in (query, key))
-        temperature = self.temperature
+        temperature: torch.Tensor = self.temperature
         if self.heads == 1:
             temperature = temperature.squeeze(0)
         else:  # (N, heads, H·W, C/heads)

@@ -38,12 +38,12 @@ class SpandrelArch(nn.Module):
                 f'spandrel does not know what size of images this {arch} needs; say what both sides must be divisible '
                 f'by, e.g. size_multiple: 8'
             )
-        self.size_multiple = needs.multiple_of if size_multiple is None else size_multiple
         # A multiple that is given replaces the minimum too, which spandrel rounds up to its own multiple.
-        self.minimum = needs.minimum if size_multiple is None else size_multiple
+        self.size_multiple: int = size_multiple or needs.multiple_of  # type: ignore[union-attr]
+        self.minimum: int = size_multiple or needs.minimum  # type: ignore[union-attr]
         self.square = needs is not None and needs.square
-        self.register_state_dict_post_hook(_drop_prefix)
-        self.register_load_state_dict_pre_hook(_add_prefix)
+        self.register_state_dict_post_hook(_drop_prefix)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_add_prefix)  # type: ignore[no-untyped-call]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Denoise images.
