@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from basicsr.losses import build_loss
-from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
@@ -31,7 +30,7 @@ from amsnet_basicsr.utils.seeding import mixed_seed
 
 
 @MODEL_REGISTRY.register()
-class AMSNetModel(ValidationLoop, SRModel, ExtendedBaseModel):
+class AMSNetModel(ValidationLoop, ExtendedBaseModel):
     """Train any denoiser on noisy images alone, by the asymmetric mask scheme.
 
     With `train.mask_opt` alone this is AMSNet-B: one branch per step (Eq. 4). With `train.smooth_opt` too it is the

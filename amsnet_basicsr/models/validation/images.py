@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, zip_longest
+from itertools import groupby
 from typing import Any
 
 import cv2
@@ -16,31 +16,37 @@ from basicsr.utils.registry import METRIC_REGISTRY
 
 from amsnet_basicsr.models.validation.image_names import distinct_name
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.text import one_line
 
 Data = dict[str, Any]
+
+_WINDOWS = {'calculate_ssim': 11, 'calculate_ssim_uniform': 7}
+"""Side of the smallest image, after cropping, that a metric can measure; 1 for others."""
 
 
 @dataclass(frozen=True)
 class Finishing:
-    """What is to be done with the denoised images of a set.
+    """What to do with the denoised images of a set.
 
     Attributes:
         set_name: Name of the set.
         metrics: Settings of each metric, as in the options.
-        with_input: Whether the noisy input is measured too.
-        image_path: Where the denoised image of an image of a name goes; None saves none.
+        with_input: Whether to measure the noisy input too.
+        image_path: Where the denoised image of a name goes; None saves none.
         strips: Number of images, from the first, of which strips are made.
+        write: Writes an image to a path.
     """
 
     set_name: str
     metrics: Mapping[str, Mapping[str, Any]]
-    with_input: bool = False
-    image_path: Callable[[str], str] | None = None
-    strips: int = 0
+    with_input: bool
+    image_path: Callable[[str], str] | None
+    strips: int
+    write: Callable[[np.ndarray, str], None]
 
     @cached_property
     def needs(self) -> dict[str, frozenset[str]]:
-        """What each metric cannot do without, of what not every set has; looked up once, not for each image."""
+        """What each metric cannot do without, of what not every set has."""
         return {metric: _required(opt) for metric, opt in self.metrics.items()}
 
     @property
@@ -55,7 +61,8 @@ class DenoisedImage:
 
     Attributes:
         number: Its place in the set, from 0.
-        name: What its images are called.
+        name: What its results are called.
+        path: Its file.
         lq: Noisy, (1, C, H, W), on the CPU.
         result: Denoised, the same.
         gt: Clean, the same, if there is ground truth.
@@ -64,10 +71,11 @@ class DenoisedImage:
 
     number: int
     name: str
+    path: str
     lq: torch.Tensor
     result: torch.Tensor
-    gt: torch.Tensor | None = None
-    prediction: torch.Tensor | None = None
+    gt: torch.Tensor | None
+    prediction: torch.Tensor | None
 
 
 @dataclass(frozen=True)
@@ -76,9 +84,10 @@ class FinishedImage:
 
     Attributes:
         number: Its place in the set, from 0.
-        name: What its images are called.
+        name: What its results are called.
         figures: Value by metric.
         input_figures: The same of the noisy input.
+        too_small: Metrics that leave it out.
         strip: Noisy | denoised | clean, (H, W', 3) BGR, uint8, if asked for.
     """
 
@@ -86,53 +95,41 @@ class FinishedImage:
     name: str
     figures: Mapping[str, float]
     input_figures: Mapping[str, float]
+    too_small: Sequence[str] = ()
     strip: np.ndarray | None = None
 
 
-def read_by_name(items: Iterator[Data], dataset: Any, numbers: Iterable[int]) -> Iterator[Data]:
-    """Read images; one that cannot be read ends in a line, and is named where BasicSR's own data sets don't.
+def read_image(dataset: Any, number: int, collate: Callable[[list[Data]], Data]) -> Data:
+    """Read an image as a batch of one; one that cannot be read ends in a line that names it.
 
-    (OpenCV returns None for a damaged file, and they go on with it.)
-
-    Args:
-        items: Images as a loader yields them.
-        dataset: The set that they are from.
-        numbers: Their places in the set.
-
-    Yields:
-        The images.
+    BasicSR's own datasets go on with the None that OpenCV returns for a damaged file.
 
     Raises:
-        UserError: For an image that is none.
+        UserError: If it cannot be read.
     """
-    for number in numbers:
-        try:
-            yield next(items)
-        except (ValueError, KeyError, OSError) as error:  # these name it
-            raise UserError(error.args[0] if isinstance(error, KeyError) else str(error)) from error
-        except (AttributeError, TypeError, cv2.error) as error:
-            paths = getattr(dataset, 'paths', {})
-            where = f' ({paths[number]})' if isinstance(paths, list) and number < len(paths) else ''
-            raise UserError(
-                f'image {number} of set {dataset.opt["name"]!r}{where} cannot be read, is it damaged? ({error})'
-            ) from error
+    try:
+        return collate([dataset[number]])
+    except (ValueError, KeyError, OSError) as error:  # these name it
+        raise UserError(error.args[0] if isinstance(error, KeyError) else str(error)) from error
+    except (AttributeError, TypeError, cv2.error) as error:
+        paths = getattr(dataset, 'paths', None)
+        where = f' ({paths[number]})' if isinstance(paths, list) and number < len(paths) else ''
+        raise UserError(
+            f'image {number} of set {dataset.opt["name"]!r}{where} cannot be read, is it damaged? ({error})'
+        ) from error
 
 
 def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
-    """Measure an image, and save its image.
-
-    Args:
-        image: The image.
-        task: What is to be done.
-
-    Returns:
-        What is left of it.
+    """Measure an image and save it.
 
     Raises:
-        UserError: If the network's output isn't finite; nothing is saved.
+        UserError: If the network's output is not finite, or the clean image is of another size; nothing is saved.
     """
     if not torch.isfinite(image.result).all():
         raise UserError(f'the network returns NaN or infinite values for {image.name} of {task.set_name!r}: not saved')
+    if image.gt is not None and image.gt.shape[-2:] != image.result.shape[-2:]:
+        sizes = [f'{tensor.shape[-1]}×{tensor.shape[-2]}' for tensor in (image.result, image.gt)]
+        raise UserError(f'{image.path}: its result has {sizes[0]} pixels, the clean image of the pair {sizes[1]}')
     noisy, denoised, clean = (
         None if tensor is None else tensor2img(tensor.clone())  # which clamps in place
         for tensor in (image.lq, image.result, image.gt)
@@ -142,26 +139,34 @@ def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
         available['img2'] = clean
     if image.prediction is not None:
         available.update(noisy=image.lq, prediction=image.prediction)
-    figures, input_figures = {}, {}
+    figures, input_figures, too_small = {}, {}, []
     for metric, opt in task.metrics.items():
         if task.needs[metric] - available.keys():
             continue
-        figures[metric] = calculate_metric(available, opt)
+        value = _measure(available, opt)
+        if np.isnan(value):
+            too_small.append(metric)
+            continue
+        figures[metric] = value
         if task.with_input and clean is not None and 'img2' in task.needs[metric]:
             input_figures[metric] = calculate_metric({'img': noisy, 'img2': clean}, opt)
     if task.image_path is not None:
-        write_image(denoised, task.image_path(image.name))
-    shown_images = [shown for shown in (noisy, denoised, clean) if shown is not None]
-    strip = image_strip(shown_images) if image.number < task.strips else None
-    return FinishedImage(image.number, image.name, figures, input_figures, strip)
+        task.write(denoised, task.image_path(image.name))
+    shown = [part for part in (noisy, denoised, clean) if part is not None]
+    strip = image_strip(shown) if image.number < task.strips else None
+    return FinishedImage(image.number, image.name, figures, input_figures, too_small, strip)
+
+
+def _measure(available: Data, opt: Mapping[str, Any]) -> float:
+    """Compute a metric; NaN if nothing is left of the image to measure."""
+    crop = opt.get('crop_border') or 0
+    if isinstance(crop, int) and min(available['img'].shape[:2]) - 2 * crop < _WINDOWS.get(opt['type'], 1):
+        return np.nan
+    return calculate_metric(available, opt)
 
 
 def write_image(image: np.ndarray, path: str) -> None:
-    """Write an image, and make its folder.
-
-    Args:
-        image: (H, W, 3) BGR or (H, W), uint8.
-        path: Where.
+    """Write an image, (H, W, 3) BGR or (H, W), uint8, and make its folder.
 
     Raises:
         UserError: If it cannot be written.
@@ -169,14 +174,14 @@ def write_image(image: np.ndarray, path: str) -> None:
     try:
         imwrite(image, path)
     except (OSError, cv2.error) as error:
-        raise UserError(f'{path} cannot be written: {error}') from error
+        raise UserError(f'{path} cannot be written: {one_line(error)}') from error
 
 
 def image_strip(images: list[np.ndarray]) -> np.ndarray:
-    """Put images side by side with a thin white line between them.
+    """Put images of one size side by side with a thin white line between them.
 
     Args:
-        images: Images of one size, (H, W, 3) or (H, W), uint8.
+        images: (H, W, 3) or (H, W), uint8.
 
     Returns:
         The strip, (H, n·W + 4·(n − 1), 3), uint8.
@@ -191,7 +196,7 @@ def batches_of_one_size(items: Sequence[Data]) -> Iterator[tuple[range, Data]]:
     """Join images that follow each other and are of one size.
 
     Args:
-        items: Images as a loader yields them one by one: tensors (1, C, H, W), and lists of one.
+        items: Batches of one: tensors (1, C, H, W), and lists of one.
 
     Yields:
         The places of a batch's images in `items`, and the batch: tensors (N, C, H, W), and lists of N.
@@ -206,8 +211,6 @@ def _sizes(item: Data) -> list[tuple[str, torch.Size]]:
 
 
 def _joined(items: Sequence[Data]) -> Data:
-    if len(items) == 1:
-        return items[0]
     joined: Data = {}
     for key, first in items[0].items():
         values = [item[key] for item in items]
@@ -217,30 +220,31 @@ def _joined(items: Sequence[Data]) -> Data:
     return joined
 
 
-def names_of_block(paths: Sequence[Sequence[str]], first: int, names: dict[str, Hashable]) -> list[dict[int, str]]:
-    """Name the images that several processes have read, all in the same way.
+def name_images(paths: Mapping[int, str], taken: dict[str, Hashable]) -> dict[int, str]:
+    """Name images by their files, in the order of their places in the set.
 
     Args:
-        paths: Of each process the paths of its images. They lie in the set by turns: one of each process, then the next
-            of each.
-        first: Place of the first image in the set.
-        names: Place by name, of the images before; added to.
+        paths: File of each image by its place in the set.
+        taken: Place by name, of the images before; added to.
 
     Returns:
-        For each process the names of its images by their places in the set, in order.
+        Name by place.
     """
-    named: list[dict[int, str]] = [{} for _ in paths]
-    for turn, those in enumerate(zip_longest(*paths)):
-        for process, path in enumerate(those):
-            if path is not None:
-                number = first + turn * len(paths) + process
-                named[process][number] = distinct_name(path, names, owner=number)
-    return named
+    return {number: distinct_name(paths[number], taken, owner=number) for number in sorted(paths)}
 
 
 def in_order(finished: Iterable[FinishedImage]) -> list[FinishedImage]:
     """Sort images by their places in the set."""
     return sorted(finished, key=lambda image: image.number)
+
+
+def means(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Average each metric over the images that have it."""
+    values: dict[str, list[float]] = {}
+    for image in figures:
+        for metric, value in image.items():
+            values.setdefault(metric, []).append(value)
+    return {metric: float(np.mean(those)) for metric, those in values.items()}
 
 
 def _required(metric_opt: Mapping[str, Any]) -> frozenset[str]:

@@ -7,21 +7,25 @@ images of equal names over each other, and NaN as black; and it reads, denoises 
 first process alone.
 """
 
-import json
 import os.path as osp
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import torch
+from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
+from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from amsnet_basicsr.models.validation.behind import Behind
+from amsnet_basicsr.models.validation.best import Best, is_better, read_best
 from amsnet_basicsr.models.validation.images import (
     Data,
     DenoisedImage,
@@ -30,18 +34,19 @@ from amsnet_basicsr.models.validation.images import (
     batches_of_one_size,
     finish,
     in_order,
-    names_of_block,
-    read_by_name,
+    means,
+    name_images,
+    read_image,
     write_image,
 )
-from amsnet_basicsr.models.validation.overlap import Behind, read_ahead
 from amsnet_basicsr.models.validation.processes import OtherProcessFailedError, Processes
 from amsnet_basicsr.resume.checkpoints import CheckpointError
-from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.parallel import ordered_map
+from amsnet_basicsr.utils.text import name_some
 
 
-class ValidationLoop:
-    """Mixin for models that derive from `SRModel`: validates on one set.
+class ValidationLoop(SRModel):
+    """An `SRModel` that validates by this loop.
 
     While the network works, the next images are read and the last ones are measured and saved, in threads. The
     processes of a distributed run share the images. The figures are those of one image after the other, whatever the
@@ -55,6 +60,14 @@ class ValidationLoop:
         save_best: Name of a metric, or `{metric: …, dataset: …}`: whenever it improves on that set (default: the
             first that has it), the networks are saved as `net_g_best.pth`.
     """
+
+    def test_network(self) -> nn.Module:
+        """Return the network to denoise with."""
+        raise NotImplementedError
+
+    def predict_hidden(self) -> torch.Tensor:
+        """Predict every pixel of `self.lq` from others, for `calculate_mask_l1`."""
+        raise NotImplementedError
 
     def nondist_validation(
         self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool
@@ -103,6 +116,7 @@ class ValidationLoop:
             with_input=set_name not in self._input_reported,
             image_path=partial(self._image_path, set_name, current_iter=current_iter) if save_img else None,
             strips=val.get('strip', 1),
+            write=write_image,
         )
         found: list[FinishedImage] = []
         show = processes.rank == 0 and val.get('pbar', False)
@@ -127,39 +141,42 @@ class ValidationLoop:
     ) -> None:
         """Denoise a set block by block: a batch, or more if their sizes differ, in each process.
 
-        Between two blocks the processes talk, so that all end when one can't go on, and give images the same names.
+        Between two blocks the processes talk, so that all end when one cannot go on, and give images the same names.
 
         Args:
             processes: Those that take part.
             dataloader: Of the whole set.
-            task: What is to be done with denoised images.
+            task: What to do with denoised images.
             size: Most images in a batch.
             take: Takes each finished image, those of other processes too.
         """
+        taken: dict[str, Hashable] = {}
 
-        def talk(paths: list[str], finished: list[FinishedImage]) -> list[list[str]]:
+        def talk(paths: dict[int, str], finished: list[FinishedImage]) -> dict[int, str]:
             messages = processes.exchange((paths, finished))
             for image in in_order(image for _, finished in messages for image in finished):
                 take(image)
-            return [paths for paths, _ in messages]
+            return name_images({number: path for paths, _ in messages for number, path in paths.items()}, taken)
 
-        names: dict[str, Hashable] = {}
+        dataset: Any = dataloader.dataset
         try:
             processes.share_buffers(self.test_network())
-            own = processes.share(dataloader)
-            size = min(size, len(dataloader))
-            numbers = range(processes.rank, len(dataloader), processes.count)
-            images = read_by_name(iter(own), dataloader.dataset, numbers)
-            with closing(read_ahead(images, size)) as items, Behind[FinishedImage](size) as behind:
-                for first in range(0, len(dataloader), size * processes.count):
-                    block = list(islice(items, size))
-                    paths = talk([item['lq_path'][0] for item in block], behind.finished())
-                    named = list(names_of_block(paths, first, names)[processes.rank].items())
-                    for places, batch in batches_of_one_size(block):
+            processes.check_same(dataset)
+            size = min(size, len(dataset))
+            read = partial(read_image, dataset, collate=dataloader.collate_fn)
+            numbers = range(processes.rank, len(dataset), processes.count)
+            # One thread reads, `size` images ahead: datasets need not be safe for several.
+            images = ordered_map(lambda number: (number, read(number)), numbers, workers=1, ahead=size)
+            with closing(cast(Any, images)), Behind[FinishedImage](size) as behind:
+                for _ in range(0, len(dataset), size * processes.count):
+                    block = dict(islice(images, size))
+                    names = talk({number: item['lq_path'][0] for number, item in block.items()}, behind.finished())
+                    places = list(block)
+                    for those, batch in batches_of_one_size(list(block.values())):
                         self.stop_if_asked()
-                        self._denoise_batch(batch, named[places.start : places.stop], task, behind)
-                last = behind.rest()
-            talk([], last)
+                        self._denoise_batch(batch, {places[at]: names[places[at]] for at in those}, task, behind)
+                last = behind.finished(wait=True)
+            talk({}, last)
             processes.exchange(None)  # the first has saved the last strips
         except OtherProcessFailedError:
             raise
@@ -168,20 +185,20 @@ class ValidationLoop:
             raise
 
     def _denoise_batch(
-        self, batch: Data, named: Sequence[tuple[int, str]], task: Finishing, behind: Behind[FinishedImage]
+        self, batch: Data, names: dict[int, str], task: Finishing, behind: Behind[FinishedImage]
     ) -> None:
-        """Denoise images of one size, and hand them over to be finished, with their places in the set and names."""
+        """Denoise images of one size, and hand them over to be finished."""
         self.feed_data(batch)
         self.test()
         visuals = self.get_current_visuals()
         prediction = self.predict_hidden().cpu() if task.looks_at_hidden_pixels else None
-        tensors = {'lq': visuals['lq'], 'result': visuals['result'], 'gt': visuals.get('gt'), 'prediction': prediction}
-        for place, (number, name) in enumerate(named):
-            own = {key: None if tensor is None else tensor[place : place + 1] for key, tensor in tensors.items()}
-            behind.hand_over(finish, DenoisedImage(number, name, **own), task)
+        tensors = (visuals['lq'], visuals['result'], visuals.get('gt'), prediction)
+        for at, (number, name) in enumerate(names.items()):
+            own = (None if tensor is None else tensor[at : at + 1] for tensor in tensors)
+            behind.hand_over(finish, DenoisedImage(number, name, batch['lq_path'][at], *own), task)
 
     def stop_if_asked(self) -> None:
-        """A training run puts its own in this place, to stop between two images."""
+        """Called between two images; a model in training stops here."""
 
     @property
     def _input_reported(self) -> set[str]:
@@ -205,20 +222,27 @@ class ValidationLoop:
     ) -> None:
         """Keep means and bests by BasicSR's own methods; log them, and keep the best networks, in the first process."""
         set_name, logger = task.set_name, get_root_logger()
-        means = _means([image.figures for image in found])
-        input_means = _means([image.input_figures for image in found])
-        if input_means and logs:
-            figures = ', '.join(f'{metric} {value:.4f}' for metric, value in input_means.items())
-            logger.info(f'Validation {set_name}: the noisy input has {figures}')
-        left_out = [metric for metric in task.metrics if metric not in means]
-        if left_out and task.with_input and logs:
-            logger.info(f'Validation {set_name}: no ground truth, so no {", ".join(left_out)}')
+        figures = means(image.figures for image in found)
+        input_figures = means(image.input_figures for image in found)
+        if task.with_input and logs:
+            if input_figures:
+                values = ', '.join(f'{metric} {value:.4f}' for metric, value in input_figures.items())
+                logger.info(f'Validation {set_name}: the noisy input has {values}')
+            too_small = {
+                metric: [image.name for image in found if metric in image.too_small] for metric in task.metrics
+            }
+            for metric, names in too_small.items():
+                if names:
+                    logger.warning(f'Validation {set_name}: too small for {metric}, left out of it: {name_some(names)}')
+            without = [metric for metric in task.metrics if metric not in figures and not too_small[metric]]
+            if without:
+                logger.info(f'Validation {set_name}: no ground truth, so no {", ".join(without)}')
         self._input_reported.add(set_name)
-        if not means:
+        if not figures:
             return
-        self.metric_results = means
+        self.metric_results = figures
         self._initialize_best_metric_results(set_name)
-        for metric, value in means.items():
+        for metric, value in figures.items():
             self._update_best_metric_result(set_name, metric, value, current_iter)
         if not logs:
             return
@@ -227,43 +251,28 @@ class ValidationLoop:
             self._save_best(set_name, current_iter)
 
     def _save_best(self, set_name: str, current_iter: int | str) -> None:
-        """Save the networks if the chosen metric is the best so far; the record beside them outlives a restart."""
+        """Save the networks if the chosen metric is the best so far."""
         choice = self.opt['val'].get('save_best')
         if not choice:
             return
         choice = {'metric': choice} if isinstance(choice, str) else choice
-        metric = choice['metric']
-        record_path = osp.join(self.opt['path']['models'], 'net_g_best.json')
-        record = None
-        if osp.isfile(record_path):
-            with open(record_path, encoding='utf-8') as file:
-                record = json.load(file)
-            if record['metric'] != metric or record['dataset'] != choice.get('dataset', record['dataset']):
-                record = None  # another choice than before
+        metric, logger = choice['metric'], get_root_logger()
+        path = Path(self.opt['path']['models'], 'net_g_best.json')
+        best = read_best(path, logger.warning)
+        if best and (best.metric != metric or best.dataset != choice.get('dataset', best.dataset)):
+            best = None  # another choice than before
         # Without a named set, the first that has the metric decides.
-        judge = choice.get('dataset') or (record['dataset'] if record else set_name)
+        judge = choice.get('dataset') or (best.dataset if best else set_name)
         if metric not in self.metric_results or set_name != judge:
             return
         value = self.metric_results[metric]
-        sign = -1 if self.best_metric_results[set_name][metric]['better'] == 'lower' else 1
-        if record is not None and sign * value <= sign * record['value']:
+        if not is_better(value, self.best_metric_results[set_name][metric]['better'] == 'lower', best):
             return
         networks = [self.net_g] + ([self.net_g_ema] if hasattr(self, 'net_g_ema') else [])
-        best = {'metric': metric, 'dataset': set_name, 'value': value, 'iteration': current_iter}
         try:
             self.save_network(networks, 'net_g', 'best', ['params', 'params_ema'][: len(networks)])
-            with atomic_write(Path(record_path), sync=True) as file:
-                file.write(json.dumps(best).encode())
+            Best(metric, set_name, value, current_iter).write(path)
         except (CheckpointError, OSError) as error:
-            get_root_logger().error(f'The best networks could not be saved: {error}')
+            logger.error(f'The best networks could not be saved: {error}')
             return
-        get_root_logger().info(f'Saved net_g_best.pth: {metric} {value:.4f} on {set_name}')
-
-
-def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Average each metric over the images that have it."""
-    values: dict[str, list[float]] = {}
-    for image in figures:
-        for metric, value in image.items():
-            values.setdefault(metric, []).append(value)
-    return {metric: float(np.mean(those)) for metric, those in values.items()}
+        logger.info(f'Saved net_g_best.pth: {metric} {value:.4f} on {set_name}')

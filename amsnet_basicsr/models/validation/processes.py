@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Subset
 
 from amsnet_basicsr.utils.distributed import has_joined
 from amsnet_basicsr.utils.errors import UserError
@@ -36,45 +35,24 @@ class Processes:
         self.count = torch.distributed.get_world_size() if several else 1
         self.rank = torch.distributed.get_rank() if several else 0
 
-    def share(self, loader: DataLoader) -> DataLoader:
-        """Make the loader of the images that are for this process.
-
-        Args:
-            loader: Loads all images of a set, in order and one at a time.
-
-        Returns:
-            A loader alike of images rank, rank + W, rank + 2·W, …; with one process the loader itself.
+    def check_same(self, dataset: Any) -> None:
+        """Compare the images that the processes find.
 
         Raises:
-            UserError: If the processes don't have the same images in the same order, or none.
+            UserError: If they are not the same in the same order, or if there are none.
         """
         # BasicSR lists folders as the file system does, which on another node may be in another order.
-        names = '\n'.join(_file_names(loader.dataset))
+        names = '\n'.join(_file_names(dataset))
         if len(set(self.exchange(hashlib.sha256(names.encode(errors='replace')).hexdigest()))) > 1:
             raise UserError(
-                f'the processes find different images in set {loader.dataset.opt["name"]!r}, or in different orders; '
+                f'the processes find different images in set {dataset.opt["name"]!r}, or in different orders; '
                 f'let meta_info_file list them'
             )
-        if len(loader) == 0:
-            raise UserError(f'validation set {loader.dataset.opt["name"]!r} holds no image')
-        if self.count == 1:
-            return loader
-        return DataLoader(
-            Subset(loader.dataset, range(self.rank, len(loader.dataset), self.count)),
-            num_workers=loader.num_workers,
-            collate_fn=loader.collate_fn,
-            pin_memory=loader.pin_memory,
-            generator=torch.Generator(),  # a pass draws a seed: not from the network's generator
-        )
+        if len(dataset) == 0:
+            raise UserError(f'validation set {dataset.opt["name"]!r} holds no image')
 
     def exchange(self, message: Message) -> list[Message]:
-        """Tell all others something, and hear what they have to tell.
-
-        Args:
-            message: Something that pickles.
-
-        Returns:
-            The messages of all processes, by rank.
+        """Send a message, which must pickle, to all others; return the messages of all processes, by rank.
 
         Raises:
             OtherProcessFailedError: If another has told of a failure instead.
@@ -82,7 +60,7 @@ class Processes:
         return self._exchange((message, None))
 
     def tell_failure(self, error: Exception) -> None:
-        """Tell the others, who are waiting or will be, why this process sends no more messages."""
+        """Tell the others why this process sends no more messages."""
         reason = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
         with suppress(RuntimeError, UserError):  # others may have failed too, or be gone
             self._exchange((None, reason))
@@ -101,10 +79,7 @@ class Processes:
     def share_buffers(self, net: nn.Module) -> None:
         """Give all processes the first's buffers, such as BatchNorm's statistics, which differ while training.
 
-        (Weights are the same in all, and the first's network is the one that is saved.)
-
-        Args:
-            net: The network.
+        Parameters are the same in all, and the first's network is the one that is saved.
         """
         for buffer in net.buffers() if self.count > 1 else ():
             same = buffer.contiguous()

@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from amsnet_basicsr.models.validation.image_names import distinct_name
-from amsnet_basicsr.models.validation.images import image_strip, names_of_block
-from amsnet_basicsr.models.validation.overlap import Behind, read_ahead
+from amsnet_basicsr.models.validation.behind import Behind
+from amsnet_basicsr.models.validation.images import image_strip, name_images
 from tests.models.test_amsnet_model import build
 from tests.pipeline.options import PSNR
 
@@ -53,7 +52,7 @@ class NoisyPairs(Dataset):
 
 
 def no_thread_is_left() -> bool:
-    return not [thread for thread in threading.enumerate() if thread.name.startswith(('read-ahead', 'behind'))]
+    return not [thread for thread in threading.enumerate() if thread.name.startswith(('ThreadPoolExecutor', 'behind'))]
 
 
 @pytest.fixture
@@ -82,6 +81,52 @@ def test_nan_is_an_error_not_black(model):
         parameter.data.fill_(float('nan'))
     with pytest.raises(ValueError, match="NaN or infinite values for x of 'set'"):
         validate(model, Images(['x.png']))
+
+
+def test_images_too_small_for_a_metric_are_left_out_of_it(model, tmp_path):
+    """A window of 11 pixels does not fit, or `crop_border` takes all: the figures are those of the other images."""
+    small = {'ssim': {'type': 'calculate_ssim', 'crop_border': 0}, 'psnr': {'type': 'calculate_psnr', 'crop_border': 9}}
+    model.opt['val'].update(metrics=small, save_best='ssim')
+    images = NoisyPairs(count=3)
+    images.sizes = ((16, 20), (20, 19), (10, 30))
+    model.nondist_validation(DataLoader(images), 1, None, False)
+    only = NoisyPairs(count=1)
+    one = dict(model.metric_results)
+    assert all(np.isfinite(value) for value in one.values()) and set(one) == {'ssim', 'psnr'}
+    assert json.loads((tmp_path / 'net_g_best.json').read_text())['value'] == pytest.approx(one['ssim'])
+    only.sizes = ((8, 8),)
+    model.nondist_validation(DataLoader(only), 2, None, False)
+    assert model.metric_results == one  # nothing measured: no figure, and no new best
+    assert json.loads((tmp_path / 'net_g_best.json').read_text())['iteration'] == 1
+
+
+def test_pairs_of_unequal_size_are_named(model):
+    class Unequal(NoisyPairs):
+        def __getitem__(self, index: int) -> dict:
+            item = super().__getitem__(index)
+            return {**item, 'gt': item['gt'][..., 1:]}
+
+    with pytest.raises(ValueError, match=r'^a/0\.png: its result has 20×16 pixels, the clean image of the pair 19×16$'):
+        model.nondist_validation(DataLoader(Unequal(1)), 1, None, False)
+
+
+@pytest.mark.parametrize(
+    'damage', ['', '{"metric": "psnr"', '[]', '{"metric": 1, "dataset": 2, "value": NaN, "iteration": 1}']
+)
+def test_a_damaged_record_of_the_best_is_written_anew(model, tmp_path, damage):
+    model.opt['val'].update(metrics={'mask_l1': {'type': 'calculate_mask_l1'}}, save_best='mask_l1')
+    validate(model, Images(['x.png']), 1)
+    record = tmp_path / 'net_g_best.json'
+    record.write_text(damage)
+    validate(model, Images(['x.png']), 2)
+    assert json.loads(record.read_text())['iteration'] == 2
+    weights = tmp_path / 'net_g_best.pth'
+    weights.write_bytes(weights.read_bytes()[:500])
+    validate(model, Images(['x.png']), 3)
+    assert json.loads(record.read_text())['iteration'] == 3
+    weights.unlink()
+    validate(model, Images(['x.png']), 4)
+    assert json.loads(record.read_text())['iteration'] == 4 and weights.exists()
 
 
 def test_empty_set_is_an_error(model):
@@ -218,21 +263,6 @@ def test_no_thread_is_left_after_a_stop_or_a_bad_result(model):
     assert no_thread_is_left()
 
 
-def test_no_more_is_read_than_asked_for_and_the_rest_of_the_bound():
-    read = []
-
-    def items():
-        for number in range(20):
-            read.append(number)
-            yield number
-
-    ahead = read_ahead(items(), 3)
-    for number, item in zip(range(10), ahead):  # noqa: B905 (stops there)
-        assert item == number and len(read) <= number + 1 + 3
-    ahead.close()
-    assert len(read) <= 10 + 3 and no_thread_is_left()
-
-
 def test_results_come_in_order_and_their_number_is_bounded():
     may_end = [threading.Event() for _ in range(3)]
 
@@ -249,22 +279,18 @@ def test_results_come_in_order_and_their_number_is_bounded():
         may_end[2].set()
         assert behind.finished() == [0]
         may_end[1].set()
-        assert behind.rest() == [1, 2]
+        assert behind.finished(wait=True) == [1, 2]
     assert no_thread_is_left()
 
 
-@pytest.mark.parametrize('processes', [1, 2, 3])
-@pytest.mark.parametrize('size', [1, 2])
-def test_processes_that_share_images_name_them_as_one_does(processes, size):
-    paths = ['a/x.png', 'b/x.png', 'x_2.png', 'y.png', 'c/x.png', 'c/y.png', 'z.png']
-    taken: dict = {}
-    expected = {number: distinct_name(path, taken, owner=number) for number, path in enumerate(paths)}
-    names, found = {}, {}
-    for first in range(0, len(paths), size * processes):
-        block = paths[first : first + size * processes]
-        for process, named in enumerate(names_of_block([block[i::processes] for i in range(processes)], first, names)):
-            assert all(number % processes == process for number in named)
-            found.update(named)
+def test_names_depend_on_the_order_of_the_set_alone():
+    paths = dict(enumerate(['a/x.png', 'b/x.png', 'x_2.png', 'y.png', 'c/x.png', 'c/y.png', 'z.png']))
+    expected = {0: 'x', 1: 'x_2', 2: 'x_2_2', 3: 'y', 4: 'x_3', 5: 'y_2', 6: 'z'}
+    assert name_images(paths, {}) == expected
+    taken: dict = {}  # two processes of two images each, block by block
+    found = {}
+    for block in ((2, 0, 3, 1), (6, 4, 5)):
+        found |= name_images({number: paths[number] for number in block}, taken)
     assert found == expected
 
 
