@@ -5,44 +5,33 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from amsnet_basicsr.prepare.build_lmdb import Choices
-from amsnet_basicsr.prepare.command import run_command
+from amsnet_basicsr.prepare.lmdb_build import Choices
+from amsnet_basicsr.prepare.outputs import human_bytes, positive, run_command
 from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK, VALIDATION, find_mat_files, write_blocks
 from amsnet_basicsr.prepare.sidd_medium import make_medium_lmdb
-from amsnet_basicsr.prepare.whole_output import human_bytes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prepare one of the sets.
-
-    Args:
-        argv: Arguments; default: those of the command line.
-
-    Returns:
-        Exit status.
-    """
-    return run_command('prepare_sidd.py', build_parser().parse_args(argv), lambda done: f'Next: {next_command(done)}')
+    """Prepare one of the sets; returns the exit status."""
+    return run_command('prepare_sidd.py', build_parser().parse_args(argv))
 
 
-def medium(args: argparse.Namespace) -> str:
+def medium(args: argparse.Namespace) -> list[str]:
     """Cut SIDD-Medium into patches."""
     args.output = args.output or Path(f'datasets/SIDD_Medium/noisy_{args.size}.lmdb')
     report = make_medium_lmdb(args.input, args.output, args.size, args.step, choices(args))
     for line in report.damaged:
         print(f'Left out: {line}', file=sys.stderr)
-    images = f'{report.groups} noisy images' + (f' ({report.resumed} by earlier runs)' if report.resumed else '')
-    return f'{args.output}: {report.images} patches from {images}, {human_bytes(report.stored)}'
+    images = f'{len(report.groups)} noisy images' + (f' ({report.resumed} by earlier runs)' if report.resumed else '')
+    made = f'{args.output}: {report.images} patches from {images}, {human_bytes(report.stored)}'
+    return [made, f'Next: {next_command(args)}']
 
 
-def blocks(args: argparse.Namespace) -> str:
+def blocks(args: argparse.Namespace) -> list[str]:
     """Write the blocks of the validation or the benchmark set."""
     wanted = VALIDATION if args.command == 'validation' else BENCHMARK
-    reports = write_blocks(find_mat_files(args.input, wanted), wanted, args.output, args.to, choices(args))
-    suffix = '.lmdb' if args.to == 'lmdb' else ''
-    return '; '.join(
-        f'{args.output / (role + suffix)}: {report.images} blocks, {human_bytes(report.stored)}'
-        for role, report in reports.items()
-    )
+    made = write_blocks(find_mat_files(args.input, wanted), wanted, args.output, args.to, choices(args))
+    return [made, f'Next: {next_command(args)}']
 
 
 def choices(args: argparse.Namespace) -> Choices:
@@ -67,14 +56,6 @@ def next_command(args: argparse.Namespace) -> str:
         'python scripts/make_submission.py sidd -opt options/test_amsnet_restormer.yml '
         f'--noisy {noisy} -o submissions/sidd'
     )
-
-
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{text} is less than 1')
-    return number
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -108,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     for command in commands.choices.values():
         command.add_argument('--workers', type=positive, help='threads; default: one per core')
         command.add_argument('--overwrite', action='store_true', help='replace an existing output, at the end')
-        command.add_argument('--restart', action='store_true', help='throw away what an unfinished run left')
+        command.add_argument('--restart', action='store_true', help='remove what an unfinished run left')
         command.add_argument('--ignore-space', action='store_true', help='skip the check of the free disk')
     return parser
 

@@ -2,16 +2,16 @@
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from amsnet_basicsr.fit.state import NAME, FitError, Record, Settings
-from amsnet_basicsr.prepare.errors import PrepareError
-from amsnet_basicsr.prepare.whole_output import only_run
+from amsnet_basicsr.fit.state import NAME, Record, Runner, Settings
+from amsnet_basicsr.prepare.outputs import check_space, discard
+from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.lock import exclusive_lock
 
 _RESULTS = ('model.safetensors', 'teacher.safetensors', 'report.md', 'progress')
 """What --restart keeps of a finished fit."""
@@ -26,10 +26,10 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog='amsnet-denoise fit',
         description='Learn a denoiser from your own noisy images alone: no clean images are needed. Use it with '
-        'amsnet-denoise IMAGES -o CLEANED --model OUT. The same command again goes on after an interruption.',
+        'amsnet-denoise IMAGES -o CLEANED --model OUT. The same command again resumes after an interruption.',
     )
     add = result.add_argument
-    add('photos', nargs='*', metavar='PHOTOS', help='folders, files or patterns; may be left out to go on')
+    add('images', nargs='*', metavar='IMAGES', help='folders, files or patterns; may be left out to resume')
     add('-o', '--output', required=True, metavar='OUT', help='work folder, which becomes the model')
     time = result.add_mutually_exclusive_group()
     time.add_argument('--minutes', type=_positive(float), help='time that it may take, about (default: 15)')
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add('--seed', type=_positive(int, zero=True), help='seed of all random choices (default: 0)')
     add('--width', type=_positive(int), help='width of the network (default: 16; more is slower and better in the end)')
-    add('--patch', type=_positive(int), help='side of the training patches in pixels (default: 256)')
+    add('--patch', type=_positive(int), help='least side of the training patches in pixels (default: 256)')
     add('--patches', type=_positive(int), help='most patches to cut (default: 1000, about 200 MB)')
     add('--batch', type=_positive(int), help='crops in a training step (default: 2 on a CPU, 16 on a GPU)')
     add('--train-stride', type=_positive(int), help='distance at which noise is independent (default: estimated)')
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add('--device', choices=('auto', 'cpu', 'cuda'), default='auto', help='where to train (default: a GPU if any)')
     add('--workers', type=_positive(int, zero=True), help='processes that read images (default: 0 on a CPU, else 4)')
-    add('--restart', action='store_true', help='begin anew; a finished model is kept in OUT/previous-1, -2, …')
+    add('--restart', action='store_true', help='start over; a finished model is kept in OUT/previous-1, -2, …')
     return result
 
 
@@ -78,21 +78,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 if the model is there, else 1, or 130 if interrupted.
     """
     args = parser().parse_args(argv)
-    given = {field.name: getattr(args, field.name) for field in fields(Settings)}
-    given = {name: value for name, value in given.items() if value is not None}
-    if 'minutes' in given:
-        given['iterations'] = None
     folder = Path(args.output).expanduser()
     try:
-        return _fit(folder, args, given)
+        return _fit(folder, args)
     except KeyboardInterrupt:
-        print('\nstopped; the same command goes on', file=sys.stderr)
+        print('\nstopped; the same command resumes', file=sys.stderr)
         return 130
     except BrokenPipeError:  # nobody reads what is printed
         sys.stdout = open(os.devnull, 'w')  # noqa: SIM115
         return 1
-    except (FitError, PrepareError) as error:
-        message = str(error)
     except OSError as error:
         message = f'{error.filename or folder}: {error.strerror or error}'
     except ValueError as error:  # weights and networks say what is wrong with them
@@ -101,30 +95,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _fit(folder: Path, args: argparse.Namespace, given: dict[str, Any]) -> int:
-    _check_given(given)
-    if Record.read(folder) is None and not args.photos:  # what isn't ours is refused before a lock is put beside it
-        raise FitError('give images: folders, files or patterns')
-    images, settings = _list_images(args.photos, folder), Settings(**given)
+def _fit(folder: Path, args: argparse.Namespace) -> int:
+    given = _given(args)
+    if Record.read(folder) is None and not args.images:  # what isn't ours is refused before a lock is put beside it
+        raise UserError('give images: folders, files or patterns')
+    images = _list_images(args.images, folder)
     if args.device == 'cuda':
         _refuse_missing_gpu()
-    with only_run(folder):
+    with exclusive_lock(folder):
         record = Record.read(folder)
+        settings = Settings(**given)
         if record is not None:
             changed = '' if args.restart else _differences(record, given, images)
             if changed and record.done('plan'):
-                raise FitError(f'{folder} was begun otherwise: {changed}. Give the same, another -o, or --restart')
+                raise UserError(f'{folder} was begun otherwise: {changed}. Give the same, another -o, or --restart')
             if changed or args.restart:  # before any training there is nothing to lose
-                images = images or record.photos
+                images = images or record.images
                 settings = replace(record.settings, **given)
                 if 'init' not in given and settings.init == _default_init():
                     settings = replace(settings, init=None)  # chosen anew: another width has no default
-                settings = _checked(folder, settings, images)
+                settings = _checked(folder, settings)
                 _clear(folder)
                 record = None
         if record is None:
-            record = _begin(folder, settings, images)
+            record = _begin(folder, settings, images or [])
         return _run(record, args)
+
+
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    """Take and check the settings that were given."""
+    from amsnet_basicsr.fit.images import SMALLEST
+
+    given = {field.name: getattr(args, field.name) for field in fields(Settings)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if 'minutes' in given:
+        given['iterations'] = None
+    if given.get('patch', SMALLEST) < SMALLEST:
+        raise UserError(f'--patch must be at least {SMALLEST}')
+    if given.get('train_stride', 1) > 8:
+        raise UserError('--train-stride must be at most 8: farther pixels have nothing to say on each other')
+    if given.get('init', 'none') != 'none':
+        given['init'] = str(Path(given['init']).expanduser().resolve())
+    return given
 
 
 def _default_init() -> str | None:
@@ -133,43 +145,31 @@ def _default_init() -> str | None:
     return str(SHIPPED / TEACHER) if (SHIPPED / TEACHER).is_file() else None
 
 
-def _checked(folder: Path, settings: Settings, images: list[list[Any]] | None) -> Settings:
+def _checked(folder: Path, settings: Settings) -> Settings:
     """Find out, before anything is removed or made, whether a fit can begin; fill in where its teacher starts."""
-    if images is None:
-        raise FitError('give images: folders, files or patterns')
-    from amsnet_basicsr.fit.stages import check_space, network_bytes, read_init
+    from amsnet_basicsr.fit.learn import read_init
+    from amsnet_basicsr.fit.plan import network_bytes
 
     if settings.init is None and settings.width == Settings.width:
         settings = replace(settings, init=_default_init())
     if settings.init not in (None, 'none') and Path(settings.init).is_relative_to(folder.resolve()):
-        raise FitError(f'--init {settings.init} is in the work folder itself, which is begun anew; give another -o')
+        raise UserError(f'--init {settings.init} is in the work folder itself, which starts over; give another -o')
     read_init(settings)
-    existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
-    check_space(10 * network_bytes(settings), existing)
+    check_space(network_bytes(settings.width), folder, 'a smaller --width')
     return settings
 
 
-def _begin(folder: Path, settings: Settings, images: list[list[Any]] | None) -> Record:
-    settings = _checked(folder, settings, images)
+def _begin(folder: Path, settings: Settings, images: list[list[Any]]) -> Record:
+    settings = _checked(folder, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    return Record.begin(folder, settings, images or [])
-
-
-def _check_given(given: dict[str, Any]) -> None:
-    from amsnet_basicsr.fit.photos import SMALLEST
-
-    if given.get('patch', SMALLEST) < SMALLEST:
-        raise FitError(f'--patch must be at least {SMALLEST}')
-    if given.get('train_stride', 1) > 8:
-        raise FitError('--train-stride must be at most 8: farther pixels have nothing to say on each other')
-    if given.get('init', 'none') != 'none':
-        given['init'] = str(Path(given['init']).expanduser().resolve())
+    return Record.begin(folder, settings, images)
 
 
 def _list_images(inputs: list[str], folder: Path) -> list[list[Any]] | None:
+    """Path and bytes of each image."""
     if not inputs:
         return None
-    from amsnet_basicsr.fit.photos import find_images
+    from amsnet_basicsr.fit.images import find_images
 
     return [[str(path), path.stat().st_size] for path in find_images(inputs, folder)]
 
@@ -177,52 +177,46 @@ def _list_images(inputs: list[str], folder: Path) -> list[list[Any]] | None:
 def _differences(record: Record, given: dict[str, Any], images: list[list[Any]] | None) -> str:
     """Say what differs from what the fit began with; empty if nothing does."""
     differing = [found] if (found := record.differences(given)) else []
-    if images is not None and images != record.photos:
-        before, now = ({path for path, _ in files} for files in (record.photos, images))
+    if images is not None and images != record.images:
+        before, now = ({path for path, _ in files} for files in (record.images, images))
         if changed := sorted(before ^ now):
             what = f'{changed[0]} is {"new" if changed[0] in now else "no longer there"}'
         else:
-            what = f'{next(a[0] for a, b in zip(images, record.photos, strict=True) if a != b)} has changed'
+            what = f'{next(a[0] for a, b in zip(images, record.images, strict=True) if a != b)} has changed'
         differing.append(f'other images ({what})')
     return ', '.join(differing)
 
 
 def _clear(folder: Path) -> None:
-    """Take away what an earlier fit left; results are put aside, and nothing else is touched."""
+    """Remove what an earlier fit left; results are put aside, and nothing else is touched."""
     if (folder / _RESULTS[0]).exists():
         number = 1
         while (aside := folder / f'previous-{number}').exists():
             number += 1
         aside.mkdir()
-        for name in _RESULTS:
+        for name in (*_RESULTS, NAME):
             if (folder / name).exists():
                 os.rename(folder / name, aside / name)
-        os.rename(folder / NAME, aside / NAME)
     for name in (*_WORK, *_RESULTS, NAME):
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        discard(folder / name)
 
 
 def _run(record: Record, args: argparse.Namespace) -> int:
-    from amsnet_basicsr.fit import stages as fit_stages  # PyTorch takes its seconds: mistakes are told before
-    from amsnet_basicsr.fit.report import doubts, next_steps
+    from amsnet_basicsr.fit import report, stages  # PyTorch takes its seconds: mistakes are told before
 
     folder = record.folder
-    if fit_stages.is_finished(record):
-        print(f'{folder} is finished: see {folder / "report.md"}; --restart begins anew')
+    if report.is_finished(record):
+        print(f'{folder} is finished: see {folder / "report.md"}; --restart starts over')
         return 0
 
     def say(line: str) -> None:
         print(line, flush=True)
 
-    fit_stages.run_stages(record, fit_stages.Runner(*_device(args), say))
+    stages.run_stages(record, _runner(args, say))
     say(f'\nDone: {folder / _RESULTS[0]}')
     say(f'Look at {folder / "progress" / "result.png"} (noisy | teacher | student); figures in {folder / "report.md"}')
-    say('\n'.join(doubts(record)) or 'The student denoises nearly as its teacher does.')
-    say('\n'.join(['Next:', *next_steps(folder, record.settings.minutes)]))
+    say('\n'.join(report.doubts(record)) or 'The student denoises nearly as its teacher does.')
+    say('\n'.join(['Next:', *report.next_steps(folder, record.settings.minutes)]))
     return 0
 
 
@@ -230,15 +224,15 @@ def _refuse_missing_gpu() -> None:
     import torch
 
     if not torch.cuda.is_available():
-        raise FitError('--device cuda: PyTorch sees no such GPU here; --device cpu does without')
+        raise UserError('--device cuda: PyTorch sees no such GPU here; --device cpu does without')
 
 
-def _device(args: argparse.Namespace) -> tuple[Any, int]:
+def _runner(args: argparse.Namespace, say: Any) -> Runner:
     import torch
 
     gpu = args.device != 'cpu' and torch.cuda.is_available()
     workers = args.workers if args.workers is not None else min(4, (os.cpu_count() or 2) // 2) if gpu else 0
-    return torch.device('cuda' if gpu else 'cpu'), workers
+    return Runner(torch.device('cuda' if gpu else 'cpu'), workers, say)
 
 
 if __name__ == '__main__':

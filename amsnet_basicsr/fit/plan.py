@@ -12,9 +12,9 @@ from torch import nn
 
 from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.denoise.denoiser import Denoiser
-from amsnet_basicsr.fit.state import FitError
 from amsnet_basicsr.options.schema import Scheme
 from amsnet_basicsr.scheme import hide, pixel_downsample, random_partition
+from amsnet_basicsr.utils.errors import UserError
 
 SAMPLES = 8
 """Partitions that the teacher averages over: better than R3 at the same cost, see docs/results/results.md."""
@@ -34,13 +34,7 @@ _WARM_UP, _TIMED = 1, 3
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds that things take here.
-
-    Attributes:
-        teacher: One training step of the teacher.
-        student: One training step of the student.
-        patch: Denoising one patch by the teacher, averaged over partitions.
-    """
+    """Seconds of a training step of the teacher, of one of the student, and of denoising a patch by the teacher."""
 
     teacher: float
     student: float
@@ -49,14 +43,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done.
-
-    Attributes:
-        teacher: Training steps of the teacher.
-        student: Training steps of the student.
-        patches: Patches denoised for the student.
-        seconds: About how long it takes, all stages.
-    """
+    """Training steps of teacher and student, patches denoised for the student, and about how many seconds it takes."""
 
     teacher: int
     student: int
@@ -65,24 +52,25 @@ class Plan:
 
 
 def network_options(width: int) -> dict[str, Any]:
-    """Hyper-parameters of the network: a NAFNet of 0.68 million parameters at width 16.
-
-    Args:
-        width: Channels at full resolution.
-    """
+    """Hyper-parameters of the network: a NAFNet of 0.68 million parameters at width 16."""
     return {'img_channel': 3, 'width': width, 'middle_blk_num': 4, 'enc_blk_nums': [1, 1, 2], 'dec_blk_nums': [1, 1, 1]}
+
+
+def network_bytes(width: int) -> float:
+    """Bytes of the checkpoints that lie there at once: six of each training, with weights and their average."""
+    return 2 * 6 * 2 * 4 * 0.69e6 * max(width / 16, 0.1) ** 2
 
 
 def crop_size(patch: int, stride: int, wanted: int) -> int:
     """Choose the side of the training crops.
 
     Args:
-        patch: Side of the patches.
+        patch: Least side of the patches.
         stride: The train stride, which it must be a multiple of.
         wanted: Its size if nothing is against it.
 
     Returns:
-        At most `wanted`; if it can be, such that the sub-images' sides are multiples of 8, which the network wants.
+        At most `wanted`; if possible such that the sub-images' sides are multiples of 8, which the network wants.
     """
     most = min(patch, wanted)
     return most // (8 * stride) * 8 * stride or most // stride * stride
@@ -112,14 +100,14 @@ def measure(
         The costs.
 
     Raises:
-        FitError: If memory runs out.
+        UserError: If memory runs out.
     """
     torch.manual_seed(seed)
-    net = NAFNet(**network_options(width)).to(device, memory_format=torch.channels_last)
+    net = NAFNet(**network_options(width)).to(device).to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed)
     sub = pixel_downsample(torch.rand((batch, 3, crops[0], crops[0]), generator=generator), strides[0])
     image = torch.rand((batch, 3, crops[1], crops[1]), generator=generator)
-    index = random_partition(sub.shape, 2, generator)
+    index = random_partition((*sub.shape,), 2, generator)
     whole = torch.rand((patch, patch, 3), generator=generator).numpy()
     try:
         teacher = _time(_step(net, hide(sub, index, 0).to(device)), device) * _TRAINING_OVERHEAD
@@ -130,7 +118,7 @@ def measure(
     except (MemoryError, RuntimeError) as error:
         if 'memory' not in str(error) and 'alloc' not in str(error):
             raise
-        raise FitError(f'memory ran out with {batch} crops in a step: give a smaller --batch or --width') from None
+        raise UserError(f'memory ran out with {batch} crops in a step: give a smaller --batch or --width') from None
     return Costs(teacher, student, denoise)
 
 
@@ -171,7 +159,7 @@ def make_plan(costs: Costs, available: int, held_out: int, minutes: float, itera
         The plan; the same for the same N.
 
     Raises:
-        FitError: If the time isn't enough for `LEAST_ITERATIONS`.
+        UserError: If the time isn't enough for `LEAST_ITERATIONS`.
     """
     # A validation denoises once and predicts the hidden pixels once; at the end everything is denoised once more.
     fixed = 2 * _START + held_out * costs.patch * (2 * _VALIDATIONS / SAMPLES + 2)
@@ -189,7 +177,7 @@ def make_plan(costs: Costs, available: int, held_out: int, minutes: float, itera
         count -= 50
     if count < LEAST_ITERATIONS:
         needed = math.ceil(plan(LEAST_ITERATIONS).seconds / 6) / 10
-        raise FitError(
+        raise UserError(
             f'{minutes:g} minutes are too few here: --minutes {needed:g} is the least, and a good result '
             'takes many times that'
         )

@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from amsnet_basicsr.fit.targets import read_png, write_png
+from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.errors import UserError
 
 MOST_ROWS = 4
 """Crops in an image."""
@@ -14,59 +15,62 @@ _LINE, _HEADING = 4, 22
 _SIDE = 256  # a crop is shown at least this large, each pixel several times if need be
 
 
-def comparison(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) -> np.ndarray:
-    """Arrange images in a table on white.
+def read_png(path: Path) -> np.ndarray:
+    """Read a patch, RGB, (H, W, 3), uint8."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UserError(f'{path} is missing or damaged; --restart starts over')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
-    Args:
-        rows: Images of one size, (H, W, 3), uint8 RGB; each row has as many as there are headings.
-        headings: What to write above the columns.
 
-    Returns:
-        The table, (H', W', 3), uint8 RGB.
-    """
-    height, width = rows[0][0].shape[:2]
-    zoom = max(1, -(-_SIDE // max(height, width)))
-    height, width = height * zoom, width * zoom
-    table = np.full(
-        (_HEADING + len(rows) * (height + _LINE) - _LINE, len(headings) * (width + _LINE) - _LINE, 3), 255, np.uint8
-    )
-    for column, heading in enumerate(headings):
-        left = column * (width + _LINE)
-        cv2.putText(table, heading, (left + 4, _HEADING - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
-        for row, images in enumerate(rows):
-            top = _HEADING + row * (height + _LINE)
-            table[top : top + height, left : left + width] = images[column].repeat(zoom, 0).repeat(zoom, 1)
-    return table
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write an image, RGB, (H, W, 3), uint8, completely or not at all."""
+    with atomic_write(path) as file:
+        file.write(cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
+
+
+def held_out(folder: Path) -> list[Path]:
+    """List the held-out patches of a work folder."""
+    return sorted((folder / 'patches' / 'held_out').glob('*.png'))
 
 
 def held_out_rows(folder: Path) -> list[Path]:
-    """Choose the held-out crops that images show.
-
-    Args:
-        folder: The work folder.
-
-    Returns:
-        Files of noisy patches: those with the most detail, as flat ones show little.
-    """
+    """Choose the held-out patches that images show: those with the most detail, as flat ones show little."""
 
     def detail(path: Path) -> float:
         # Without the noise, which is as strong in flat places.
         return float(cv2.GaussianBlur(read_png(path), (0, 0), 4).std(axis=(0, 1)).mean())
 
-    files = sorted((folder / 'patches' / 'held_out').glob('*.png'))
-    return sorted(sorted(files, key=detail, reverse=True)[:MOST_ROWS])
+    return sorted(sorted(held_out(folder), key=detail, reverse=True)[:MOST_ROWS])
+
+
+def comparison(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) -> np.ndarray:
+    """Arrange images in a table on white.
+
+    Args:
+        rows: Images, (H, W, 3), uint8 RGB; those of a row have one size. Of larger ones the middle is shown.
+        headings: What to write above the columns.
+
+    Returns:
+        The table, (H', W', 3), uint8 RGB.
+    """
+    height, width = (min(min(row[0].shape[axis] for row in rows), _SIDE) for axis in (0, 1))
+    zoom = max(1, -(-_SIDE // max(height, width)))
+    step_y, step_x = height * zoom + _LINE, width * zoom + _LINE
+    table = np.full((_HEADING + len(rows) * step_y - _LINE, len(headings) * step_x - _LINE, 3), 255, np.uint8)
+    for column, heading in enumerate(headings):
+        left = column * step_x
+        cv2.putText(table, heading, (left + 4, _HEADING - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+        for row, images in enumerate(rows):
+            y, x = ((images[column].shape[axis] - side) // 2 for axis, side in ((0, height), (1, width)))
+            shown = images[column][y : y + height, x : x + width].repeat(zoom, 0).repeat(zoom, 1)
+            top = _HEADING + row * step_y
+            table[top : top + height * zoom, left : left + width * zoom] = shown
+    return table
 
 
 def teacher_progress(folder: Path, iteration: int) -> Path | None:
-    """Put the strips of the teacher's validation together.
-
-    Args:
-        folder: The work folder.
-        iteration: Of the validation.
-
-    Returns:
-        The image, or None if the strips aren't there.
-    """
+    """Put the strips of the teacher's validation together; None if they aren't there."""
     strips = folder / 'experiments' / 'teacher' / 'visualization' / 'strips' / 'held-out'
     rows = []
     for file in held_out_rows(folder):
@@ -78,15 +82,7 @@ def teacher_progress(folder: Path, iteration: int) -> Path | None:
 
 
 def student_progress(folder: Path, iteration: int) -> Path | None:
-    """Show the student's validation beside its teacher.
-
-    Args:
-        folder: The work folder.
-        iteration: Of the validation.
-
-    Returns:
-        The image, or None if the student's images aren't there.
-    """
+    """Show the student's validation beside its teacher; None if its images aren't there."""
     images = folder / 'experiments' / 'student' / 'visualization'
     rows = []
     for file in held_out_rows(folder):
@@ -101,7 +97,7 @@ def _find(folder: Path, stem: str, iteration: int) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _write(folder: Path, name: str, rows: list, headings: Sequence[str]) -> Path | None:
+def _write(folder: Path, name: str, rows: Sequence[tuple[np.ndarray, ...]], headings: Sequence[str]) -> Path | None:
     if not rows:
         return None
     path = folder / 'progress' / name

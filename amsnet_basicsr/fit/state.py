@@ -2,22 +2,22 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.errors import UserError
 
 NAME = 'fit.json'
 """The record's name; a folder that has it is a fit's."""
-_MADE_BY = 'amsnet-denoise fit'
-_FORMAT = 1
-
-
-class FitError(ValueError):
-    """A fit can't be done; the message says why and what to do, in one line."""
+STAGES = ('prepare', 'plan', 'teacher', 'pairs', 'student', 'pack')
+"""Names of the stages, in order."""
+_HEAD = {'made_by': 'amsnet-denoise fit', 'format': 2}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Settings:
         iterations: Training steps of the teacher; the student takes half of them.
         seed: Seed of all random choices.
         width: Width of the network.
-        patch: Side of the patches in pixels.
+        patch: Least side of the patches in pixels.
         patches: Most patches to train on.
         batch: Crops in one training step.
         train_stride: Train stride of the mask scheme.
@@ -50,87 +50,50 @@ class Settings:
 
 
 class Record:
-    """The record of one work folder, written whole after each change.
-
-    Args:
-        folder: The work folder.
-        data: What the record holds.
-    """
+    """The record of one work folder, written after each change."""
 
     def __init__(self, folder: Path, data: dict[str, Any]) -> None:
         self.folder = folder
+        self.settings = Settings(**data['settings'])
+        self.images: list[list[Any]] = data['images']
+        """Path and bytes of each image."""
         self._data = data
-        self._ticked: float | None = None
+        self._current: dict[str, Any] | None = None
+        self._ticked = 0.0
 
     @classmethod
     def read(cls, folder: Path) -> 'Record | None':
-        """Read the record of a work folder.
-
-        Args:
-            folder: The work folder; it need not exist.
-
-        Returns:
-            The record, or None if a fit may begin there: the folder is missing or empty.
+        """Read the record of a work folder; None if a fit may begin there, as it is missing or empty.
 
         Raises:
-            FitError: If the folder holds other things, or its record is damaged.
+            UserError: If the folder holds other things, or its record is damaged.
         """
         if not folder.exists():
             return None
         if not folder.is_dir():
-            raise FitError(f'{folder} is a file; name a folder for the fit with -o')
+            raise UserError(f'{folder} is a file; name a folder for the fit with -o')
         path = folder / NAME
         if not path.exists():
             if any(folder.iterdir()):
-                raise FitError(f'{folder} holds files that are no fit of ours; name a new or an empty folder with -o')
+                raise UserError(f'{folder} holds files that are not from a fit; name a new or an empty folder with -o')
             return None
         try:
             data = json.loads(path.read_bytes())
-            ours = data['made_by'] == _MADE_BY and data['format'] == _FORMAT
-            ours = ours and all(isinstance(data[key], dict) for key in ('settings', 'stages'))
+            if {name: data[name] for name in _HEAD} == _HEAD and isinstance(data['stages'], dict):
+                return cls(folder, data)
         except (OSError, ValueError, KeyError, TypeError):
-            ours = False
-        if not ours:
-            raise FitError(f'{path} is damaged or of another version; name a new folder with -o')
-        return cls(folder, data)
+            pass
+        raise UserError(f'{path} is damaged or of another version; name a new folder with -o')
 
     @classmethod
     def begin(cls, folder: Path, settings: Settings, images: list[list[Any]]) -> 'Record':
-        """Begin a record.
-
-        Args:
-            folder: The work folder, which exists.
-            settings: What was asked for.
-            images: Path and bytes of each image.
-
-        Returns:
-            The record, written.
-        """
-        data = {'made_by': _MADE_BY, 'format': _FORMAT, 'settings': asdict(settings), 'photos': images, 'stages': {}}
-        record = cls(folder, data)
+        """Write the record of a new fit in a folder that exists."""
+        record = cls(folder, {**_HEAD, 'settings': asdict(settings), 'images': images, 'stages': {}})
         record._write()
         return record
 
-    @property
-    def settings(self) -> Settings:
-        """What was asked for."""
-        known = {field.name for field in fields(Settings)}
-        return Settings(**{name: value for name, value in self._data['settings'].items() if name in known})
-
-    @property
-    def photos(self) -> list[list[Any]]:
-        """Path and bytes of each image."""
-        return self._data['photos']
-
     def differences(self, given: Mapping[str, Any]) -> str:
-        """Say which options differ from those that the fit began with.
-
-        Args:
-            given: Options by the names of `Settings`, without those not given.
-
-        Returns:
-            For example `--width 32 instead of 16`; empty if none does.
-        """
+        """Say which of the given options differ from those that the fit began with, e.g. `--width 32 instead of 16`."""
         found = asdict(self.settings)
 
         def shown(value: Any) -> Any:
@@ -152,35 +115,56 @@ class Record:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[dict[str, Any]]:
-        """Time a stage, and record it as finished if nothing is raised.
-
-        Args:
-            name: Name of the stage.
-
-        Yields:
-            What is recorded of it, to be filled.
-        """
+        """Time a stage, and record it as finished if nothing is raised; yields its facts, to be filled."""
         facts = self._data['stages'].setdefault(name, {'done': False, 'seconds': 0.0, 'runs': 0})
         facts['runs'] += 1
-        self._ticked = time.monotonic()
-        self._current = facts
+        self._current, self._ticked = facts, time.monotonic()
         self.tick()
         try:
             yield facts
             facts['done'] = True
         finally:
             self.tick()
-            self._ticked = None
+            self._current = None
 
     def tick(self) -> None:
-        """Add the time since the last tick to the stage in progress, so that little of it is lost by a kill."""
-        if self._ticked is None:
-            return
-        now = time.monotonic()
-        self._current['seconds'] = round(self._current['seconds'] + now - self._ticked, 2)
-        self._ticked = now
-        self._write()
+        """Add the time since the last tick to the stage in progress, so that a kill loses little of it."""
+        if self._current is not None:
+            now = time.monotonic()
+            self._current['seconds'] = round(self._current['seconds'] + now - self._ticked, 2)
+            self._ticked = now
+            self._write()
 
     def _write(self) -> None:
         with atomic_write(self.folder / NAME) as file:
-            file.write(json.dumps(self._data, indent=1, ensure_ascii=False).encode())
+            file.write(json.dumps(self._data, indent=1).encode())
+
+
+@dataclass(frozen=True)
+class Runner:
+    """How stages are run this time; nothing of it changes the result but by rounding.
+
+    Attributes:
+        device: PyTorch's device.
+        workers: Processes that read images.
+        say: Prints a line.
+    """
+
+    device: Any
+    workers: int
+    say: Callable[[str], None]
+
+    @property
+    def gpu(self) -> bool:
+        """Whether the device is a GPU."""
+        return self.device.type == 'cuda'
+
+
+def bar(total: int, what: str, unit: str = 'step') -> tqdm:
+    """Open a progress bar."""
+    return tqdm(total=total, desc=what, unit=unit, disable=None, leave=False)
+
+
+def duration(seconds: float) -> str:
+    """Write a time in minutes or hours."""
+    return f'{seconds / 60:.1f} min' if seconds < 6000 else f'{seconds / 3600:.1f} h'

@@ -1,7 +1,7 @@
 """Results on the Darmstadt Noise Dataset (DND), sRGB, in the format of its server.
 
 As its submission kit does, the 20 boxes of each image are cut out first and denoised by themselves: a method sees
-nothing but the 512×512 crop. Denoising whole images first would take longer and use pixels that other results on this
+nothing but the 512×512 crop. Denoising whole images would take longer and use pixels that other results on this
 benchmark were made without.
 """
 
@@ -13,149 +13,141 @@ import numpy as np
 import scipy.io
 from tqdm import tqdm
 
-from amsnet_basicsr.prepare.errors import PrepareError
-from amsnet_basicsr.prepare.whole_output import partial_path
+from amsnet_basicsr.prepare.mat_blocks import damage_told
+from amsnet_basicsr.prepare.outputs import (
+    check_space,
+    discard,
+    human_bytes,
+    partial_path,
+    publish,
+    refuse_existing,
+)
+from amsnet_basicsr.prepare.sidd_submission import Submission, begin
 from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.lock import exclusive_lock
 
-#: Images, boxes of each, and their side in pixels.
-IMAGES, BOXES, SIDE = 50, 20, 512
+#: Images, and boxes of each.
+IMAGES, BOXES = 50, 20
 
 
-def image_path(data: Path, number: int) -> Path:
-    """Where an image of the data set lies.
+def submit(data: Path, how: Submission) -> str:
+    """Denoise DND's crops and write `bundled/NNNN.mat`, one file for each image.
 
     Args:
-        data: The data set's folder.
-        number: Number of the image, from 1.
+        data: The dataset's folder, with `info.mat` and `images_srgb/`.
+        how: Model and output.
 
     Returns:
-        The path.
+        What was made, in words.
+
+    Raises:
+        UserError: If there is something to mend.
     """
-    return data / 'images_srgb' / f'{number:04d}.mat'
+    boxes = read_boxes(data)
+    counts = [len(image) for image in boxes]
+    if counts != [BOXES] * IMAGES:
+        print(f'Warning: {len(counts)} images with {sum(counts)} boxes; DND has {IMAGES} with {BOXES} each')
+    crops, bundled = how.output / 'crops', how.output / 'bundled'
+    refuse_existing(bundled, how.overwrite)
+    with exclusive_lock(how.output):
+        if not how.ignore_space:
+            values = sum(3 * int((y2 - y1 + 1) * (x2 - x1 + 1)) for image in boxes for y1, x1, y2, x2 in image)
+            check_space(2 * 4 * values, how.output)
+        model = begin(how, crops, data, '*_*.mat')
+        denoise_crops(data, boxes, model.denoise, crops)
+        discard(partial_path(bundled))
+        bundle(crops, counts, partial_path(bundled))
+        publish(bundled)
+    size = sum(path.stat().st_size for path in bundled.iterdir())
+    return f'{bundled}: {len(counts)} files with {sum(counts)} crops, {human_bytes(size)}'
+
+
+def image_path(data: Path, index: int) -> Path:
+    """Name the file of an image by its index from 0."""
+    return data / 'images_srgb' / f'{index + 1:04d}.mat'
 
 
 def read_boxes(data: Path) -> list[np.ndarray]:
     """Read the boxes, and see that the images are there.
 
     Args:
-        data: The data set's folder, with `info.mat` and `images_srgb/`.
+        data: The dataset's folder.
 
     Returns:
         For each image (boxes, 4) whole numbers: first row, first column, last row, last column, counted from 1.
 
     Raises:
-        PrepareError: If a file is missing, or `info.mat` is damaged or another.
+        UserError: If a file is missing, or `info.mat` is damaged or another.
     """
     path = data / 'info.mat'
     if not path.is_file():
-        raise PrepareError(f'there is no {path}: --data takes the folder that holds info.mat and images_srgb')
-    try:
-        with h5py.File(path) as file:
-            references = file['info/boundingboxes'][()].ravel()
-            boxes = [np.asarray(file[reference]) for reference in references]
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise PrepareError(f"{path} is damaged, or no info.mat of DND (it has no 'info/boundingboxes')") from error
-    # MATLAB's axes are reversed in HDF5: (boxes, 4) is (4, boxes) there.
-    boxes = [box.T.astype(int) for box in boxes]
+        raise UserError(f'there is no {path}: --data takes the folder that holds info.mat and images_srgb')
+    with damage_told(path, "not DND's info.mat (it has no 'info/boundingboxes')"), h5py.File(path) as file:
+        references = file['info/boundingboxes'][()].ravel()
+        # MATLAB's axes are reversed in HDF5: (boxes, 4) is (4, boxes) there.
+        boxes = [np.asarray(file[reference]).T.astype(int) for reference in references]
     if not boxes or any(box.ndim != 2 or box.shape[1] != 4 for box in boxes):
-        raise PrepareError(f'{path}: boundingboxes has the shape {boxes[0].T.shape if boxes else ()}, not 20×4 boxes')
-    missing = [
-        image_path(data, number + 1) for number in range(len(boxes)) if not image_path(data, number + 1).is_file()
-    ]
+        raise UserError(f'{path}: boundingboxes has the shape {boxes[0].shape if boxes else ()}, not 20×4 boxes')
+    missing = [path for index in range(len(boxes)) if not (path := image_path(data, index)).is_file()]
     if missing:
-        raise PrepareError(f'{len(missing)} of {len(boxes)} images are missing, the first is {missing[0]}')
+        raise UserError(f'{len(missing)} of {len(boxes)} images are missing, the first is {missing[0]}')
     return boxes
 
 
 def read_crop(path: Path, box: Sequence[int]) -> np.ndarray:
-    """Read one box of a noisy image.
-
-    Args:
-        path: The image's file.
-        box: First row, first column, last row, last column, counted from 1.
-
-    Returns:
-        The crop, RGB, (H, W, 3), float32 in [0, 1].
-
-    Raises:
-        PrepareError: If the file is damaged or another, or the box lies outside.
-    """
+    """Read one box (counted from 1) of a noisy image: RGB, (H, W, 3), float32 in [0, 1]."""
     top, left, bottom, right = (int(value) for value in box)
-    try:
-        with h5py.File(path) as file:
-            image = file['InoisySRGB']
-            channels, width, height = image.shape
-            if channels != 3 or not (1 <= top <= bottom <= height and 1 <= left <= right <= width):
-                raise PrepareError(
-                    f'{path} has {height}×{width}×{channels} values, but a box is {top, left, bottom, right}'
-                )
-            crop = image[:, left - 1 : right, top - 1 : bottom]
-    except PrepareError:
-        raise
-    except (OSError, KeyError, ValueError, AttributeError) as error:
-        raise PrepareError(f'{path} is damaged, or no image of DND (it has no InoisySRGB)') from error
+    with damage_told(path, 'not an image of DND (it has no InoisySRGB)'), h5py.File(path) as file:
+        image = file['InoisySRGB']
+        channels, width, height = image.shape
+        if channels != 3 or not (1 <= top <= bottom <= height and 1 <= left <= right <= width):
+            raise UserError(f'{path} has {height}×{width}×{channels} values, but a box is {top, left, bottom, right}')
+        crop = image[:, left - 1 : right, top - 1 : bottom]
     return np.ascontiguousarray(crop.transpose(), dtype=np.float32)
 
 
 def denoise_crops(
     data: Path, boxes: Sequence[np.ndarray], denoise: Callable[[np.ndarray], np.ndarray], folder: Path
-) -> int:
-    """Denoise all crops and keep each as `NNNN_BB.mat`, so that a run that is stopped can go on.
-
-    Args:
-        data: The data set's folder.
-        boxes: See `read_boxes`.
-        denoise: Denoises an image, RGB (H, W, 3) float32 in [0, 1].
-        folder: Where the crops go, `Idenoised_crop` in each; those that are there are taken as they are.
-
-    Returns:
-        How many were there.
-    """
-    crops = [(number, box) for number, image in enumerate(boxes) for box in range(len(image))]
-    left = [(number, box) for number, box in crops if not _crop_path(folder, number, box).is_file()]
+) -> None:
+    """Denoise all crops and keep each as `NNNN_BB.mat` (`Idenoised_crop`); those that are there already stay."""
+    crops = [(index, box) for index, image in enumerate(boxes) for box in range(len(image))]
+    left = [place for place in crops if not _crop_path(folder, *place).is_file()]
     with tqdm(total=len(crops), initial=len(crops) - len(left), unit='crop', disable=None) as bar:
-        for number, box in left:
-            path = _crop_path(folder, number, box)
-            noisy = read_crop(image_path(data, number + 1), boxes[number][box])
+        for index, box in left:
+            path = _crop_path(folder, index, box)
+            noisy = read_crop(image_path(data, index), boxes[index][box])
             try:
                 denoised = denoise(noisy)
-            except PrepareError as error:
-                raise PrepareError(f'{path.stem}: {error}') from error
+            except UserError as error:
+                raise UserError(f'{path.stem}: {error}') from error
             with atomic_write(path) as file:
                 scipy.io.savemat(file, {'Idenoised_crop': np.asarray(denoised, np.float32)})
             bar.update()
-    return len(crops) - len(left)
 
 
-def _crop_path(folder: Path, number: int, box: int) -> Path:
-    return folder / f'{number + 1:04d}_{box + 1:02d}.mat'
+def _crop_path(folder: Path, index: int, box: int) -> Path:
+    return folder / f'{index + 1:04d}_{box + 1:02d}.mat'
 
 
-def bundle(crops: Path, counts: Sequence[int], target: Path) -> Path:
+def bundle(crops: Path, counts: Sequence[int], folder: Path) -> None:
     """Put the crops together, as the bundling step of DND's submission kit does.
 
     Args:
         crops: Folder of all `NNNN_BB.mat`.
         counts: Number of boxes of each image.
-        target: The folder to make.
-
-    Returns:
-        The folder, still under the name of an unfinished one: for each image `NNNN.mat` with the cell array `Idenoised`
-        (1×20) of single (H, W, 3) in [0, 1], `israw` false and `eval_version` '1.0'.
+        folder: The folder to make: for each image `NNNN.mat` with the cell array `Idenoised` (1×20) of single
+            (H, W, 3) in [0, 1], `israw` false and `eval_version` '1.0'.
 
     Raises:
-        PrepareError: If a crop is damaged.
+        UserError: If a crop is damaged.
     """
-    folder = partial_path(target)
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, count in enumerate(counts):
+    folder.mkdir(parents=True)
+    for index, count in enumerate(counts):
         cells = np.empty((1, count), object)
         for box in range(count):
-            path = _crop_path(crops, number, box)
-            try:
+            path = _crop_path(crops, index, box)
+            with damage_told(path, 'not a crop: remove it and run again'):
                 cells[0, box] = scipy.io.loadmat(path)['Idenoised_crop']
-            except Exception as error:  # any bytes may be in a damaged file
-                raise PrepareError(f'{path} is damaged: remove it and run again') from error
-        with atomic_write(folder / f'{number + 1:04d}.mat') as file:
+        with atomic_write(folder / f'{index + 1:04d}.mat') as file:
             scipy.io.savemat(file, {'Idenoised': cells, 'israw': False, 'eval_version': '1.0'})
-    return folder

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import scipy.io
 
-from amsnet_basicsr.prepare.errors import PrepareError
+from amsnet_basicsr.utils.errors import UserError
 
 #: Images and blocks of each, in both sets.
 GRID = (40, 32)
@@ -18,15 +18,7 @@ BLOCK = (256, 256, 3)
 
 
 def block_name(image: int, block: int) -> str:
-    """Name a block: both numbers count from 1, as MATLAB does.
-
-    Args:
-        image: Index of the image, from 0.
-        block: Index of the block in it, from 0.
-
-    Returns:
-        `II_JJ`, e.g. `01_01` to `40_32`.
-    """
+    """Name a block by its indices from 0: `II_JJ` counted from 1, as MATLAB does, `01_01` to `40_32`."""
     return f'{image + 1:02d}_{block + 1:02d}'
 
 
@@ -34,49 +26,27 @@ class MatBlocks:
     """An array of blocks, (images, blocks, H, W, 3) uint8 RGB; an image's blocks are read when they are asked for.
 
     Args:
-        array: The array, or an HDF5 data set, whose axes are reversed.
+        array: The array, or an HDF5 dataset, whose axes are reversed.
         path: Where it comes from, for errors.
     """
 
     def __init__(self, array: np.ndarray | h5py.Dataset, path: Path) -> None:
-        self._array = array
-        self._path = path
-        self._reversed = isinstance(array, h5py.Dataset)
-        self.shape: tuple[int, ...] = array.shape[::-1] if self._reversed else array.shape
+        self._array, self._path = array, path
+        self.shape: tuple[int, ...] = array.shape[::-1] if isinstance(array, h5py.Dataset) else array.shape
 
     def image(self, index: int) -> np.ndarray:
-        """Read the blocks of one image.
-
-        Args:
-            index: Index of the image, from 0.
-
-        Returns:
-            The blocks, (blocks, H, W, 3).
-
-        Raises:
-            PrepareError: If they are damaged.
-        """
-        if not self._reversed:
+        """Read the blocks of one image, (blocks, H, W, 3)."""
+        if not isinstance(self._array, h5py.Dataset):
             return self._array[index]
-        with _told_of(self._path):
+        with damage_told(self._path):
             return self._array[..., index].transpose()
 
 
 def variables(path: Path) -> list[str]:
-    """List the variables of a MATLAB file.
-
-    Args:
-        path: The file, version 5 or 7.3.
-
-    Returns:
-        Their names.
-
-    Raises:
-        PrepareError: If it is missing, damaged or no MATLAB file.
-    """
+    """List the variables of a MATLAB file, version 5 or 7.3."""
     if not path.is_file():
-        raise PrepareError(f'there is no file {path}')
-    with _told_of(path):
+        raise UserError(f'there is no file {path}')
+    with damage_told(path):
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
                 return [name for name in file if not name.startswith('#')]
@@ -95,27 +65,27 @@ def open_blocks(path: Path, names: Sequence[str]) -> Iterator[MatBlocks]:
         The blocks.
 
     Raises:
-        PrepareError: If the file is missing or damaged, holds no such variable, or it isn't of that kind.
+        UserError: If the file is missing or damaged, has no such variable, or one of another kind.
     """
     found = variables(path)
     name = next((name for name in names if name in found), None)
     if name is None:
-        raise PrepareError(f'{path} holds {", ".join(found) or "nothing"}, but no {" or ".join(names)}')
-    if h5py.is_hdf5(path):
-        with _told_of(path):
-            file = h5py.File(path)
-        with file:
-            yield _checked(file[name], path)
-    else:
-        with _told_of(path):
+        raise UserError(f'{path} holds {", ".join(found) or "nothing"}, but no {" or ".join(names)}')
+    if not h5py.is_hdf5(path):
+        with damage_told(path):
             array = scipy.io.loadmat(path, variable_names=[name])[name]
         yield _checked(array, path)
+        return
+    with damage_told(path):
+        file = h5py.File(path)
+    with file:
+        yield _checked(file[name], path)
 
 
 def _checked(array: Any, path: Path) -> MatBlocks:
     blocks = MatBlocks(array, path) if getattr(array, 'ndim', 0) == 5 and array.dtype == np.uint8 else None
     if blocks is None or blocks.shape[-1] != 3:
-        raise PrepareError(
+        raise UserError(
             f'{path} holds an array {getattr(array, "shape", "")} of {getattr(array, "dtype", "structs")}, where '
             '40×32×256×256×3 of uint8 is expected: take the file of the sRGB blocks'
         )
@@ -123,12 +93,12 @@ def _checked(array: Any, path: Path) -> MatBlocks:
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
-    """Any bytes may be in a damaged file, and the readers may stumble over them in any way."""
+def damage_told(path: Path, kind: str = 'not a MATLAB file') -> Iterator[None]:
+    """Turn whatever a reader raises over a damaged file into a UserError."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:
         what = error.strerror if isinstance(error, OSError) else None
-        raise PrepareError(
-            f'{path} {f"cannot be read: {what}" if what else "is damaged, or no MATLAB file"}'
-        ) from error
+        raise UserError(f'{path} {f"cannot be read: {what}" if what else f"is damaged, or {kind}"}') from error

@@ -10,23 +10,23 @@ import numpy as np
 from tqdm import tqdm
 
 from amsnet_basicsr.images import png
-from amsnet_basicsr.prepare.build_lmdb import BuildReport, Choices, Source, fill_partial
-from amsnet_basicsr.prepare.errors import PrepareError
+from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, Group, LmdbBuild, Made, Source
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, MatBlocks, block_name, open_blocks, variables
-from amsnet_basicsr.prepare.resumable_lmdb import Listing
-from amsnet_basicsr.prepare.whole_output import (
+from amsnet_basicsr.prepare.outputs import (
     check_space,
     compare_settings,
     discard,
-    only_run,
+    human_bytes,
     partial_path,
     publish,
     refuse_existing,
 )
 from amsnet_basicsr.utils.atomic_write import atomic_write
-from amsnet_basicsr.utils.parallel import available_cores, ordered_map
+from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.lock import exclusive_lock
+from amsnet_basicsr.utils.parallel import ordered_map
 
-#: The names that the variables have, and the files that hold them.
+#: Names of the variables, and of the files that hold them.
 VALIDATION = {'noisy': 'ValidationNoisyBlocksSrgb', 'clean': 'ValidationGtBlocksSrgb'}
 BENCHMARK = {'noisy': 'BenchmarkNoisyBlocksSrgb'}
 
@@ -35,14 +35,14 @@ def find_mat_files(inputs: Sequence[Path], wanted: Mapping[str, str]) -> dict[st
     """Find out which file holds which variable.
 
     Args:
-        inputs: MATLAB files in any order, or folders in which files of the published names lie, however deep.
+        inputs: MATLAB files in any order, or folders in which files of the published names lie, at any depth.
         wanted: Variables by role.
 
     Returns:
         Files by role.
 
     Raises:
-        PrepareError: If one is missing, or there are two of it.
+        UserError: If one is missing, or there are two of it.
     """
     found: dict[str, Path] = {}
     candidates: list[Path] = []
@@ -56,21 +56,21 @@ def find_mat_files(inputs: Sequence[Path], wanted: Mapping[str, str]) -> dict[st
         held = variables(path)
         roles = [role for role, name in wanted.items() if name in held]
         if not roles:
-            raise PrepareError(
+            raise UserError(
                 f'{path} holds {", ".join(held) or "nothing"}, but no {" or ".join(wanted.values())}: leave it out'
             )
         for role in roles:
             if found.setdefault(role, path) != path:
-                raise PrepareError(f'{found[role]} and {path} both hold {wanted[role]}: give one of them')
+                raise UserError(f'{found[role]} and {path} both hold {wanted[role]}: give one of them')
     missing = [name for role, name in wanted.items() if role not in found]
     if missing:
-        raise PrepareError(f'{" and ".join(f"{name}.mat" for name in missing)}: not found in the input')
+        raise UserError(f'{" and ".join(f"{name}.mat" for name in missing)}: not found in the input')
     return found
 
 
 def write_blocks(
     files: Mapping[str, Path], wanted: Mapping[str, str], target: Path, to: str, choices: Choices | None = None
-) -> dict[str, BuildReport]:
+) -> str:
     """Write blocks as PNGs `II_JJ.png` (image, block, counted from 1) in folders or LMDBs.
 
     Args:
@@ -78,101 +78,101 @@ def write_blocks(
         wanted: Names of the variables by role.
         target: Folder to write `noisy` and `clean` in; with `to='lmdb'`, `noisy.lmdb` and `clean.lmdb`.
         to: 'folder' or 'lmdb'.
-        choices: How to go about it.
+        choices: How to run.
 
     Returns:
-        What was made, by role.
+        What was made, in words.
 
     Raises:
-        PrepareError: If there is something to mend.
+        UserError: If there is something to mend.
     """
     choices = choices or Choices()
-    fill = {'folder': _fill_folder, 'lmdb': _fill_lmdb}[to]
     targets = {role: target / (role if to == 'folder' else f'{role}.lmdb') for role in files}
     for path in targets.values():
         refuse_existing(path, choices.overwrite)
     with ExitStack() as stack:
-        for path in targets.values():
-            stack.enter_context(only_run(partial_path(path)))
         blocks = {role: stack.enter_context(open_blocks(path, [wanted[role]])) for role, path in files.items()}
         shapes = {role: array.shape for role, array in blocks.items()}
         if len(set(shapes.values())) > 1:
-            raise PrepareError(
-                ' and '.join(f'{files[role]} {shape}' for role, shape in shapes.items()) + ' do not match'
-            )
+            raise UserError(' and '.join(f'{files[role]} {shape}' for role, shape in shapes.items()) + ' do not match')
         shape = next(iter(shapes.values()))
         if shape != (*GRID, *BLOCK):
             choices.say(f'Warning: {"×".join(map(str, shape))} values found; SIDD has 40×32×256×256×3')
-        reports = {}
-        for role, array in blocks.items():
-            source = files[role]
+        kind, builds = {'folder': FolderBuild, 'lmdb': LmdbBuild}[to], {}
+        for role, source in files.items():
             settings = {'of': source.name, 'bytes': source.stat().st_size, 'shape': list(shape)}
-            reports[role] = fill(array, settings, targets[role], choices)
-        # Only now, so that a run that is killed between the two can be gone on with.
-        for path in targets.values():
-            publish(partial_path(path), path)
-            _record(path).unlink(missing_ok=True)
-    return reports
+            build = kind(targets[role], shape[2:4], settings, choices, needed=float(np.prod(shape)))
+            builds[role] = stack.enter_context(build)
+        made = []
+        for role, array in blocks.items():
+            sources = [
+                Source(f'{i + 1:02d}', f'image {i + 1}', shape[1], partial(encode_image, array, i))
+                for i in range(shape[0])
+            ]
+            report = builds[role].fill(sources)
+            made.append(f'{targets[role]}: {report.images} blocks, {human_bytes(report.stored)}')
+        for build in builds.values():  # only now, so that a run killed between the two can be resumed
+            build.publish()
+    return '; '.join(made)
 
 
-def encode_image(blocks: MatBlocks, index: int) -> dict[str, bytes]:
-    """Encode the blocks of one image.
-
-    Args:
-        blocks: All blocks.
-        index: Index of the image, from 0.
-
-    Returns:
-        PNGs by name.
-    """
-    return {
+def encode_image(blocks: MatBlocks, index: int) -> Made:
+    """Encode the blocks of one image as PNGs."""
+    return Made({
         block_name(index, number): png.encode_noise(np.ascontiguousarray(block[..., ::-1]))
         for number, block in enumerate(blocks.image(index))
-    }
+    })  # fmt: skip
 
 
-def _fill_lmdb(blocks: MatBlocks, settings: Mapping[str, Any], target: Path, choices: Choices) -> BuildReport:
-    images, count, height, width = blocks.shape[:4]
+class FolderBuild:
+    """As `LmdbBuild`, for a folder of PNGs.
 
-    def listing(index: int) -> Listing:
-        return ((block_name(index, number), (height, width)) for number in range(count))
+    A context manager that holds a lock on the target. A source's fingerprint is the number of its images, whose names
+    start with the source's.
+    """
 
-    sources = [
-        Source(f'{i + 1:02d}', f'image {i + 1}', None, partial(encode_image, blocks, i), partial(listing, i))
-        for i in range(images)
-    ]
-    return fill_partial(target, sources, settings, int(np.prod(blocks.shape)), choices)
+    def __init__(
+        self, target: Path, image_size: Any, settings: Mapping[str, Any], choices: Choices, needed: float
+    ) -> None:
+        self.target, self.folder, self._choices = target, partial_path(target), choices
+        # Beside the folder, as BasicSR takes every file in it for an image.
+        self._record = self.folder.with_suffix('.partial.json')
+        self._settings, self._needed = settings, needed
 
+    def __enter__(self) -> 'FolderBuild':
+        with ExitStack() as stack:
+            stack.enter_context(exclusive_lock(self.folder))
+            if self._choices.restart:
+                discard(self.folder)
+            if not self._choices.ignore_space:
+                check_space(self._needed, self.target.parent)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            compare_settings(self.folder, self._record, self._settings, any(self.folder.iterdir()))
+            for path in self.folder.glob('.*.tmp'):  # of a run that was killed
+                path.unlink()
+            self._stack = stack.pop_all()
+        return self
 
-def _fill_folder(blocks: MatBlocks, settings: Mapping[str, Any], target: Path, choices: Choices) -> BuildReport:
-    folder, record = partial_path(target), _record(target)
-    if choices.restart:
-        discard(folder)
-    if not choices.ignore_space:
-        check_space(int(np.prod(blocks.shape)), target.parent)
-    folder.mkdir(parents=True, exist_ok=True)
-    compare_settings(folder, record, settings, any(folder.iterdir()))
-    for path in folder.glob('.*.tmp'):  # of a run that was killed
-        path.unlink()
-    images, count = blocks.shape[:2]
-    left = [
-        index
-        for index in range(images)
-        if not all((folder / f'{block_name(index, number)}.png').is_file() for number in range(count))
-    ]
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
 
-    def write(index: int) -> None:
-        for name, content in encode_image(blocks, index).items():
-            with atomic_write(folder / f'{name}.png') as file:
-                file.write(content)
+    def fill(self, sources: Sequence[Source]) -> BuildReport:
+        """Write the images that are not there yet."""
+        left = [one for one in sources if len(list(self.folder.glob(f'{one.name}_*.png'))) != one.fingerprint]
 
-    with tqdm(total=images, initial=images - len(left), unit='image', disable=None) as bar:
-        for _ in ordered_map(write, left, choices.workers or available_cores()):
-            bar.update()
-    stored = sum(path.stat().st_size for path in folder.iterdir())
-    return BuildReport(images, images * count, stored, images - len(left))
+        def write(source: Source) -> None:
+            for name, content in source.make().images.items():
+                with atomic_write(self.folder / f'{name}.png') as file:
+                    file.write(content)
 
+        with tqdm(total=len(sources), initial=len(sources) - len(left), unit='image', disable=None) as bar:
+            for _ in ordered_map(write, left, self._choices.workers):
+                bar.update()
+        stored = sum(path.stat().st_size for path in self.folder.iterdir())
+        count = sum(source.fingerprint for source in sources)
+        return BuildReport({'all': Group(count, stored, None, {})}, len(sources) - len(left))
 
-def _record(target: Path) -> Path:
-    """Where the settings of an unfinished folder are: beside it, as BasicSR takes every file in it for an image."""
-    return partial_path(target).with_suffix('.partial.json')
+    def publish(self) -> None:
+        """Move the folder into its place."""
+        publish(self.target)
+        self._record.unlink(missing_ok=True)

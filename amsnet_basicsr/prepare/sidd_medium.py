@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from amsnet_basicsr.images import png
-from amsnet_basicsr.prepare.build_lmdb import BuildReport, Choices, Source, build_lmdb, check_target
-from amsnet_basicsr.prepare.errors import PrepareError
-from amsnet_basicsr.prepare.patch_grid import patch_count, patch_offsets
-from amsnet_basicsr.prepare.resumable_lmdb import Listing
-from amsnet_basicsr.prepare.whole_output import human_bytes
+from amsnet_basicsr.prepare.image_patches import patch_count, patch_offsets
+from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source, check_target
+from amsnet_basicsr.prepare.outputs import human_bytes
+from amsnet_basicsr.utils.errors import UserError
 
-#: Noisy images in the published data set: 160 scenes, two shots each.
+#: Noisy images in the published dataset: 160 scenes, two shots each.
 EXPECTED_IMAGES = 320
 _NOISY = re.compile(r'(.+)_NOISY_SRGB_(\d+)\.png', re.IGNORECASE)
 _SCENE = re.compile(r'\d{4}_\d{3}_\w+')
@@ -22,7 +21,7 @@ _SCENE = re.compile(r'\d{4}_\d{3}_\w+')
 
 @dataclass(frozen=True)
 class SourceImage:
-    """A noisy image of the data set.
+    """A noisy image of the dataset.
 
     Attributes:
         key: Scene and number of the shot, e.g. `0001_001_S6_00100_00060_3200_L_010`.
@@ -38,21 +37,11 @@ class SourceImage:
 
     @property
     def name(self) -> str:
-        """What to call it in a message."""
+        """What messages call it."""
         return f'{self.path}' if self.member is None else f'{self.path}: {self.member}'
 
     def read(self, count: int = -1) -> bytes:
-        """Read the file, or its first bytes.
-
-        Args:
-            count: How many bytes; all if negative.
-
-        Returns:
-            The bytes.
-
-        Raises:
-            ValueError: If they cannot be read, or the zip is damaged there.
-        """
+        """Read the file, or its first bytes; ValueError if it can't be read or the zip is damaged there."""
         try:
             if self.member is None:
                 with self.path.open('rb') as file:
@@ -64,19 +53,26 @@ class SourceImage:
         except Exception as error:  # a damaged zip: zlib.error, BadZipFile, EOFError, NotImplementedError, …
             raise ValueError(f'it cannot be unpacked: {error}') from error
 
+    def read_size(self, least: int) -> tuple[int, int]:
+        """Read height and width from the header; ValueError if the image can't be used."""
+        height, width = png.read_size(self.read(png.HEADER_BYTES))
+        if min(height, width) < least:
+            raise ValueError(f'it has {height}×{width} pixels, less than a patch of --size {least}')
+        return height, width
+
 
 def find_noisy_images(inputs: Iterable[Path]) -> list[SourceImage]:
-    """Look for `*_NOISY_SRGB_*.PNG`.
+    """Find `*_NOISY_SRGB_*.PNG`.
 
     Args:
-        inputs: Folders, searched whatever their nesting, and zip files. In a folder without such images the zip files
-            that lie directly in it are taken.
+        inputs: Folders, searched at any depth, and zip files. In a folder without such images the zip files that lie
+            directly in it are taken.
 
     Returns:
         The images, sorted by key.
 
     Raises:
-        PrepareError: If an input doesn't exist or is of another kind, there are no such images, or one is found twice.
+        UserError: If an input doesn't exist or is of another kind, there are no such images, or one is found twice.
     """
     found: dict[str, SourceImage] = {}
     inputs = list(inputs)
@@ -84,9 +80,9 @@ def find_noisy_images(inputs: Iterable[Path]) -> list[SourceImage]:
         for image in _images_in(source):
             twin = found.setdefault(image.key, image)
             if twin is not image:
-                raise PrepareError(f'{image.name} is there twice, also as {twin.name}: give one of them')
+                raise UserError(f'{image.name} is there twice, also as {twin.name}: give one of them')
     if not found:
-        raise PrepareError(
+        raise UserError(
             f'no *_NOISY_SRGB_*.PNG in {", ".join(map(str, inputs))}: give the folder or the zip of SIDD-Medium, sRGB'
         )
     return [found[key] for key in sorted(found)]
@@ -111,20 +107,15 @@ def _images_in(source: Path) -> Iterator[SourceImage]:
                 if key := image_key(Path(member.filename)):
                     yield SourceImage(key, source, member.filename, member.file_size)
     elif source.exists():
-        raise PrepareError(f'{source} is neither a folder nor a whole zip file (a download that broke off?)')
+        raise UserError(f'{source} is neither a folder nor a whole zip file (a download that broke off?)')
     else:
-        raise PrepareError(f'there is no {source}')
+        raise UserError(f'there is no {source}')
 
 
 def image_key(path: Path) -> str | None:
-    """Make a key from scene and shot.
+    """Make a key from the name of the scene's folder and the number of the shot; None if it is not a noisy image.
 
-    Args:
-        path: Path of a file, in a folder or a zip.
-
-    Returns:
-        Name of the scene's folder and number of the shot, or the file's own prefix and number if the folder isn't named
-        as SIDD's are; None if it is no noisy image.
+    If the folder isn't named as SIDD's are, the file's own prefix stands for it.
     """
     match = _NOISY.fullmatch(path.name)
     if match is None or path.name.startswith('.') or '__MACOSX' in path.parts:
@@ -134,39 +125,8 @@ def image_key(path: Path) -> str | None:
 
 
 def patch_key(image: str, top: int, left: int) -> str:
-    """Make the key of a patch.
-
-    Args:
-        image: Key of the image.
-        top: First row, in pixels.
-        left: First column, in pixels.
-
-    Returns:
-        For example `0001_001_S6_00100_00060_3200_L_010_y0000_x0256`.
-    """
+    """Make the key of a patch, e.g. `0001_001_S6_00100_00060_3200_L_010_y0000_x0256`."""
     return f'{image}_y{top:04d}_x{left:04d}'
-
-
-def cut_patches(content: bytes, key: str, size: int, step: int) -> dict[str, bytes]:
-    """Cut an image into patches.
-
-    Args:
-        content: The image, PNG.
-        key: Its key.
-        size: Side of a patch in pixels.
-        step: Distance between patches in pixels; the last row and column are flush with the border.
-
-    Returns:
-        The patches by key, PNG.
-
-    Raises:
-        ValueError: If it is damaged.
-    """
-    image = png.decode(content)
-    return {
-        patch_key(key, top, left): png.encode_noise(image[top : top + size, left : left + size])
-        for top, left in patch_offsets(*image.shape[:2], size, step)
-    }
 
 
 def make_medium_lmdb(
@@ -185,54 +145,40 @@ def make_medium_lmdb(
         What was made.
 
     Raises:
-        PrepareError: If there is something to mend.
+        UserError: If there is something to mend.
     """
     choices = choices or Choices()
     if size < 1 or step < 1:
-        raise PrepareError(f'--size and --step must be at least 1, got {size} and {step}')
+        raise UserError(f'--size and --step must be at least 1, got {size} and {step}')
     check_target(target, choices.overwrite)
     images = find_noisy_images(inputs)
-    sizes, damaged = _read_sizes(images, size)
     if len(images) != EXPECTED_IMAGES:
         choices.say(f'Warning: {len(images)} noisy images found; SIDD-Medium has {EXPECTED_IMAGES}')
-    images = [image for image in images if image.key in sizes]
-    counts = {image.key: patch_count(*sizes[image.key], size, step) for image in images}
-    # Patches overlap, and take about as many bytes per pixel as the images do.
-    needed = int(sum(counts[i.key] * size**2 / (sizes[i.key][0] * sizes[i.key][1]) * i.size_bytes for i in images))
-    choices.say(
-        f'{len(images)} noisy images make {sum(counts.values())} patches of {size}×{size}, about {human_bytes(needed)}'
-    )
-    sources = [
-        Source(
-            image.key,
-            image.name,
-            image.size_bytes,
-            partial(_cut, image, size, step),
-            partial(_list_patches, image.key, sizes[image.key], size, step),
-        )
-        for image in images
-    ]
-    settings = {'of': 'SIDD-Medium', 'size': size, 'step': step}
-    return build_lmdb(target, sources, settings, needed, choices, damaged)
-
-
-def _cut(image: SourceImage, size: int, step: int) -> dict[str, bytes]:
-    return cut_patches(image.read(), image.key, size, step)
-
-
-def _list_patches(key: str, image_size: tuple[int, int], size: int, step: int) -> Listing:
-    return ((patch_key(key, top, left), (size, size)) for top, left in patch_offsets(*image_size, size, step))
-
-
-def _read_sizes(images: Iterable[SourceImage], least: int) -> tuple[dict[str, tuple[int, int]], list[str]]:
-    """Read the headers: sizes by key, and a line on each image that cannot be used."""
-    sizes, damaged = {}, []
+    sources, damaged, patches, needed = [], [], 0, 0.0
     for image in images:
         try:
-            height, width = png.read_size(image.read(png.HEADER_BYTES))
-            if min(height, width) < least:
-                raise ValueError(f'it has {height}×{width} pixels, less than a patch of --size {least}')
-            sizes[image.key] = height, width
+            height, width = image.read_size(size)
         except ValueError as error:
             damaged.append(f'{image.name}: {error}')
-    return sizes, damaged
+            continue
+        count = patch_count(height, width, size, step)
+        patches += count
+        # Patches overlap, and take about as many bytes per pixel as the images do.
+        needed += count * size**2 / (height * width) * image.size_bytes
+        sources.append(Source(image.key, image.name, image.size_bytes, partial(cut_patches, image, size, step)))
+    choices.say(f'{len(sources)} noisy images make {patches} patches of {size}×{size}, about {human_bytes(needed)}')
+    settings = {'of': 'SIDD-Medium', 'size': size, 'step': step}
+    with LmdbBuild(target, (size, size), settings, choices, needed) as build:
+        report = build.fill(sources, damaged)
+        build.publish()
+    return report
+
+
+def cut_patches(image: SourceImage, size: int, step: int) -> Made:
+    """Cut an image into PNG patches; the last row and column are flush with the border."""
+    pixels = png.decode(image.read())
+    height, width, _ = pixels.shape
+    return Made({
+        patch_key(image.key, top, left): png.encode_noise(pixels[top : top + size, left : left + size])
+        for top, left in patch_offsets(height, width, size, step)
+    })  # fmt: skip

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 
 from amsnet_basicsr.options.reader import read_options
-from amsnet_basicsr.prepare.errors import PrepareError
+from amsnet_basicsr.utils.errors import UserError
 
 
 class TrainedModel:
-    """The model that test options describe: network, weights and scheme with its refinement; data sets are ignored.
+    """The model that test options describe: network, weights and scheme with its refinement; datasets are ignored.
 
     Args:
         options: Path of the options file.
 
     Raises:
-        PrepareError: If something is wrong with the options or the weights.
+        UserError: If something is wrong with the options or the weights.
     """
 
     def __init__(self, options: Path) -> None:
@@ -41,37 +41,27 @@ class TrainedModel:
             self._model = build_model(opt)
         except Exception as error:  # what a network, or PyTorch reading the weights, finds wrong
             reason = ' '.join(str(error).split())[:300]
-            raise PrepareError(f'{options}: network_g with the weights {weights} cannot be built: {reason}') from error
+            raise UserError(f'{options}: network_g with the weights {weights} cannot be built: {reason}') from error
 
     def denoise(self, noisy: np.ndarray) -> np.ndarray:
-        """Denoise one image.
-
-        Args:
-            noisy: The image, RGB, (H, W, 3), float in [0, 1].
-
-        Returns:
-            The denoised image, (H, W, 3), float32, clipped to [0, 1].
-
-        Raises:
-            PrepareError: If the network returns NaN or infinite values.
-        """
+        """Denoise one image, RGB (H, W, 3) float in [0, 1]; UserError if the network returns NaN or infinity."""
         chw = np.ascontiguousarray(noisy.transpose(2, 0, 1), dtype=np.float32)
         self._model.feed_data({'lq': torch.from_numpy(chw)[None]})
         self._model.test()
         output = self._model.output[0].detach().float().cpu()
         if not torch.isfinite(output).all():
-            raise PrepareError('the network returns NaN or infinite values')
+            raise UserError('the network returns NaN or infinite values')
         return output.clamp(0, 1).permute(1, 2, 0).numpy()
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read and check the options as for testing, but for the data sets."""
+    """Read and check the options as for testing, but for the datasets."""
     from amsnet_basicsr.options.checks.run import check_options, check_raw
 
     try:
         opt = read_options(str(path))
     except ValueError as error:
-        raise PrepareError(str(error)) from error
+        raise UserError(str(error)) from error
     problems = check_raw(opt, is_train=False)
     if not problems:
         gpus = torch.cuda.device_count()
@@ -84,7 +74,7 @@ def _read(path: Path) -> dict[str, Any]:
             opt['path']['pretrain_network_g'] = str(Path(weights).expanduser())
         problems += check_options(opt)[0]
     if problems:
-        raise PrepareError(f'{path}: ' + '; '.join(problems))
+        raise UserError(f'{path}: ' + '; '.join(problems))
     return opt
 
 

@@ -16,34 +16,29 @@ def available_cores() -> int:
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int = 1
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Iterator[Result]:
     """Apply a function in threads and yield the results in order.
 
-    Threads serve, since OpenCV and zlib let go of Python's lock while they work.
+    `Executor.map` takes all items at once before Python 3.14; here at most `workers + 1` are in work or waiting.
 
     Args:
-        function: What to do with an item.
-        items: The items; taken one by one.
-        workers: Number of threads.
-        ahead: How many results may wait beyond one per worker. At most `workers + ahead` items are under way or
-            waiting at any time.
+        function: What to do with an item. OpenCV and zlib release Python's lock while they work.
+        items: The items, taken one by one.
+        workers: Number of threads; None for one per core.
 
     Yields:
-        The results.
-
-    Raises:
-        Exception: Whatever the function raises, when its item's turn comes; later items are dropped.
+        The results. An exception of the function is raised when its item's turn comes, and later items are dropped.
     """
+    workers = workers or available_cores()
     pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
-                if len(pending) == workers + ahead:
+                if len(pending) > workers:
                     yield pending.popleft().result()
                 pending.append(pool.submit(function, item))
             while pending:
                 yield pending.popleft().result()
         finally:
-            for future in pending:
-                future.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ablation.results import Record, difference, read_report
 from ablation.settings import Run
-from amsnet_basicsr.prepare.whole_output import only_run
+from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.stop_signal import Interruption
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -101,7 +101,7 @@ class Runner:
             ValueError: If a record is of other options, see `read_records`.
             PrepareError: If another process does these runs.
         """
-        with only_run(self.folder), Interruption() as interruption:
+        with exclusive_lock(self.folder), Interruption() as interruption:
             self._do(runs, interruption)
 
     def _do(self, runs: Sequence[Run], interruption: Interruption) -> None:

@@ -1,4 +1,4 @@
-"""A whole tiny fit: killed, gone on with, used; and what it refuses."""
+"""A whole tiny fit: killed, resumed, used; and what it refuses."""
 
 import contextlib
 import json
@@ -23,6 +23,7 @@ from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.fit import command as fit
 from amsnet_basicsr.fit.training import run_training
 from amsnet_basicsr.scheme import PartitionAverage
+from amsnet_basicsr.utils.lock import exclusive_lock
 from tests.conftest import REPOSITORY, noisy_image
 
 pytestmark = pytest.mark.timeout(900)  # four trainings start; half a minute if the processor is free
@@ -119,13 +120,13 @@ def test_gives_what_an_undisturbed_run_gives(work):
 def test_images_are_accounted_for(work):
     report = (work / 'my model' / 'report.md').read_text()
     assert 'Images: 5 used (1 of them held out), 2 left out' in report
-    assert 'tiny.png: too small: 300×20 pixels' in report and 'torn.jpg: damaged' in report
-    assert 'Patches: 8 to train on, 2 held out, of 64×64 pixels' in report
+    assert 'tiny.png: too small: 300×20 pixels' in report and 'torn.jpg: unreadable: damaged' in report
+    assert 'Patches: 8 to train on, 2 held out, 70 to 70 pixels wide' in report
     held_out = {path.name.split('_')[0] for path in (work / 'my model' / 'patches' / 'held_out').iterdir()}
     trained = {path.name.split('_')[0] for path in (work / 'my model' / 'patches' / 'train').iterdir()}
     assert len(held_out) == 1 and len(trained) == 4 and not held_out & trained
-    patch = cv2.imread(str(work / 'my model' / 'patches' / 'train' / 'photo0000_y00003_x00006.png'))
-    assert np.array_equal(patch, noisy_image(70, 140, 0)[3:67, 6:70])
+    patch = cv2.imread(str(work / 'my model' / 'patches' / 'train' / 'image0000_y00000_x00070.png'))
+    assert np.array_equal(patch, noisy_image(70, 140, 0)[:, 70:])
 
 
 def test_the_model_can_be_used(work):
@@ -170,12 +171,12 @@ def test_images_show_the_progress(work):
         'teacher_000020.png', 'teacher_000040.png', 'student_000010.png', 'student_000020.png', 'result.png'
     }  # fmt: skip
     result = cv2.imread(str(images / 'result.png'))
-    assert result.shape == (22 + 2 * 256 + 4, 3 * 256 + 2 * 4, 3)
+    assert result.shape == (22 + 2 * 280 + 4, 3 * 280 + 2 * 4, 3)
     held_out = sorted((work / 'my model' / 'patches' / 'held_out').iterdir())
     noisy = cv2.imread(str(held_out[0])).repeat(4, 0).repeat(4, 1)
-    assert np.array_equal(result[22 : 22 + 256, :256], noisy)
+    assert np.array_equal(result[22 : 22 + 280, :280], noisy)
     denoised = Denoiser.from_pretrained(work / 'my model', device='cpu')(cv2.imread(str(held_out[0]))[..., ::-1].copy())
-    shown = result[22 : 22 + 256, -256:][::4, ::4, ::-1]
+    shown = result[22 : 22 + 280, -280:][::4, ::4, ::-1]
     assert np.abs(shown.astype(int) - denoised).max() <= 1
 
 
@@ -210,7 +211,7 @@ def test_restart_keeps_the_results_and_what_is_not_its_own(work, capsys, tmp_pat
 
     monkeypatch.setattr('amsnet_basicsr.fit.stages.run_stages', stop)
     assert fit.main(['-o', str(model), '--restart', '--iterations', '4']) == 130
-    assert 'the same command goes on' in capsys.readouterr().err
+    assert 'the same command resumes' in capsys.readouterr().err
     assert {path.name for path in model.iterdir()} == {'mine.txt', 'previous-1', 'fit.json'}
     assert (model / 'previous-1' / 'model.safetensors').read_bytes() == weights
     assert json.loads((model / 'fit.json').read_text())['settings']['iterations'] == 4
@@ -245,7 +246,7 @@ def test_bad_input_is_told_in_one_line_before_any_work(work, capsys, tmp_path):
 
     assert 'none of 1 images can be used; ' in refused(capsys, tmp_path / 'small.png', '-o', tmp_path / 'a')
     # Nothing has been trained, so another try there is free to have other images.
-    assert 'text.png: not an image' in refused(capsys, tmp_path / 'text.png', '-o', tmp_path / 'a')
+    assert 'text.png: unreadable: not an image' in refused(capsys, tmp_path / 'text.png', '-o', tmp_path / 'a')
     assert (tmp_path / 'mine' / 'letter.txt').read_text() == 'mine'
 
 
@@ -257,7 +258,5 @@ def test_a_full_disk_is_told_before_anything_is_written(work, capsys, tmp_path):
 
 
 def test_another_run_is_kept_out(work, capsys):
-    from amsnet_basicsr.prepare.whole_output import only_run
-
-    with only_run(work / 'my model'):
-        assert 'another run is writing' in refused(capsys, '-o', work / 'my model')
+    with exclusive_lock(work / 'my model'):
+        assert 'another run is writing there' in refused(capsys, '-o', work / 'my model')

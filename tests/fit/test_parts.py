@@ -1,6 +1,5 @@
 """Parts of a fit: which patches are cut, which strides are taken, how time is shared out."""
 
-import itertools
 from pathlib import Path
 
 import cv2
@@ -12,25 +11,24 @@ import yaml
 from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.denoise.load_model import SHIPPED, TEACHER
 from amsnet_basicsr.fit import command as fit
-from amsnet_basicsr.fit.options import Training, student_options, teacher_options
-from amsnet_basicsr.fit.photos import (
+from amsnet_basicsr.fit.images import (
     Surveyed,
-    as_rgb,
     choose_strides,
     find_images,
     plan_cuts,
+    read_pixels,
+    split,
+    spread,
     survey,
-    thin_out,
     write_patches,
 )
+from amsnet_basicsr.fit.learn import neighbour_loss, read_init, student_start
+from amsnet_basicsr.fit.options import Training, student_options, teacher_options
 from amsnet_basicsr.fit.plan import Costs, crop_size, make_plan, network_options
-from amsnet_basicsr.fit.report import neighbour_loss
-from amsnet_basicsr.fit.stages import read_init, student_start
-from amsnet_basicsr.fit.state import FitError, Record, Settings
-from amsnet_basicsr.fit.targets import choose_patches
-from amsnet_basicsr.images import ImageData
+from amsnet_basicsr.fit.state import Record, Settings
 from amsnet_basicsr.options.reader import OptionsLoader
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
+from amsnet_basicsr.utils.errors import UserError
 from tests.conftest import noisy_image
 
 
@@ -46,16 +44,16 @@ def test_finds_images_once_and_not_its_own_patches(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = find_images(['.', 'a.png', str(tmp_path / 'sub' / '*')], Path('model'))
     assert found == [tmp_path / 'a.png', tmp_path / 'sub' / 'b.JPG']
-    with pytest.raises(FitError, match='no images but those in'):
+    with pytest.raises(UserError, match='no images but those in'):
         find_images(['model'], Path('model'))
-    with pytest.raises(FitError, match=r'missing\.png: no such file'):
+    with pytest.raises(UserError, match=r'missing\.png: no such file'):
         find_images(['a.png', 'missing.png'], Path('model'))
 
 
 def test_thinned_out_evenly():
     paths = [Path(f'{number:03}') for number in range(100)]
-    assert thin_out(paths, 4) == [Path('012'), Path('037'), Path('062'), Path('087')]
-    assert thin_out(paths, 100) == paths
+    assert spread(paths, 4) == [Path('012'), Path('037'), Path('062'), Path('087')]
+    assert spread(paths, 100) == paths
 
 
 @pytest.mark.parametrize(
@@ -63,50 +61,76 @@ def test_thinned_out_evenly():
 )
 def test_held_out_patches_are_never_trained_on(sizes):
     given = images(*sizes)
-    size, cuts = plan_cuts(given, 256, 50, seed=0)
-    assert size % 16 == 0 and 64 <= size <= 256
-    assert plan_cuts(given, 256, 50, seed=0) == (size, cuts)
+    cuts = plan_cuts(given, 256, 50, seed=0)
+    assert plan_cuts(given, 256, 50, seed=0) == cuts
     trained, held_out = ([len(getattr(cut, name)) for cut in cuts] for name in ('train', 'held_out'))
     assert 1 <= sum(held_out) <= 8 and 1 <= sum(trained) <= 50
     for cut in cuts:
-        for top, left in (*cut.train, *cut.held_out):
-            assert 0 <= top <= cut.image.height - size and 0 <= left <= cut.image.width - size
-        for (a, b), (c, d) in itertools.combinations((*cut.train, *cut.held_out), 2):
-            assert abs(a - c) >= size or abs(b - d) >= size
+        taken = np.zeros((cut.image.height, cut.image.width), int)
+        for top, left, bottom, right in (*cut.train, *cut.held_out):
+            assert min(bottom - top, right - left) >= 64
+            taken[top:bottom, left:right] += 1
+        assert taken.max() <= 1
     if len(sizes) >= 4:
         assert not any(map(min, zip(trained, held_out, strict=True)))  # whole images are held out
 
 
+@pytest.mark.parametrize('size', [(300, 451), (256, 256), (100, 700), (2000, 3000)])
+def test_no_pixel_of_an_image_is_lost(size):
+    taken = np.zeros(size, int)
+    for top, left, bottom, right in split(Surveyed(Path('a.png'), *size), 256):
+        assert all(256 <= side < 512 or side in size for side in (bottom - top, right - left))
+        taken[top:bottom, left:right] += 1
+    assert (taken == 1).all()
+
+
+def test_small_images_are_used_whole():
+    cuts = plan_cuts(images(*[(300, 451)] * 12), 256, 50, seed=0)
+    used = sum((bottom - top) * (right - left) for cut in cuts for top, left, bottom, right in cut.train)
+    assert used == 11 * 300 * 451 and len(cuts[6].held_out) == 1
+
+
+def test_a_few_tiny_images_do_not_make_all_crops_tiny(tmp_path):
+    for number, size in enumerate([(300, 200)] * 5 + [(70, 80)]):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), noisy_image(*size, number))
+    usable, left_out, _ = survey(sorted(tmp_path.iterdir()), lambda done: None)
+    assert len(usable) == 5 and [Path(name).name for name in left_out] == ['5.png']
+    usable, left_out, _ = survey(sorted(tmp_path.iterdir())[3:], lambda done: None)
+    assert len(usable) == 3 and not left_out  # too few others
+
+
 def test_patches_are_shared_out_among_the_images():
-    _, cuts = plan_cuts(images(*[(256, 256)] * 4, *[(2560, 2560)] * 4), 256, 43, seed=1)
+    cuts = plan_cuts(images(*[(256, 256)] * 4, *[(2560, 2560)] * 4), 256, 43, seed=1)
     counts = [len(cut.train) for cut in cuts if cut.train]
     assert sum(counts) == 43 and counts[:3] == [1, 1, 1] and min(counts[-3:]) >= 9
 
 
 def test_too_little_to_train_on_is_refused():
-    with pytest.raises(FitError, match='too small to train on'):
+    with pytest.raises(UserError, match='too small to train on'):
         plan_cuts(images((64, 100)), 256, 50, seed=0)
 
 
-def test_other_kinds_of_images_become_rgb():
-    grey = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
-    assert np.array_equal(as_rgb(ImageData(grey)), np.dstack([grey] * 3))
-    deep = np.full((2, 2, 3), 65535 // 2, np.uint16)
-    assert as_rgb(ImageData(deep)).dtype == np.uint8 and (as_rgb(ImageData(deep)) == 127).all()
+def test_other_kinds_of_images_become_rgb(tmp_path):
+    grey = np.arange(64 * 65, dtype=np.uint16).reshape(64, 65).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / 'grey.png'), grey)
+    assert np.array_equal(read_pixels(tmp_path / 'grey.png'), np.dstack([grey] * 3))
+    deep = np.random.default_rng(0).integers(0, 65536, (64, 64, 3)).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / 'deep.png'), deep[..., ::-1])
+    assert np.array_equal(read_pixels(tmp_path / 'deep.png'), (deep / 257).round().astype(np.uint8))
 
 
 def test_flat_patches_are_left_out_and_one_is_always_held_out(tmp_path):
     image = noisy_image(128, 256, 0)
     path = tmp_path / 'a.png'
-    size, cuts = plan_cuts([Surveyed(path, 128, 256)], 64, 100, seed=0)
-    (top, left), *others = cuts[0].held_out
-    assert size == 64 and not others and len(cuts[0].train) == 7
+    cuts = plan_cuts([Surveyed(path, 128, 256)], 64, 100, seed=0)
+    (top, left, _, _), *others = cuts[0].held_out
+    assert not others and len(cuts[0].train) == 7
     image[top : top + 64, left : left + 64] = 255
     cv2.imwrite(str(path), image)
     for _ in range(2):  # a second time changes nothing
-        assert write_patches(cuts, size, tmp_path / 'patches', lambda done: None) == (6, 1)
+        assert write_patches(cuts, tmp_path / 'patches', lambda done: None) == (6, 1)
     names = [file.name for file in (tmp_path / 'patches').rglob('*.png')]
-    assert len(set(names)) == 7 and f'photo0000_y{top:05d}_x{left:05d}.png' not in names
+    assert len(set(names)) == 7 and f'image0000_y{top:05d}_x{left:05d}.png' not in names
 
 
 def test_strides_follow_the_noise():
@@ -133,7 +157,7 @@ def test_survey_says_why_an_image_is_left_out(tmp_path):
     usable, left_out, spectra = survey(sorted(tmp_path.iterdir()), lambda done: None)
     assert [(image.path.name, image.height, image.width) for image in usable] == [('good.png', 70, 90)]
     assert {Path(name).name: why.split(':')[0] for name, why in left_out.items()} == {
-        'empty.jpg': 'the file is empty', 'strip.png': 'too small'
+        'empty.jpg': 'unreadable', 'strip.png': 'too small'
     }  # fmt: skip
     assert len(spectra) == 1
 
@@ -146,7 +170,7 @@ def test_time_is_shared_out_and_the_number_of_steps_fixes_all():
     again = make_plan(slower, available=1000, held_out=8, minutes=1, iterations=plan.teacher)
     assert (again.teacher, again.student, again.patches) == (plan.teacher, plan.student, plan.patches)
     assert make_plan(costs, 7, 1, 15, None).patches == 7
-    with pytest.raises(FitError, match=r'1 minutes are too few here: --minutes .* is the least') as error:
+    with pytest.raises(UserError, match=r'1 minutes are too few here: --minutes .* is the least') as error:
         make_plan(costs, 1000, 8, 1, None)
     least = float(str(error.value).split('--minutes ')[1].split()[0])
     assert make_plan(costs, 1000, 8, least, None).seconds <= least * 60
@@ -168,13 +192,13 @@ def test_crops_fit_stride_and_network(patch, stride, wanted, crop):
 
 
 def test_options_read_as_meant():
-    training = Training(1800, 160, 2, 90, network_options(16), None, 7, False, 0, 0.25)
+    training = Training('teacher', 1800, 160, 2, 90, network_options(16), None, 2e-3, 7, False, 0, 0.25)
     teacher = yaml.load(teacher_options(training, (5, 2), 'noise: # odd, {text}'), Loader=OptionsLoader)
     assert teacher['scheme'] == {'train_stride': 5, 'test_stride': 2, 'branches': 2}
     assert teacher['network_g'] == {'type': 'NAFNet', **network_options(16)}
     assert teacher['path']['pretrain_network_g'] is None and teacher['manual_seed'] == 7
     assert teacher['train']['scheduler']['periods'] == [1800] and teacher['train']['optim_g']['lr'] == 2e-3
-    student = yaml.load(student_options(training, 16, 2e-3), Loader=OptionsLoader)
+    student = yaml.load(student_options(training, 16), Loader=OptionsLoader)
     assert student['model_type'] == 'SRModel' and student['datasets']['train']['io_backend'] == {'type': 'disk'}
     assert teacher['logger']['save_checkpoint_freq'] == 360  # every 90 seconds
 
@@ -182,8 +206,14 @@ def test_options_read_as_meant():
 def test_student_learns_from_all_images(tmp_path):
     for number in range(10):
         (tmp_path / f'{number}.png').write_bytes(b'')
-    assert [path.name for path in choose_patches(tmp_path, 5)] == ['1.png', '3.png', '5.png', '7.png', '9.png']
-    assert len(choose_patches(tmp_path, 10)) == 10
+    assert [path.name for path in spread(sorted(tmp_path.iterdir()), 5)] == [
+        '1.png',
+        '3.png',
+        '5.png',
+        '7.png',
+        '9.png',
+    ]
+    assert len(spread(sorted(tmp_path.iterdir()), 10)) == 10
 
 
 def test_neighbours_predict_a_plane_and_not_noise():
@@ -196,7 +226,7 @@ def test_neighbours_predict_a_plane_and_not_noise():
 
 def test_record_of_another_program_is_refused(tmp_path):
     (tmp_path / 'fit.json').write_text('{"made_by": "someone else"}')
-    with pytest.raises(FitError, match='damaged or of another version'):
+    with pytest.raises(UserError, match='damaged or of another version'):
         Record.read(tmp_path)
 
 
@@ -206,7 +236,7 @@ def test_record_survives_and_adds_up(tmp_path):
         facts['found'] = 3
         raise KeyError
     again = Record.read(tmp_path)
-    assert again.settings == Settings(width=8) and again.photos == [['a.png', 5]] and not again.done('prepare')
+    assert again.settings == Settings(width=8) and again.images == [['a.png', 5]] and not again.done('prepare')
     with again.stage('prepare'):
         pass
     final = Record.read(tmp_path).facts('prepare')

@@ -123,7 +123,7 @@ def contents_of_lmdbs(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize('to', ['folder', 'lmdb'])
-def test_a_killed_run_goes_on_and_ends_the_same(prepare, tmp_path, to):
+def test_a_killed_run_resumes_and_ends_the_same(prepare, tmp_path, to):
     for name, seed in ((NOISY, 0), (CLEAN, 1)):
         scipy.io.savemat(tmp_path / f'{name}.mat', {name: random_blocks(seed, (40, 32, 32, 32, 3))})
     command = ['validation', f'{NOISY}.mat', f'{CLEAN}.mat', '--to', to, '--workers', '1']
@@ -159,7 +159,7 @@ def test_another_source_is_not_mixed_in(prepare, files, tmp_path):
     folder = tmp_path / 'datasets' / 'SIDD_validation'
     (folder / 'noisy.partial').mkdir(parents=True)
     (folder / 'noisy.partial' / '01_01.png').write_bytes(b'of somebody else')
-    refused(prepare('validation', *files), 'noisy.partial.json is missing or damaged', '--restart to begin anew')
+    refused(prepare('validation', *files), 'noisy.partial.json is missing or damaged', '--restart to start over')
     (folder / 'noisy.partial.json').write_text('{"of": "other.mat"}')
     refused(
         prepare('validation', *files), 'noisy.partial was begun with other settings', f'of other.mat instead of {NOISY}'
@@ -182,14 +182,14 @@ def test_mistakes_take_one_line(prepare, files, tmp_path):
         (('raw.mat', files[1]), 'raw.mat holds an array (3, 2, 12, 10) of float32, where 40×32×256×256×3 of uint8'),
         ((files[0], 'small.mat'), 'small.mat (3, 2, 8, 10, 3) do not match'),
         ((files[0], files[1], 'raw.mat'), f'and raw.mat both hold {NOISY}'),
-        (('page.mat', files[1]), 'page.mat is damaged, or no MATLAB file'),
-        ((files[0], 'torn.mat'), 'torn.mat is damaged, or no MATLAB file'),
-        (('torn73.mat', files[1]), 'torn73.mat is damaged, or no MATLAB file'),
+        (('page.mat', files[1]), 'page.mat is damaged, or not a MATLAB file'),
+        ((files[0], 'torn.mat'), 'torn.mat is damaged, or not a MATLAB file'),
+        (('torn73.mat', files[1]), 'torn73.mat is damaged, or not a MATLAB file'),
     ):
         refused(prepare('validation', *arguments), message)
     assert not list(tmp_path.rglob('*.png'))
     content = bytearray(files[0].read_bytes())
     content[-1500] ^= 1  # in the compressed data
     (tmp_path / 'flipped.mat').write_bytes(content)
-    refused(prepare('validation', 'flipped.mat', files[1]), 'flipped.mat is damaged, or no MATLAB file')
+    refused(prepare('validation', 'flipped.mat', files[1]), 'flipped.mat is damaged, or not a MATLAB file')
     assert not (tmp_path / 'datasets' / 'SIDD_validation' / 'noisy').exists()

@@ -1,7 +1,6 @@
 """SIDD-Medium to LMDB: from folders and zips in the published layout, killed and gone on with, by the real command."""
 
 import itertools
-import json
 import os
 import re
 import shutil
@@ -18,10 +17,10 @@ import numpy as np
 import pytest
 
 from amsnet_basicsr.images import png
-from amsnet_basicsr.prepare.build_lmdb import Choices
-from amsnet_basicsr.prepare.patch_grid import patch_count, patch_offsets, patch_starts
-from amsnet_basicsr.prepare.resumable_lmdb import ResumableLmdb, listing_lines
+from amsnet_basicsr.prepare.image_patches import patch_count, patch_offsets
+from amsnet_basicsr.prepare.lmdb_build import Choices, Group, LmdbBuild, Made
 from amsnet_basicsr.prepare.sidd_medium import find_noisy_images, make_medium_lmdb, patch_key
+from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import ordered_map
 from tests.conftest import REPOSITORY, noisy_image
 
@@ -67,7 +66,7 @@ def refused(result: subprocess.CompletedProcess, *messages: str) -> None:
 
 @pytest.mark.parametrize(('length', 'size', 'step'), [(10, 10, 3), (11, 10, 3), (13, 4, 3), (14, 4, 3), (100, 32, 50)])
 def test_patches_reach_the_border(length, size, step):
-    starts = list(patch_starts(length, size, step))
+    starts = [left for _, left in patch_offsets(size, length, size, step)]
     assert starts[0] == 0 and starts[-1] == length - size
     assert all(0 < b - a <= step for a, b in itertools.pairwise(starts))
     assert len(list(patch_offsets(length, 2 * length, size, step))) == patch_count(length, 2 * length, size, step)
@@ -84,7 +83,7 @@ def test_zip_and_folder_give_the_patches_of_the_noisy_images(prepare, tmp_path):
     assert result.returncode == 0, result.stderr
     target = tmp_path / 'datasets' / 'SIDD_Medium' / 'noisy_64.lmdb'
     # 100 → 0, 32, 36; 140 → 0, 32, 64, 76
-    assert re.search(r'noisy_64\.lmdb: 72 patches from 6 noisy images, \d+\.\d kB, \d+ s\nNext: python ', result.stdout)
+    assert re.search(r'noisy_64\.lmdb: 72 patches from 6 noisy images, [\d.]+kB\nNext: python ', result.stdout)
     assert 'Warning: 6 noisy images found; SIDD-Medium has 320' in result.stdout
     assert [path.name for path in target.parent.iterdir()] == [target.name]
     values, listing = content(target)
@@ -172,7 +171,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, prepare):
     assert done_groups(partial) == done
     result = prepare(*arguments)
     assert result.returncode == 0, result.stderr
-    assert f'Going on: {done} of 20 are there already' in result.stdout
+    assert f'Resuming: {done} of 20 are done already' in result.stdout
     assert f'20 noisy images ({done} by earlier runs)' in result.stdout
 
     assert prepare(*arguments[:6], '-o', 'undisturbed.lmdb').returncode == 0
@@ -180,14 +179,22 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, prepare):
     assert not list(tmp_path.glob('*.partial')) and not list(tmp_path.glob('.*'))
 
 
-def test_a_run_killed_before_the_renaming_goes_on(tmp_path, prepare):
+def test_a_run_killed_before_the_renaming_resumes(tmp_path, prepare, monkeypatch):
     tree = make_tree(tmp_path / 'tree', SCENES[:1])
-    make_medium_lmdb([tree], tmp_path / 'a.lmdb', 64, 32, Choices(say=lambda text: None))
-    os.rename(tmp_path / 'a.lmdb', tmp_path / 'a.lmdb.partial')
-    refused(prepare('medium', tree, '--size', 60, '--step', 32, '-o', 'a.lmdb'), 'holds something else than asked for')
+
+    def stop(target: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr('amsnet_basicsr.prepare.lmdb_build.publish', stop)
+        assert prepare('medium', tree, '--size', 64, '--step', 32, '-o', 'a.lmdb').returncode == 130
+    assert not (tmp_path / 'a.lmdb').exists()
+    refused(prepare('medium', tree, '--size', 60, '--step', 32, '-o', 'a.lmdb'), 'size 64 instead of 60')
     result = prepare('medium', tree, '--size', 64, '--step', 32, '-o', 'a.lmdb')
     assert result.returncode == 0 and '2 noisy images (2 by earlier runs)' in result.stdout
     assert len(content(tmp_path / 'a.lmdb')[0]) == 24
+    os.rename(tmp_path / 'a.lmdb', tmp_path / 'a.lmdb.partial')  # a finished one, of nobody knows what settings
+    refused(prepare('medium', tree, '--size', 64, '-o', 'a.lmdb'), 'holds something else than asked for')
 
 
 def test_an_existing_target_stays_until_the_new_one_is_whole(tmp_path, prepare):
@@ -255,8 +262,8 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path, prepare):
     cv2.imwrite(str(folder / '0001_NOISY_SRGB_010.PNG'), noise, [cv2.IMWRITE_PNG_COMPRESSION, 0])
     # A patch at every pixel: three terabytes.
     result = prepare('medium', 'tree', '--size', 1000, '--step', 1, '-o', 'new/a.lmdb')
-    refused(result, 'about 3.0 TB are needed', 'free: make room')
-    assert '1002001 patches of 1000×1000, about 3.0 TB' in result.stdout
+    refused(result, 'about 3.01TB are needed', 'free: make room')
+    assert '1002001 patches of 1000×1000, about 3.01TB' in result.stdout
     assert not (tmp_path / 'new' / 'a.lmdb.partial').exists()
 
 
@@ -266,30 +273,28 @@ def test_a_disk_that_fills_up_costs_one_line_and_nothing_done(tmp_path, prepare)
     # No file may grow beyond 1000 kB: to the writer the same as a full disk.
     limited = ['bash', '-c', 'ulimit -f 1000; exec "$@"', '-', sys.executable, str(SCRIPT), *arguments]
     result = subprocess.run(limited, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    refused(result, 'a.lmdb.partial cannot be written', 'the same command goes on')
+    refused(result, 'a.lmdb.partial cannot be written', 'the same command resumes')
     done = done_groups(tmp_path / 'a.lmdb.partial')
     assert 1 <= done < 6
-    assert f'Going on: {done} of 6 are there already' in prepare(*arguments).stdout
+    assert f'Resuming: {done} of 6 are done already' in prepare(*arguments).stdout
     assert len(content(tmp_path / 'a.lmdb')[0]) == 6 * patch_count(100, 140, 64, 8)
 
 
 def test_the_map_grows(tmp_path):
     images = {f'k{number}': os.urandom(50_000) for number in range(40)}
-    with ResumableLmdb(tmp_path / 'a', {'n': 1}, map_size=2**17) as output:
+    with LmdbBuild(tmp_path / 'a.lmdb', (8, 9), {'n': 1}, Choices(), map_size=2**17) as build:
         for key, value in images.items():
-            output.put_group(key, {key: value}, None)
-        output.finish((key, (8, 9)) for key in images)
-    values, listing = content(tmp_path / 'a')
+            build.put_group(key, Made({key: value}), None)
+        build.publish()
+    values, listing = content(tmp_path / 'a.lmdb')
     assert values == {key.encode(): value for key, value in images.items()}
-    assert listing.splitlines() == list(listing_lines((key, (8, 9)) for key in images))
+    assert listing.splitlines() == [f'{key}.png (8,9,3) 1' for key in sorted(images)]
 
 
 def test_another_run_at_the_same_place_is_refused(tmp_path, prepare):
-    from amsnet_basicsr.prepare.whole_output import only_run
-
     tree = make_tree(tmp_path / 'tree', SCENES[:1])
-    with only_run(tmp_path / 'a.lmdb.partial'):
-        refused(prepare('medium', tree, '--size', 64, '-o', 'a.lmdb'), 'another run is writing a.lmdb.partial')
+    with exclusive_lock(tmp_path / 'a.lmdb.partial'):
+        refused(prepare('medium', tree, '--size', 64, '-o', 'a.lmdb'), 'a.lmdb.partial: another run is writing there')
     assert prepare('medium', tree, '--size', 64, '-o', 'a.lmdb').returncode == 0
 
 
@@ -307,7 +312,7 @@ def test_few_items_are_in_memory_and_results_in_order(workers):
             most = max(most, len(alive))
             yield number
 
-    for number, result in enumerate(ordered_map(produce, items(), workers, ahead=1)):
+    for number, result in enumerate(ordered_map(produce, items(), workers)):
         assert result == number * number
         alive.remove(number)
     # One more: the item taken while its predecessor's result is being handed over.
@@ -328,7 +333,7 @@ def test_every_flipped_bit_and_every_length_is_noticed():
 
 
 def test_settings_are_plain_json(tmp_path):
-    with ResumableLmdb(tmp_path / 'a', {'shape': (1, 2)}) as output:
-        output.put_group('g', {'k': b'1'}, [1, 2])
-    with ResumableLmdb(tmp_path / 'a', {'shape': [1, 2]}) as output:
-        assert json.dumps(vars(output.groups()['g'])) == '{"count": 1, "stored": 1, "source": [1, 2]}'
+    for shape in ((1, 2), [1, 2]):
+        with LmdbBuild(tmp_path / 'a.lmdb', (1, 2), {'shape': shape}, Choices()) as build:
+            build.put_group('g', Made({'k': b'1'}), (1, 2))
+            assert build.groups() == {'g': Group(1, 1, [1, 2], {})}

@@ -88,7 +88,7 @@ def test_a_killed_sidd_submission_goes_on_and_reads_back(tmp_path, network, subm
             kept[path] = path.stat().st_mtime_ns
     result = submit(*arguments)
     assert result.returncode == 0, result.stderr
-    assert f'Going on: {len(kept)} in out/denoised' in result.stdout and 'pixels; SIDD has 256×256' in result.stdout
+    assert f'Resuming: {len(kept)} in out/denoised' in result.stdout and 'pixels; SIDD has 256×256' in result.stdout
     assert all(path.stat().st_mtime_ns == when for path, when in kept.items())
 
     mat = scipy.io.loadmat(tmp_path / 'out' / 'SubmitSrgb.mat')
@@ -182,7 +182,7 @@ def test_a_dnd_submission_goes_on_after_an_error_and_reads_back(tmp_path, option
     third.write_bytes(whole)
     result = submit(*arguments)
     assert result.returncode == 0, result.stderr
-    assert 'Going on: 4 in out/crops' in result.stdout and 'out/bundled: 3 files with 6 crops' in result.stdout
+    assert 'Resuming: 4 in out/crops' in result.stdout and 'out/bundled: 3 files with 6 crops' in result.stdout
     assert 'Warning: 3 images with 6 boxes; DND has 50 with 20 each' in result.stdout
     assert all(path.stat().st_mtime_ns == when for path, when in kept.items())
     assert sorted(path.name for path in (tmp_path / 'out' / 'bundled').iterdir()) == [
@@ -221,7 +221,7 @@ def test_mistakes_take_one_line(tmp_path, options, submit):
         (('sidd',), 'give -opt and --noisy to denoise, or --denoised'),
         (('sidd', '-opt', options), 'give -opt and --noisy to denoise, or --denoised'),
         (('sidd', '-opt', options, '--noisy', 'gone.mat'), 'there is no file gone.mat'),
-        (('sidd', '-opt', options, '--noisy', 'gone.lmdb'), 'gone.lmdb is no LMDB'),
+        (('sidd', '-opt', options, '--noisy', 'gone.lmdb'), 'gone.lmdb is not an LMDB'),
         (('sidd', '-opt', options, '--noisy', 'validation.mat'), f'Srgb, but no {BENCHMARK}'),
         (('sidd', '-opt', options, '--noisy', 'few.mat'), 'few.mat holds 3×2 blocks; the benchmark has 40×32'),
         (('sidd', '-opt', 'gone.yml', *noisy), 'gone.yml cannot be read'),
@@ -237,5 +237,8 @@ def test_mistakes_take_one_line(tmp_path, options, submit):
     ):
         refused(submit(*arguments, '-o', 'out'), message)
     (tmp_path / 'whole' / 'info.mat').write_bytes(b'x' * 1000)
-    refused(submit('dnd', '-opt', options, '--data', 'whole', '-o', 'out'), 'whole/info.mat is damaged, or no info.mat')
+    refused(
+        submit('dnd', '-opt', options, '--data', 'whole', '-o', 'out'),
+        "whole/info.mat is damaged, or not DND's info.mat",
+    )
     assert not (tmp_path / 'out').exists()

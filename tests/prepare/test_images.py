@@ -19,8 +19,7 @@ from PIL import Image
 
 from amsnet_basicsr.images.decode import decode_image
 from amsnet_basicsr.options.reader import read_options
-from amsnet_basicsr.prepare.photo_rules import is_flat
-from amsnet_basicsr.prepare.photo_similarity import SIMILAR, SimilarImages, difference_hash
+from amsnet_basicsr.prepare.image_patches import SIMILAR, SimilarImages, difference_hash, is_flat
 from tests.conftest import REPOSITORY, noisy_image
 
 SCRIPT = REPOSITORY / 'scripts' / 'prepare_photos.py'
@@ -87,7 +86,7 @@ def test_each_kind_of_image_by_the_rules(prepare, tmp_path):
 
     report = json.loads((target / 'report.json').read_text())
     assert report['left_out'] == {'grey': 2, 'unreadable': 2, 'transparent': 1, 'too small': 1}
-    assert report['files_left_out']['small.png'] == 'too small: 63×64 pixels'
+    assert report['files_left_out']['small.png'] == 'too small: 64×63 pixels'
     assert 'CMYK' in report['files_left_out']['print.jpg']
     assert (report['found'], report['taken'], report['jpeg'], report['others']) == (10, 4, 1, {'.dng': 1})
     assert 'Left out: 2 grey, 2 unreadable, 1 too small, 1 transparent' in out
@@ -204,7 +203,7 @@ def test_hashes_find_copies_and_tell_images_apart():
     assert many.find(one_more.tobytes()) is None
 
 
-def test_a_killed_run_leaves_no_lmdb_and_is_gone_on_with(prepare, tmp_path):
+def test_a_killed_run_leaves_no_lmdb_and_is_resumed(prepare, tmp_path):
     folder, target, partial = tmp_path / 'photos', tmp_path / 'mine.lmdb', tmp_path / 'mine.lmdb.partial'
     count = 40
     for number in range(count):
@@ -231,7 +230,7 @@ def test_a_killed_run_leaves_no_lmdb_and_is_gone_on_with(prepare, tmp_path):
     os.utime(folder / '01.png', ns=(0, 0))
     assert '01.png has changed' in prepare(folder, '-o', target, *rules, fails=True)
     os.utime(folder / '01.png', ns=(0, changed))
-    assert f'Going on: {done} of {count + 1} images' in prepare(folder, '-o', target, *rules)
+    assert f'Resuming: {done} of {count + 1} are done already' in prepare(folder, '-o', target, *rules)
     assert not partial.exists()
     report = json.loads((target / 'report.json').read_text())
     assert report['files_left_out']['99.png'] == 'near-duplicate: of 00.png'  # which only the first run has read
@@ -253,13 +252,19 @@ def _groups(partial: Path) -> int:
         return 0
 
 
-def test_a_run_stopped_before_the_renaming_is_finished(prepare, tmp_path):
+def test_a_run_stopped_before_the_renaming_is_finished(prepare, tmp_path, monkeypatch):
     folder, target = tmp_path / 'photos', tmp_path / 'mine.lmdb'
     save(folder / '0.png', rgb(64, 64, 0))
-    first = prepare(folder, '-o', target, '--size', 64)
-    target.rename(tmp_path / 'mine.lmdb.partial')
-    assert 'holds something else' in prepare(folder, '-o', target, '--size', 32, fails=True)
-    assert prepare(folder, '-o', target, '--size', 64) == first
+
+    def stop(target: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr('amsnet_basicsr.prepare.lmdb_build.publish', stop)
+        assert 'stopped' in prepare(folder, '-o', target, '--size', 64, fails=True)
+    assert 'size 64 instead of 32' in prepare(folder, '-o', target, '--size', 32, fails=True)
+    assert 'Resuming: 1 of 1' in prepare(folder, '-o', target, '--size', 64)
+    assert json.loads((target / 'report.json').read_text())['patches'] == len(read_lmdb(target)) == 1
     target.rename(tmp_path / 'mine.lmdb.partial')
     prepare(folder, '-o', target, '--size', 32, '--step', 32, '--restart')
     assert len(read_lmdb(target)) == 4

@@ -2,42 +2,35 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from amsnet_basicsr.denoise.command.inputs import find_inputs
-from amsnet_basicsr.fit.state import FitError
-from amsnet_basicsr.images import ImageData, ImageError, read_image, to_8_bit
+from amsnet_basicsr.images import ImageData, to_8_bit
 from amsnet_basicsr.images.png import encode_noise
-from amsnet_basicsr.prepare.noise_correlation import (
-    NoiseSpectra,
-    combine_spectra,
-    noise_spectra,
-    recommend_stride,
-)
-from amsnet_basicsr.prepare.photo_rules import is_flat
+from amsnet_basicsr.prepare.image_patches import LeftOutError, is_flat, read_usable
+from amsnet_basicsr.prepare.noise_correlation import NoiseSpectra, combine_spectra, noise_spectra, recommend_stride
 from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.errors import UserError
 
 SMALLEST = 64
 """Least side of a patch, and so of an image, in pixels."""
-MOST_IMAGES = 200
-"""More images than these are thinned out evenly: patches are bounded, and reading takes time."""
 HELD_OUT_PATCHES = 8
-_HELD_OUT_IMAGES_FROM = 4  # with fewer images, parts of them are held out
+HELD_OUT_IMAGES_FROM = 4
+"""With fewer images, parts of them are held out."""
+_MOST_IMAGES = 200  # more are thinned out evenly: patches are bounded, and reading takes time
 _IMAGES_FOR_NOISE = 32
+_CROP = 120  # where there are enough images with room for it, smaller ones would only make all crops smaller
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right in pixels."""
 
 
 @dataclass(frozen=True)
 class Surveyed:
-    """An image that can be used.
-
-    Attributes:
-        path: The file.
-        height: In pixels.
-        width: In pixels.
-    """
+    """An image that can be used, and its size in pixels."""
 
     path: Path
     height: int
@@ -46,13 +39,7 @@ class Surveyed:
 
 @dataclass(frozen=True)
 class Strides:
-    """Strides of the mask scheme.
-
-    Attributes:
-        train: While training.
-        test: While denoising.
-        reason: Why, in one sentence.
-    """
+    """Train and test stride of the mask scheme, and why these, in one sentence."""
 
     train: int
     test: int
@@ -61,17 +48,11 @@ class Strides:
 
 @dataclass(frozen=True)
 class Cut:
-    """Patches of one image.
-
-    Attributes:
-        image: The image.
-        train: Top left corners of the patches to train on.
-        held_out: Those of the patches held out.
-    """
+    """Patches of one image, to train on and held out."""
 
     image: Surveyed
-    train: tuple[tuple[int, int], ...]
-    held_out: tuple[tuple[int, int], ...]
+    train: tuple[Box, ...]
+    held_out: tuple[Box, ...]
 
 
 def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
@@ -82,39 +63,40 @@ def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
         exclude: A folder whose content doesn't count: the work folder.
 
     Returns:
-        The files, each once, sorted by path.
+        The files, each once, sorted by path; more than 200 are thinned out evenly.
 
     Raises:
-        FitError: If an input is missing or holds no image.
+        UserError: If an input is missing or holds no image.
     """
     found, problems = find_inputs(inputs, exclude)
     if problems:
-        raise FitError(f'{problems[0].name}: {problems[0].reason}')
+        raise UserError(f'{problems[0].name}: {problems[0].reason}')
     exclude = exclude.resolve()
     images = sorted({one.path.resolve() for one in found})
     images = [path for path in images if not path.is_relative_to(exclude)]
     if not images:
-        raise FitError(f'{", ".join(inputs)}: there are no images but those in {exclude}')
+        raise UserError(f'{", ".join(inputs)}: there are no images but those in {exclude}')
     return images
 
 
-def thin_out(paths: Sequence[Path], most: int = MOST_IMAGES) -> list[Path]:
-    """Take at most so many images, evenly.
+def spread(items: Sequence[Path], most: int = _MOST_IMAGES) -> list[Path]:
+    """Take at most so many items, evenly."""
+    if len(items) <= most:
+        return list(items)
+    return [items[(2 * number + 1) * len(items) // (2 * most)] for number in range(most)]
 
-    Args:
-        paths: All of them.
-        most: How many to take.
 
-    Returns:
-        The chosen ones, in order.
+def read_pixels(path: Path) -> np.ndarray:
+    """Read an image as training sees it: RGB, (H, W, 3), uint8, without alpha.
+
+    Raises:
+        LeftOutError: If it can't be read or is too small.
     """
-    if len(paths) <= most:
-        return list(paths)
-    return [paths[(2 * number + 1) * len(paths) // (2 * most)] for number in range(most)]
+    return to_8_bit(ImageData(read_usable(path, SMALLEST))).pixels
 
 
 def survey(
-    paths: Sequence[Path], progress: Callable[[int], None]
+    paths: Sequence[Path], progress: Callable[[int], object]
 ) -> tuple[list[Surveyed], dict[str, str], list[NoiseSpectra]]:
     """Read every image once.
 
@@ -126,7 +108,7 @@ def survey(
         Those that can be used; for the others the reason by path; what the estimate of the noise needs.
 
     Raises:
-        FitError: If none can be used.
+        UserError: If none can be used.
     """
     usable: list[Surveyed] = []
     left_out: dict[str, str] = {}
@@ -134,34 +116,26 @@ def survey(
     step = -(-len(paths) // _IMAGES_FOR_NOISE)
     for number, path in enumerate(paths):
         try:
-            pixels = as_rgb(read_image(path))
-            height, width = pixels.shape[:2]
-            if min(height, width) < SMALLEST:
-                left_out[str(path)] = f'too small: {width}×{height} pixels, {SMALLEST} each way are needed'
-            else:
-                usable.append(Surveyed(path, height, width))
-                if number % step == 0:
-                    spectra.append(noise_spectra(pixels))
-        except ImageError as error:
-            left_out[str(path)] = str(error).removeprefix(f'{path}: ')
+            pixels = read_pixels(path)
+            usable.append(Surveyed(path, *pixels.shape[:2]))
+            if number % step == 0:
+                spectra.append(noise_spectra(pixels))
+        except LeftOutError as error:
+            left_out[str(path)] = str(error)
         progress(number + 1)
     if not usable:
         name, reason = next(iter(left_out.items()))
-        raise FitError(f'none of {len(paths)} images can be used; {name}: {reason}')
+        raise UserError(f'none of {len(paths)} images can be used; {name}: {reason}')
+    roomy = [image for image in usable if min(image.height, image.width) >= _CROP]
+    if len(roomy) >= HELD_OUT_IMAGES_FROM and _pixels(roomy) >= 0.9 * _pixels(usable):
+        reason = f'too small: training crops are {_CROP} pixels wide, and the other images have room for them'
+        left_out.update({str(image.path): reason for image in usable if image not in roomy})
+        usable = roomy
     return usable, left_out, spectra
 
 
-def as_rgb(image: ImageData) -> np.ndarray:
-    """Take an image's pixels as training sees them.
-
-    Args:
-        image: The image.
-
-    Returns:
-        RGB, (H, W, 3), uint8; grey becomes three equal channels, 16 bit are rounded, alpha is left out.
-    """
-    pixels = (to_8_bit(image) if image.pixels.dtype == np.uint16 else image).pixels
-    return np.repeat(pixels, 3, axis=2) if image.grey else pixels
+def _pixels(images: Iterable[Surveyed]) -> int:
+    return sum(image.height * image.width for image in images)
 
 
 def choose_strides(spectra: Iterable[NoiseSpectra], train: int | None = None, test: int | None = None) -> Strides:
@@ -192,31 +166,30 @@ def choose_strides(spectra: Iterable[NoiseSpectra], train: int | None = None, te
     return Strides(train, (1 if recommended == 1 else 2) if test is None else test, reason)
 
 
-def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int) -> tuple[int, list[Cut]]:
+def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int) -> list[Cut]:
     """Choose patches and hold some out.
 
     From four images on, whole ones are held out (an eighth, at most eight); else an eighth of the patches, none of
-    which touches one that is trained on.
+    which overlaps one that is trained on.
 
     Args:
         images: The images.
-        size: Side of the patches asked for; smaller ones are taken if an image is smaller, or if there are so few.
+        size: Least side of the patches; smaller ones are taken of smaller images, or if there are so few.
         most: Most patches to train on.
         seed: Seed of the choice.
 
     Returns:
-        Side of the patches, and the patches of each image.
+        The patches of each image.
 
     Raises:
-        FitError: If there is too little to train on.
+        UserError: If there is too little to train on.
     """
-    size = min(size, *(min(image.height, image.width) for image in images)) // 16 * 16
-    whole = len(images) >= _HELD_OUT_IMAGES_FROM
-    while not whole and size > SMALLEST and sum(len(_grid(image, size)) for image in images) < 8:
+    whole = len(images) >= HELD_OUT_IMAGES_FROM
+    while not whole and size > SMALLEST and sum(len(split(image, size)) for image in images) < 8:
         size -= 16
-    grids = [_grid(image, size) for image in images]
-    if sum(map(len, grids)) < 2:
-        raise FitError(
+    patches = [split(image, size) for image in images]
+    if sum(map(len, patches)) < 2:
+        raise UserError(
             f'{images[0].path} is too small to train on: two patches of {size}×{size} pixels do not fit; give more '
             'or larger images'
         )
@@ -224,33 +197,34 @@ def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int) -> tu
     if whole:
         count = min(max(len(images) // 8, 1), HELD_OUT_PATCHES)
         chosen = {(2 * number + 1) * len(images) // (2 * count) for number in range(count)}
-        shares = _shares([len(grid) if index not in chosen else 0 for index, grid in enumerate(grids)], most)
+        shares = _shares([len(boxes) if index not in chosen else 0 for index, boxes in enumerate(patches)], most)
         cuts = []
-        for index, (image, grid) in enumerate(zip(images, grids, strict=True)):
-            order = [grid[i] for i in generator.permutation(len(grid))]
+        for index, (image, boxes) in enumerate(zip(images, patches, strict=True)):
+            order = [boxes[i] for i in generator.permutation(len(boxes))]
             held = HELD_OUT_PATCHES // count if index in chosen else 0
             cuts.append(Cut(image, tuple(sorted(order[: shares[index]])), tuple(sorted(order[:held]))))
-        return size, cuts
-    every = [(index, corner) for index, grid in enumerate(grids) for corner in grid]
+        return cuts
+    every = [(index, box) for index, boxes in enumerate(patches) for box in boxes]
     held = min(max(len(every) // 8, 1), HELD_OUT_PATCHES)
     order = [every[i] for i in generator.permutation(len(every))]
-    return size, [
+    return [
         Cut(
             image,
-            tuple(sorted(corner for i, corner in order[held : held + most] if i == index)),
-            tuple(sorted(corner for i, corner in order[:held] if i == index)),
+            tuple(sorted(box for i, box in order[held : held + most] if i == index)),
+            tuple(sorted(box for i, box in order[:held] if i == index)),
         )
         for index, image in enumerate(images)
     ]
 
 
-def _grid(image: Surveyed, size: int) -> list[tuple[int, int]]:
-    """Corners of patches that don't overlap, in the middle of the image."""
-    return [
-        (top, left)
-        for top in range(image.height % size // 2, image.height - size + 1, size)
-        for left in range(image.width % size // 2, image.width - size + 1, size)
-    ]
+def split(image: Surveyed, size: int) -> list[Box]:
+    """Split an image, all of it, into patches whose sides are at least `size` pixels, or the image's own."""
+    rows, columns = (
+        [length * number // count for number in range(count + 1)]
+        for length in (image.height, image.width)
+        for count in [max(1, length // size)]
+    )
+    return [(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
 
 
 def _shares(available: Sequence[int], most: int) -> list[int]:
@@ -265,12 +239,11 @@ def _shares(available: Sequence[int], most: int) -> list[int]:
     return shares
 
 
-def write_patches(cuts: Sequence[Cut], size: int, folder: Path, progress: Callable[[int], None]) -> tuple[int, int]:
+def write_patches(cuts: Sequence[Cut], folder: Path, progress: Callable[[int], object]) -> tuple[int, int]:
     """Cut patches into PNG files; those that are there already stay.
 
     Args:
         cuts: What to cut.
-        size: Side of the patches.
         folder: Gets `train` and `held_out`.
         progress: Told how many images are done.
 
@@ -279,31 +252,31 @@ def write_patches(cuts: Sequence[Cut], size: int, folder: Path, progress: Callab
         out.
 
     Raises:
-        FitError: If an image can't be read any more, or none is left to train on or to hold out.
+        UserError: If an image can't be read any more, or none is left to train on or to hold out.
     """
     for name in ('train', 'held_out'):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number, cut in enumerate(cuts):
         if cut.train or cut.held_out:
             try:
-                pixels = as_rgb(read_image(cut.image.path))
-            except ImageError as error:
-                raise FitError(str(error)) from None
-            for name, corners in (('train', cut.train), ('held_out', cut.held_out)):
-                for top, left in corners:
-                    patch = pixels[top : top + size, left : left + size]
-                    if patch.shape[:2] != (size, size):
-                        raise FitError(f'{cut.image.path} has changed; --restart begins anew')
-                    file_name = f'photo{number:04d}_y{top:05d}_x{left:05d}.png'
+                pixels = read_pixels(cut.image.path)
+            except LeftOutError as error:
+                raise UserError(f'{cut.image.path}: {error}') from None
+            if pixels.shape[:2] != (cut.image.height, cut.image.width):
+                raise UserError(f'{cut.image.path} has changed; --restart starts over')
+            for name, boxes in (('train', cut.train), ('held_out', cut.held_out)):
+                for top, left, bottom, right in boxes:
+                    patch = pixels[top:bottom, left:right]
+                    file_name = f'image{number:04d}_y{top:05d}_x{left:05d}.png'
                     there = any((folder / either / file_name).exists() for either in ('train', 'held_out'))
                     if not there and not is_flat(patch):
                         with atomic_write(folder / name / file_name) as file:
-                            file.write(encode_noise(cv2.cvtColor(patch, cv2.COLOR_RGB2BGR)))
+                            file.write(encode_noise(np.ascontiguousarray(patch[..., ::-1])))
         progress(number + 1)
     train, held_out = (sorted((folder / name).glob('*.png')) for name in ('train', 'held_out'))
     if not held_out and len(train) > 1:  # those chosen were all left out
         held_out = [train.pop()]
         held_out[0].rename(folder / 'held_out' / held_out[0].name)
     if not train or not held_out:
-        raise FitError('the images are black, white or without noise: nothing to learn from')
+        raise UserError('the images are black, white or without noise: nothing to learn from')
     return len(train), len(held_out)

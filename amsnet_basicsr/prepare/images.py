@@ -1,0 +1,347 @@
+"""A folder of people's own images: patches in an LMDB to train on, and what its noise is like."""
+
+import json
+import os
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from amsnet_basicsr.images import READ_SUFFIXES
+from amsnet_basicsr.images.png import encode_noise
+from amsnet_basicsr.prepare.image_patches import (
+    LeftOutError,
+    SimilarImages,
+    difference_hash,
+    is_flat,
+    patch_offsets,
+    read_usable,
+)
+from amsnet_basicsr.prepare.lmdb_build import Choices, Group, LmdbBuild, Made, Source
+from amsnet_basicsr.prepare.noise_correlation import (
+    MAX_LAG,
+    NoiseSpectra,
+    combine_spectra,
+    noise_spectra,
+    recommend_stride,
+)
+from amsnet_basicsr.prepare.outputs import human_bytes
+from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.parallel import ordered_map
+
+REPORT = 'report.json'
+"""Name of the report inside the LMDB's folder; BasicSR reads nothing but `data.mdb` and `meta_info.txt` there."""
+OPTIONS = 'options/train_amsnet_small.yml'
+_CROP = 160
+_USUAL_STRIDE = 5
+_ESTIMATED_FROM = 256  # images, evenly chosen, that tell what the noise is like
+_SPECTRA = 16384  # flat patches in all: bounds the memory of the estimate to about 300 MB
+
+
+@dataclass(frozen=True)
+class PatchRules:
+    """Which images and patches are taken.
+
+    Attributes:
+        size: Side of a patch in pixels; images with a shorter side are left out.
+        step: Distance between patches in pixels; the last row and column are flush with the border.
+        keep_grey: Take grey images too, with three equal channels.
+        drop_flat: Leave out patches without noise to learn from, see `is_flat`.
+        drop_duplicates: Leave out near-duplicates of earlier images.
+    """
+
+    size: int = 256
+    step: int = 256
+    keep_grey: bool = False
+    drop_flat: bool = False
+    drop_duplicates: bool = False
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """The images of a folder: names relative to it, sorted, and the number of other files by suffix."""
+
+    folder: Path
+    names: tuple[str, ...]
+    others: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class NoiseReport:
+    """What the noise is like, in plain values.
+
+    Attributes:
+        stride: Recommended train stride; None if there is no estimate.
+        why_not: Why there is none.
+        photos: Number of images that the estimate is from.
+        patches: Number of flat patches in them.
+        sigma: Standard deviation of red, green and blue in flat patches, of 255.
+        horizontal: Correlation at lags 0, 1, 2, … in rows, mean of the channels.
+        vertical: The same in columns.
+        mean: Mean of both.
+        doubtful: Whether texture of the scene must have been taken for noise.
+    """
+
+    stride: int | None
+    why_not: str = ''
+    photos: int = 0
+    patches: int = 0
+    sigma: tuple[float, ...] = ()
+    horizontal: tuple[float, ...] = ()
+    vertical: tuple[float, ...] = ()
+    mean: tuple[float, ...] = ()
+    doubtful: bool = False
+
+    def lines(self) -> Iterator[str]:
+        """Describe the noise, line by line."""
+        if self.stride is None:
+            yield f'Noise: no estimate, {self.why_not}; {_USUAL_STRIDE} is the usual train stride'
+            return
+        sigma = '/'.join(f'{value:.1f}' for value in self.sigma)
+        yield f'Noise in {self.patches} flat patches of {self.photos} images: sigma {sigma} of 255 (red/green/blue)'
+        yield 'Correlation by distance in pixels' + ''.join(f'{lag:>7}' for lag in range(1, MAX_LAG + 1))
+        for name in ('horizontal', 'vertical', 'mean'):
+            yield f'{name:>33}' + ''.join(f'{value:>7.3f}' for value in getattr(self, name)[1:])
+        if self.doubtful:
+            yield 'Even the farthest are correlated: the images may have too few flat areas, or no noise in them'
+        yield f'Recommended train stride: {self.stride}'
+
+
+@dataclass(frozen=True)
+class ImagesReport:
+    """What was taken and what was left out; `report.json` in the LMDB's folder.
+
+    Attributes:
+        source: The folder, absolute.
+        rules: The rules, see `PatchRules`.
+        found: Number of images found.
+        taken: Number of images that patches are from.
+        jpeg: How many of those are JPEG.
+        patches: Number of patches.
+        stored: Their bytes.
+        flat_patches: Patches left out as flat, of the images taken.
+        left_out: Number of images left out, by reason.
+        files_left_out: For each of those its name, relative to the folder, and why.
+        others: Files that are not images, by suffix.
+        noise: What the noise is like.
+    """
+
+    source: str
+    rules: dict[str, Any]
+    found: int
+    taken: int
+    jpeg: int
+    patches: int
+    stored: int
+    flat_patches: int
+    left_out: dict[str, int]
+    files_left_out: dict[str, str]
+    others: dict[str, int]
+    noise: NoiseReport
+
+    def lines(self, target: Path) -> Iterator[str]:
+        """Say line by line what was made at `target`, what was left out, and what to do next."""
+        size = self.rules['size']
+        yield (
+            f'{target}: {self.patches} patches of {size}×{size} from {self.taken} of {self.found} images, '
+            f'{human_bytes(self.stored)}'
+        )
+        if self.left_out:
+            yield f'Left out: {_counts(self.left_out)}; {target / REPORT} names them'
+        if self.flat_patches:
+            yield f'Flat patches left out: {self.flat_patches}'
+        if self.others:
+            yield f'Passed over, as not read here: {_counts(self.others)}'
+        yield from self.noise.lines()
+        if self.jpeg:
+            yield (
+                f'{self.jpeg} of {self.taken} are JPEG: compression in blocks of 8×8 pixels correlates noise beyond '
+                'what any stride undoes; prefer TIFF, PNG, or JPEG of the best quality'
+            )
+        stride = self.noise.stride or _USUAL_STRIDE
+        yield f'Next: set in {OPTIONS}'
+        yield f'  datasets.train.dataroot_lq: {target}'
+        yield f'  datasets.train.crop_size: {min(_CROP, size) // stride * stride}'
+        yield f'  datasets.val.dataroot_lq: a folder with a few other noisy images, at least {stride * 2} pixels wide'
+        yield f'  scheme.train_stride: {stride}'
+        yield f'  scheme.test_stride: {2 if stride > 2 else 1}'
+        yield 'and then'
+        yield f'  python basicsr/train.py -opt {OPTIONS}'
+
+
+def find_images(folder: Path) -> FoundImages:
+    """Search a folder and its subfolders for images; hidden ones are passed over.
+
+    Raises:
+        UserError: If there is no such folder, or it holds no image.
+    """
+    if not folder.is_dir():
+        raise UserError(f'there is no folder {folder}')
+    names, others = [], Counter[str]()
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith('.') and not name.endswith('.lmdb')]
+        for name in files:
+            suffix = Path(name).suffix.lower()
+            if name.startswith('.'):
+                continue
+            if suffix in READ_SUFFIXES:
+                names.append(Path(parent, name).relative_to(folder).as_posix())
+            else:
+                others[suffix or 'without suffix'] += 1
+    if not names:
+        there = f'; it holds {_counts(dict(others.most_common(5)))}' if others else ''
+        raise UserError(f'{folder} holds no image ({", ".join(READ_SUFFIXES)}){there}')
+    return FoundImages(folder, tuple(sorted(names)), dict(others))
+
+
+def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choices | None = None) -> ImagesReport:
+    """Cut a folder of images into patches and write them to a BasicSR LMDB, see `LmdbBuild`.
+
+    Args:
+        folder: The folder, searched with its subfolders.
+        target: The LMDB; its name ends in `.lmdb`.
+        rules: What is taken.
+        choices: Workers, overwriting, restarting.
+
+    Returns:
+        What was made.
+
+    Raises:
+        UserError: If there is something to mend, or no image serves.
+    """
+    if rules.size < 32 or rules.step < 1:
+        raise UserError(f'--size must be at least 32 and --step at least 1, got {rules.size} and {rules.step}')
+    choices = choices or Choices()
+    similar = SimilarImages()
+
+    def accept(source: Source, facts: dict[str, Any]) -> dict[str, Any]:
+        if rules.drop_duplicates and 'code' in facts:
+            code = bytes.fromhex(facts['code'])
+            if other := similar.find(code):
+                return {'left_out': ['near-duplicate', f'of {other}']}
+            similar.add(source.title, code)
+        return facts
+
+    settings = {'of': str(folder.resolve()), **asdict(rules)}
+    build = LmdbBuild(target, (rules.size, rules.size), settings, choices)
+    found = find_images(folder)
+    with build:
+        sources = [
+            Source(image_key(name), name, _fingerprint(folder / name), partial(cut_image, folder / name, name, rules))
+            for name in found.names
+        ]
+        groups = build.fill(sources, accept=accept).groups
+        by_name = {source.title: groups[source.name] for source in sources}
+        taken = [name for name, group in by_name.items() if group.count]
+        if not taken:
+            reasons = Counter(group.facts['left_out'][0] for group in by_name.values())
+            first, group = next(iter(by_name.items()))
+            why = ': '.join(filter(None, group.facts['left_out']))
+            raise UserError(f'none of the {len(by_name)} images serves: {_counts(reasons)}; e.g. {first}: {why}')
+        noise = estimate_noise(folder, taken, rules.keep_grey, choices.workers)
+        report = _report(found, rules, by_name, noise)
+        content = json.dumps(asdict(report), indent=2, ensure_ascii=False) + '\n'
+        with atomic_write(build.folder / REPORT) as file:
+            file.write(content.encode(errors='backslashreplace'))
+        build.publish()
+    return report
+
+
+def cut_image(path: Path, name: str, rules: PatchRules) -> Made:
+    """Read an image and cut it into PNG patches, of 8 or 16 bit as the image; or say why it is left out."""
+    try:
+        image = read_usable(path, rules.size, rules.keep_grey, keep_alpha=False)
+        height, width, _ = image.shape
+        patches, flat = {}, 0
+        for top, left in patch_offsets(height, width, rules.size, rules.step):
+            patch = image[top : top + rules.size, left : left + rules.size]
+            if rules.drop_flat and is_flat(patch):
+                flat += 1
+            else:
+                patches[f'{image_key(name)}_y{top:05d}_x{left:05d}'] = encode_noise(
+                    np.ascontiguousarray(patch[..., ::-1])
+                )
+        if not patches:
+            raise LeftOutError('flat', 'all its patches are')
+    except LeftOutError as error:
+        return Made({}, {'left_out': [error.reason, error.detail]})
+    return Made(patches, {'flat': flat, 'code': difference_hash(image).hex()})
+
+
+def estimate_noise(folder: Path, names: Sequence[str], keep_grey: bool, workers: int | None) -> NoiseReport:
+    """Estimate the noise and its correlation from some of a folder's images, evenly chosen."""
+    chosen = list(dict.fromkeys(names[i * len(names) // _ESTIMATED_FROM] for i in range(_ESTIMATED_FROM)))
+    limit = max(16, _SPECTRA // max(1, len(chosen)))
+
+    def look(name: str) -> NoiseSpectra | None:
+        try:
+            return noise_spectra(read_usable(folder / name, 32, keep_grey, keep_alpha=False), limit)
+        except LeftOutError:
+            return None
+
+    bar = tqdm(ordered_map(look, chosen, workers), 'noise', len(chosen), unit='image', disable=None)
+    spectra = [result for result in bar if result is not None and len(result.power)]
+    try:
+        correlation = combine_spectra(spectra)
+    except ValueError as error:
+        return NoiseReport(None, str(error))
+
+    def plain(values: Iterable[float], digits: int = 4) -> tuple[float, ...]:
+        return tuple(round(float(value), digits) for value in values)
+
+    return NoiseReport(
+        stride=recommend_stride(correlation),
+        photos=len(spectra),
+        patches=correlation.patches,
+        sigma=plain(correlation.sigma * 255, 2),
+        horizontal=plain(correlation.horizontal.mean(axis=0)),
+        vertical=plain(correlation.vertical.mean(axis=0)),
+        mean=plain(correlation.mean),
+        doubtful=correlation.doubtful,
+    )
+
+
+def image_key(name: str) -> str:
+    """Make the start of an image's keys: ASCII, without dots, unique, e.g. `holiday_IMG_0012_jpg_1f3a90c2`."""
+    return f'{re.sub("[^A-Za-z0-9-]+", "_", name)[-80:]}_{zlib.crc32(name.encode("utf-8", "surrogateescape")):08x}'
+
+
+def _fingerprint(path: Path) -> list[int]:
+    try:
+        status = path.stat()
+    except OSError:  # a link that leads nowhere
+        return [0, 0]
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _report(found: FoundImages, rules: PatchRules, by_name: Mapping[str, Group], noise: NoiseReport) -> ImagesReport:
+    taken = [name for name, group in by_name.items() if group.count]
+    left_out = {name: group.facts['left_out'] for name, group in by_name.items() if not group.count}
+    return ImagesReport(
+        source=str(found.folder.resolve()),
+        rules=asdict(rules),
+        found=len(found.names),
+        taken=len(taken),
+        jpeg=sum(name.lower().endswith(('.jpg', '.jpeg')) for name in taken),
+        patches=sum(by_name[name].count for name in taken),
+        stored=sum(by_name[name].stored for name in taken),
+        flat_patches=sum(by_name[name].facts['flat'] for name in taken),
+        left_out=dict(Counter(reason for reason, _ in left_out.values()).most_common()),
+        files_left_out={name: ': '.join(filter(None, why)) for name, why in left_out.items()},
+        others=dict(found.others),
+        noise=noise,
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    """Write counts, the largest first, e.g. `3 too small, 1 grey`."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ', '.join(f'{count} {what}' for what, count in ordered)

@@ -1,0 +1,137 @@
+"""Outputs that appear complete or not at all: made beside their place under another name, renamed at the end."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.errors import UserError
+
+
+def run_command(name: str, args: argparse.Namespace) -> int:
+    """Run a sub-command, and print what it made or why it failed.
+
+    Args:
+        name: The script's name.
+        args: Its arguments; `run(args)` returns lines that say what it made and what to do next, `output` is where.
+
+    Returns:
+        Exit status: 0, 1 after a failure, 130 if interrupted.
+    """
+    try:
+        print('\n'.join(args.run(args)))
+    except UserError as error:
+        print(f'{name}: {error}', file=sys.stderr)
+        return 1
+    except OSError as error:  # a full disk, a folder without permission
+        print(f'{name}: {error.filename or args.output}: {error.strerror or error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f'{name}: stopped; the same command resumes', file=sys.stderr)
+        return 130
+    return 0
+
+
+def human_bytes(count: float) -> str:
+    """Write a number of bytes, e.g. `38.2GB` (decimal units)."""
+    return tqdm.format_sizeof(count, 'B')
+
+
+def partial_path(target: Path) -> Path:
+    """Name the place of an unfinished output, where a later run finds it and resumes."""
+    return target.with_name(f'{target.name}.partial')
+
+
+def refuse_existing(target: Path, overwrite: bool) -> None:
+    """Stop if an output would replace something unasked."""
+    if target.exists() and not overwrite:
+        raise UserError(f'{target} exists already; --overwrite replaces it, or -o names another place')
+
+
+def publish(target: Path) -> None:
+    """Move a finished folder from its partial path into place; what was there goes only then."""
+    replaced = target.with_name(f'.{target.name}.replaced')
+    if target.exists():
+        discard(replaced)
+        os.rename(target, replaced)
+    os.rename(partial_path(target), target)
+    discard(replaced)
+
+
+def discard(path: Path) -> None:
+    """Remove a file or folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def compare_settings(folder: Path, record: Path, settings: Mapping[str, Any], begun: bool) -> None:
+    """Record the settings that files are made with, or compare them with those of the run that began.
+
+    Args:
+        folder: Where the files are made.
+        record: Where the settings are recorded, JSON.
+        settings: What the content depends on, plain values.
+        begun: Whether an earlier run left files.
+
+    Raises:
+        UserError: If the settings differ, or there are files without a record.
+    """
+    settings = json.loads(json.dumps(settings))
+    if not begun:
+        with atomic_write(record) as file:
+            file.write(json.dumps(settings, indent=1).encode())
+        return
+    try:
+        found = json.loads(record.read_bytes())
+    except (OSError, ValueError):
+        raise UserError(
+            f'{folder} holds files, but {record} is missing or damaged: name another place, or --restart to start over'
+        ) from None
+    refuse_other_settings(folder, found, settings)
+
+
+def refuse_other_settings(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Stop if an output was begun with other settings than these, and say which differ."""
+    differing = [name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name)]
+    if differing:
+        listed = ', '.join(f'{name} {found.get(name)} instead of {wanted.get(name)}' for name in differing)
+        raise UserError(
+            f'{folder} was begun with other settings ({listed}): give the same to resume, or --restart to start over'
+        )
+
+
+def check_space(needed: float, folder: Path, ignore: str = 'continue with --ignore-space') -> None:
+    """Stop if a disk has less room than an output needs.
+
+    Args:
+        needed: Bytes.
+        folder: Where the output goes; it need not exist yet.
+        ignore: What else the user can do.
+
+    Raises:
+        UserError: If there is too little; the message has both figures.
+    """
+    folder = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f'about {human_bytes(needed)} are needed, but {folder} has {human_bytes(free)} free: make room, name a '
+            f'place on another disk with -o, or {ignore}'
+        )
+
+
+def positive(text: str) -> int:
+    """Read a command line's whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{text} is less than 1')
+    return number
