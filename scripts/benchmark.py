@@ -34,8 +34,8 @@ from pages import write_between_marks
 from torch.utils.data import DataLoader, RandomSampler
 
 from amsnet_basicsr.data import CameraNoiseDataset, NoisyImageDataset
+from amsnet_basicsr.simulation.exposure import Simulation
 from amsnet_basicsr.simulation.profiles import PROFILES
-from amsnet_basicsr.simulation.simulation import Simulation
 
 Measurement = Callable[[], float]
 

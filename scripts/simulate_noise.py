@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from amsnet_basicsr.data.camera_noise_dataset import find_scenes, read_scene
 from amsnet_basicsr.simulation.demosaic import BAYER_PATTERNS
+from amsnet_basicsr.simulation.exposure import Simulation
 from amsnet_basicsr.simulation.profiles import PROFILES
-from amsnet_basicsr.simulation.simulation import Simulation
 
 RECORD = 'simulation.json'
 MADE = {'noisy', 'clean', RECORD}

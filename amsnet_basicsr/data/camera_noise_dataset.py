@@ -15,7 +15,7 @@ from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
 from amsnet_basicsr.data.noisy_image_dataset import LOADER_KEYS, find_images
 from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
 from amsnet_basicsr.options.reader import refuse_unknown
-from amsnet_basicsr.simulation.simulation import SIMULATION_KEYS, Simulation
+from amsnet_basicsr.simulation.exposure import SIMULATION_KEYS, Simulation
 
 #: The colour images inside every scikit-image wheel: no download.
 SKIMAGE_SCENES = ('astronaut.png', 'chelsea.png', 'coffee.png', 'motorcycle_left.png', 'rocket.jpg')
@@ -56,7 +56,7 @@ class CameraNoiseDataset(Dataset):
         opt: Options of the dataset:
             dataroot_gt (str): Folder of clean images. Default: the images that ship with scikit-image.
             scenes (list[str]): Names of the scenes to use: paths in the folder, without extension. Default: all.
-            camera (str | dict): Name of a profile in `camera_profiles.PROFILES`, or values: see
+            camera (str | dict): Name of a profile in `PROFILES`, or values: see
                 `Simulation.from_options`. Default: `Camera()`.
             iso (float | list[float]): ISO number of a profile, or lowest and highest, drawn for each image. Default:
                 3200.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amsnet_basicsr.simulation.sensor import Camera, check_processing
+from amsnet_basicsr.simulation.camera import Camera, check_processing
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from amsnet_basicsr.denoise.load_model import STUDENT, TEACHER, shipped_weights
 @pytest.fixture(scope='module')
 def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
     """Smooth images, as a phone's are at full resolution, with the simulated noise of one."""
-    from amsnet_basicsr.simulation.sensor import Camera
+    from amsnet_basicsr.simulation.camera import Camera
 
     rng = np.random.default_rng(0)
     made = []

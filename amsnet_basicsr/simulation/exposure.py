@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from amsnet_basicsr.options.reader import refuse_unknown
+from amsnet_basicsr.simulation.camera import Camera
 from amsnet_basicsr.simulation.demosaic import BAYER_PATTERNS
 from amsnet_basicsr.simulation.profiles import PROFILES, CameraProfile
-from amsnet_basicsr.simulation.sensor import Camera
 
 #: Options of a simulation, as dataset options and as the script's.
 SIMULATION_KEYS = frozenset(['camera', 'iso', 'jpeg', 'seed'])

@@ -8,8 +8,8 @@ from scipy.ndimage import gaussian_filter
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.data.camera_noise_dataset import SKIMAGE_SCENES, CameraNoiseDataset
+from amsnet_basicsr.simulation.camera import Camera, add_sensor_noise, linear_to_srgb, srgb_to_linear
 from amsnet_basicsr.simulation.demosaic import BAYER_PATTERNS, bayer_mosaic, demosaic
-from amsnet_basicsr.simulation.sensor import Camera, add_sensor_noise, linear_to_srgb, srgb_to_linear
 
 
 def autocorrelation(residual: np.ndarray, distance: int) -> float:
