@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     kind.add_argument('--train', action='store_true', help='check as for training; default: if there is a train set')
     kind.add_argument('--test', action='store_true', help='check as for testing')
     arguments = parser.parse_args(argv)
+    named = arguments.opt
     try:
         raw = read_or_stop(arguments)
     except SystemExit as error:
@@ -35,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_train = arguments.train or (not arguments.test and (has_train_set or 'train' in raw))
     problems, notes, summary = _check(raw, is_train)
     if problems:
-        print(list_problems(arguments.opt, problems, f'as options for {"training" if is_train else "testing"}'))
+        print(list_problems(named, problems, f'as options for {"training" if is_train else "testing"}'))
         return 1
-    print(f'{arguments.opt} is fine, as options for {"training" if is_train else "testing"}')
+    print(f'{named} is fine, as options for {"training" if is_train else "testing"}')
     for note in notes:
         print(f'Note: {printable(note)}')
     for line in summary:

@@ -1,61 +1,49 @@
-"""Write the options of the paper's experiment for each denoiser but Restormer.
+"""Write options/{train,finetune,test}_amsnet_{nafnet,deamnet,unet,dncnn}.yml from those for Restormer.
 
     python scripts/make_arch_options.py
 
-What is common is said once, and explained, in options/{train,finetune,test}_amsnet_restormer.yml: the files for the
-other networks are those with another `network_g`, without the comments. A test makes sure that they are.
+BasicSR reads one file and no base, so each must be complete. What they share is said and explained in
+options/*_amsnet_restormer.yml; the networks and batches are those of options/ablation/table4_paper.yml.
 """
 
+import argparse
 import re
 from pathlib import Path
 
-from make_ablation_options import TABLE4, network_block, write_files
+import yaml
+
+from amsnet_basicsr.options.settings import read_comparison
 
 FOLDER = Path(__file__).resolve().parent.parent / 'options'
-
-#: The networks by the word in file names, which is that of `TABLE4` too, and what the paper calls them.
-NETWORKS = {'nafnet': "NAFNet (the paper's: its GELU and SE baseline)", 'deamnet': 'DeamNet', 'unet': 'UNet',
-            'dncnn': 'DnCNN'}  # fmt: skip
+NETWORKS = {'nafnet': 'NAFNet (its GELU and SE baseline)', 'deamnet': 'DeamNet', 'unet': 'UNet', 'dncnn': 'DnCNN'}
 STAGES = {
     'train': 'AMSNet-B with {name} on SIDD-Medium, as in the paper',
-    'finetune': 'AMSNet-P with {name}: fine-tunes what options/train_amsnet_{word}.yml gave, with the smoothness loss',
+    'finetune': 'AMSNet-P with {name}: fine-tunes the weights of options/train_amsnet_{word}.yml',
     'test': 'Test AMSNet with {name} on the SIDD validation set (1280 pairs)',
 }
 
 
 def render(stage: str, word: str) -> str:
-    """Write the options of one network.
-
-    Args:
-        stage: Key of `STAGES`.
-        word: Key of `NETWORKS`.
-
-    Returns:
-        The options file.
-    """
-    experiment = TABLE4[word]
+    """Write the options of one stage and network."""
+    setting = read_comparison(FOLDER / 'ablation' / 'table4_paper.yml').settings[word].options
+    network = yaml.safe_dump({'network_g': setting['network_g']}, sort_keys=False, default_flow_style=None, width=120)
     model = FOLDER / f'{stage}_amsnet_restormer.yml'
-    lines = [line for line in model.read_text(encoding='utf-8').splitlines() if not line.lstrip().startswith('#')]
-    text = '\n'.join(re.sub(r' +# .*', '', line) for line in lines) + '\n'
+    _, plugin, text = model.read_text(encoding='utf-8').partition('plugin:')
+    text = plugin + re.sub(r'^ *#.*\n| +#.*', '', text, flags=re.MULTILINE)
     text = text.replace('_amsnet_restormer', f'_amsnet_{word}')
-    text = re.sub(r'(batch_size_per_gpu:) \d+', rf'\1 {experiment.batch}', text)
-    network = f'network_g:\n{network_block(experiment.network)}\n'
-    text, count = re.subn(r'^network_g:\n(  .*\n)+', network, text, flags=re.MULTILINE)
-    if count != 1:
-        raise ValueError(f'{model}: no network_g to replace')
-    title = STAGES[stage].format(name=NETWORKS[word], word=word)
+    text = re.sub(r'(batch_size_per_gpu:) \d+', rf'\1 {setting["datasets"]["train"]["batch_size_per_gpu"]}', text)
+    text = re.sub(r'^network_g:\n(  .*\n)+', network, text, flags=re.MULTILINE)
     origin = f'Written by scripts/make_arch_options.py from {model.name}, which explains it: change that.'
-    return f'# {title}.\n# {origin}\n{text}'
+    return f'# {STAGES[stage].format(name=NETWORKS[word], word=word)}.\n# {origin}\n{text}'
 
 
 def render_all() -> dict[str, str]:
-    """Write all options.
-
-    Returns:
-        The contents by file name.
-    """
+    """Write all options, by file name."""
     return {f'{stage}_amsnet_{word}.yml': render(stage, word) for word in NETWORKS for stage in STAGES}
 
 
 if __name__ == '__main__':
-    write_files(__doc__.splitlines()[0], render_all(), FOLDER)
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    for name, content in render_all().items():
+        (FOLDER / name).write_text(content, encoding='utf-8')
+        print(FOLDER / name)

@@ -1,12 +1,11 @@
-"""Run one of the paper's comparisons at small scale: train, test, tabulate, plot.
+"""Run a comparison of settings, such as the paper's ablations at small scale: train, test, tabulate, plot.
 
     python scripts/run_ablation.py --list
     python scripts/run_ablation.py mask_ratio --seeds 0 1 2
     python scripts/run_ablation.py mask_ratio --collect --write docs/results/ablations.md
 
-NAME is a folder of options/ablation; each options file in it is a setting, trained by `python -m amsnet_basicsr.train`
-and tested by its `report:`. A file without `train:` is tested by scripts/compare_refinements.py, with the weights of
-the setting that its `path.pretrain_network_g` names. Begun again, the command goes on where it was stopped.
+NAME is a file of options/ablation with several `settings:`. Each is trained by `python -m amsnet_basicsr.train` and
+tested by its `report:`; one without `train:` only tests the weights of another. Started again, the command resumes.
 
 results/ablation/NAME gets table.md, results.csv and plot.png of all runs that are finished, whatever their seeds, and
 in runs/ a record and a log of each run; weights and images are in experiments/, as always.
@@ -19,13 +18,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ablation.results import Record
-from ablation.runner import Runner, read_records, seeds_of_records
-from ablation.settings import REFERENCES, Setting, ablation_names, missing_data, plan_runs, read_settings
+from ablation.runner import Runner
+from ablation.runs import Record, missing_data, plan_runs, read_records, recorded_seeds
 from ablation.tables import plot, table, write_csv
-from pages import write_between_marks
 
-from amsnet_basicsr.options.reader import nearest
+from amsnet_basicsr.options.settings import Comparison, no_such, read_comparison
 from amsnet_basicsr.utils.atomic_write import atomic_write
 
 OPTIONS = Path(__file__).resolve().parent.parent / 'options' / 'ablation'
@@ -40,13 +37,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--only', nargs='+', metavar='SETTING', help='run these settings, and those they start from')
     parser.add_argument('--jobs', type=int, default=1, help='runs at once, of one thread each if several; default: 1')
     parser.add_argument('--root', type=Path, default=Path(), help='folder with datasets/; default: the current one')
-    parser.add_argument('--options', type=Path, default=OPTIONS, help='folder that NAME is in; default: %(default)s')
+    parser.add_argument('--options', type=Path, default=OPTIONS, help='folder of NAME.yml; default: %(default)s')
     parser.add_argument('--collect', action='store_true', help='run nothing, tabulate what is finished')
     parser.add_argument('--reference', metavar='SETTING', help='what the table compares the others with')
     parser.add_argument('--write', type=Path, metavar='PAGE', help='put table and plot into this page, between marks')
     args = parser.parse_args(argv)
     if not args.list and args.name is None:
-        parser.error(f'NAME is missing; there are: {", ".join(ablation_names(args.options))}')
+        parser.error(f'NAME is missing; there are: {", ".join(comparisons(args.options))}')
     if args.jobs < 1:
         parser.error(f'--jobs must be at least 1, got {args.jobs}')
     if min(args.seeds) < 0 or len(set(args.seeds)) < len(args.seeds):
@@ -54,49 +51,37 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def choose(args: argparse.Namespace) -> tuple[dict[str, Setting], str]:
-    """Read the settings and find the one to compare with.
+def comparisons(folder: Path) -> dict[str, Path]:
+    """The files of a folder by name."""
+    return {file.stem: file for file in sorted(folder.glob('*.yml'))}
 
-    Args:
-        args: The command line.
 
-    Returns:
-        The settings, and the name of the reference.
+def read_and_check(args: argparse.Namespace) -> Comparison:
+    """Read the settings, and find out now what would fail after hours.
 
     Raises:
-        ValueError: If something named isn't there.
+        ValueError: With what is wrong.
     """
-    names = ablation_names(args.options)
-    if args.name not in names:
-        near = nearest(args.name, names)
-        hint = f'did you mean {near}?' if near else f'there are: {", ".join(names) or "none"}'
-        raise ValueError(f'{args.options} has no comparison {args.name!r}; {hint}')
-    settings = read_settings(args.options / args.name)
-    reference = args.reference or REFERENCES.get(args.name, next(iter(settings)))
+    files = comparisons(args.options)
+    if args.name not in files:
+        raise ValueError(no_such(f'{args.options} has no comparison', args.name, files))
+    comparison = read_comparison(files[args.name])
+    for setting in comparison.settings.values():
+        if not isinstance(setting.options.get('report'), dict) or 'manual_seed' not in setting.options:
+            raise ValueError(f'{setting.file}: settings.{setting.name}: manual_seed and report must be there')
     for name in [*(args.only or []), *([args.reference] if args.reference else [])]:
-        if name not in settings:
-            raise ValueError(f'{args.name} has no setting {name!r}; there are: {", ".join(settings)}')
-    return settings, reference
-
-
-def check(args: argparse.Namespace, settings: dict[str, Setting]) -> None:
-    """Find out now what would fail after hours.
-
-    Args:
-        args: The command line.
-        settings: The settings.
-
-    Raises:
-        ValueError: With what is missing.
-    """
+        if name not in comparison.settings:
+            raise ValueError(no_such(f'{args.name} has no setting', name, comparison.settings))
     if importlib.util.find_spec('matplotlib') is None:
         raise ValueError("the plot needs matplotlib: pip install -e '.[plots]'")
     if args.write is not None:
         text = args.write.read_text(encoding='utf-8') if args.write.is_file() else ''
-        if not all(text.count(mark) == 1 for mark in marks(args.name)):
-            raise ValueError(f'--write: {args.write} must have the lines {" and ".join(marks(args.name))}, once each')
-    if not args.collect and (missing := missing_data(settings.values(), args.root)):
+        begin, end = marks(args.name)
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            raise ValueError(f'--write: {args.write} must have the lines {begin} and {end}, once each, in this order')
+    if not args.collect and (missing := missing_data(comparison.settings.values(), args.root)):
         raise ValueError(f'{missing}; docs/results/results.md says how to make datasets/sidd, or name another --root')
+    return comparison
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -104,21 +89,10 @@ def marks(name: str) -> tuple[str, str]:
     return f'<!-- measured by scripts/run_ablation.py {name} -->', f'<!-- end of {name} -->'
 
 
-def collect(
+def show(
     args: argparse.Namespace, folder: Path, records: Sequence[Record], order: Sequence[str], reference: str
 ) -> None:
-    """Write and print what the finished runs gave.
-
-    Args:
-        args: The command line.
-        folder: Where table, figures and plot go.
-        records: The finished runs.
-        order: Names of all settings.
-        reference: What the others are compared with.
-
-    Raises:
-        ValueError: If the page has no place for it.
-    """
+    """Write and print what the finished runs gave."""
     text = table(records, order, reference)
     with atomic_write(folder / 'table.md') as file:
         file.write(f'{text}\n'.encode())
@@ -126,54 +100,45 @@ def collect(
     plot(folder / 'plot.png', records, order, args.name)
     print(f'{text}\n\nTable, figures and plot: {folder}')
     if args.write is not None:
-        plotted = args.write.parent / 'images' / f'ablation_{args.name}.png'
-        plotted.parent.mkdir(exist_ok=True)
-        with atomic_write(plotted) as file:
+        image = args.write.parent / 'images' / f'ablation_{args.name}.png'
+        image.parent.mkdir(exist_ok=True)
+        with atomic_write(image) as file:
             file.write((folder / 'plot.png').read_bytes())
-        image = f'![PSNR by setting: {args.name}](images/{plotted.name})'
-        write_between_marks(args.write, *marks(args.name), f'\n{text}\n\n{image}\n')
+        begin, end = marks(args.name)
+        before, rest = args.write.read_text(encoding='utf-8').split(begin)
+        plotted = f'![PSNR by setting: {args.name}](images/{image.name})'
+        with atomic_write(args.write) as file:
+            file.write(f'{before}{begin}\n\n{text}\n\n{plotted}\n\n{end}{rest.split(end)[1]}'.encode())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a comparison.
-
-    Args:
-        argv: Arguments; default: those of the process.
-
-    Returns:
-        The exit status: 1 if a run failed, 130 if stopped.
-    """
+    """Run a comparison; return the exit status: 1 if a run failed, 130 if stopped."""
     args = parse_arguments(argv)
     args.root, args.options = args.root.resolve(), args.options.resolve()
     try:
         if args.list:
-            names = ablation_names(args.options)
-            if not names:
-                raise ValueError(f'{args.options} has no folder with options files')
-            for name in names:
-                print(f'{name}: {", ".join(read_settings(args.options / name))}')
+            for name, file in comparisons(args.options).items():
+                print(f'{name}: {", ".join(read_comparison(file).settings)}')
             return 0
-        settings, reference = choose(args)
-        check(args, settings)
+        comparison = read_and_check(args)
         folder = args.root / 'results' / 'ablation' / args.name
         runner = Runner(args.root, folder, args.jobs)
         stopped = False
         if not args.collect:
             try:
-                runner.do(plan_runs(settings, args.seeds, args.only))
+                runner.do(plan_runs(comparison.settings, args.seeds, args.only))
             except KeyboardInterrupt:
                 stopped = True
-        found = read_records(folder, plan_runs(settings, seeds_of_records(folder)))
+        found = read_records(folder, plan_runs(comparison.settings, recorded_seeds(folder)))
         records = [record for record in found.values() if record.figures]
         if records:
-            collect(args, folder, records, list(settings), reference)
+            show(args, folder, records, list(comparison.settings), args.reference or comparison.reference)
         else:
             print('No run is finished.')
     except (ValueError, OSError) as error:
         sys.exit(f'error: {error}')
     if stopped:
-        again = ['python', *sys.argv] if argv is None else ['python scripts/run_ablation.py', *argv]
-        print(f'Stopped. To go on: {shlex.join(again) if argv is None else " ".join(again)}')
+        print(f'Stopped. To resume: {shlex.join(["python", *(sys.argv if argv is None else [__file__, *argv])])}')
         return 130
     return 1 if runner.failed else 0
 

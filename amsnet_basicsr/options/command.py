@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amsnet_basicsr.options.force_yml import apply_force_yml
-from amsnet_basicsr.options.reader import read_options
+from amsnet_basicsr.options.settings import read_setting, split_setting
 from amsnet_basicsr.options.shipped import find_options
 from amsnet_basicsr.utils.text import printable
 
@@ -48,7 +48,7 @@ def add_options_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: Gets the arguments.
     """
-    parser.add_argument('-opt', required=True, metavar='FILE', help='options file')
+    parser.add_argument('-opt', required=True, metavar='FILE[:SETTING]', help='options file')
     parser.add_argument(
         '--force_yml',
         nargs='+',
@@ -87,8 +87,9 @@ def read_or_stop(arguments: argparse.Namespace) -> dict[str, Any]:
         SystemExit: If the file or a change is no good.
     """
     try:
-        arguments.opt = find_options(arguments.opt)
-        return apply_force_yml(read_options(arguments.opt), arguments.force_yml)
+        file, setting = split_setting(arguments.opt)
+        arguments.opt = find_options(file)
+        return apply_force_yml(read_setting(arguments.opt, setting), arguments.force_yml)
     except ValueError as error:
         sys.exit(f'{error}; nothing was started')
 

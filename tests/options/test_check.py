@@ -9,10 +9,15 @@ import yaml
 
 from amsnet_basicsr.check import main
 from amsnet_basicsr.options.reader import read_options
+from amsnet_basicsr.options.settings import read_comparison, read_setting, split_setting
 from tests.conftest import REPOSITORY
 from tests.pipeline.options import some_weights, test_options, train_options, write
 
 FILES = sorted((REPOSITORY / 'options').rglob('*.yml'))
+COMPARISONS = sorted((REPOSITORY / 'options' / 'ablation').glob('*.yml'))
+#: All complete options that ship, as `-opt` takes them.
+NAMES = [str(path) for path in FILES if path not in COMPARISONS]
+NAMES += [f'{path}:{setting}' for path in COMPARISONS for setting in read_comparison(path).settings]
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
@@ -144,23 +149,23 @@ def make_data(dataset: dict, root: Path, images: Path, lmdb: Path) -> None:
 
 
 def test_every_file_that_ships_is_fine_once_its_data_is_there(check, make_folder, make_lmdb, tmp_path):
-    options = {path: read_options(str(path)) for path in FILES}
-    for path in FILES:
-        status, said = check('-opt', path)
+    options = {name: read_setting(*split_setting(name)) for name in NAMES}
+    for name in NAMES:
+        status, said = check('-opt', name)
         assert status == 0 or all('there is no ' in line for line in said.splitlines()[1:]), said
     images = make_folder('images', 2, (170, 176))
     lmdb = make_lmdb(images)
-    for path in FILES:
-        for dataset in options[path]['datasets'].values():
+    for name in NAMES:
+        for dataset in options[name]['datasets'].values():
             make_data(dataset, tmp_path, images, lmdb)
-        weights = options[path]['path'].get('pretrain_network_g')
+        weights = options[name]['path'].get('pretrain_network_g')
         if weights:
             (tmp_path / weights).parent.mkdir(parents=True, exist_ok=True)
             some_weights(tmp_path / weights)
-    for path in FILES:
-        status, said = check('-opt', path)
+    for name in NAMES:
+        status, said = check('-opt', name)
         lines = said.splitlines()
-        assert status == 0 and lines[0].startswith(f'{path} is fine'), said
+        assert status == 0 and lines[0].startswith(f'{name} is fine'), said
         # There are but two images.
         assert all('dataset_enlarge_ratio raised' in line for line in lines[1:-2]), said
 

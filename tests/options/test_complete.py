@@ -17,7 +17,8 @@ from amsnet_basicsr.patches.options import prepare
 from tests.conftest import REPOSITORY
 from tests.pipeline.options import train_options, write
 
-FILES = sorted((REPOSITORY / 'options').rglob('*.yml'))
+COMPARISONS = set((REPOSITORY / 'options' / 'ablation').glob('*.yml'))
+FILES = sorted(set((REPOSITORY / 'options').rglob('*.yml')) - COMPARISONS)
 
 
 def ordered(value):

@@ -1,77 +1,77 @@
-"""The files in options/ablation: what the script writes, differing only in what they compare, and running."""
+"""The comparisons in options/ablation: settings that differ only in what they compare, and run."""
 
 import copy
-import importlib
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 
-from amsnet_basicsr import plugin
+from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.options.checks.run import check_options
+from amsnet_basicsr.options.reader import read_options
+from amsnet_basicsr.options.settings import Setting, read_comparison
 from tests.conftest import REPOSITORY
 from tests.pipeline.options import write
 from tests.pipeline.test_archs import DRIVER
 
 FOLDER = REPOSITORY / 'options' / 'ablation'
-SMALL = sorted(FOLDER.glob('*/*.yml'))
-PAPER = sorted(FOLDER.glob('*/paper/*.yml'))
-EQUAL_PASSES = sorted(FOLDER.glob('mask_ratio/equal_passes/*.yml'))
+COMPARISONS = {file.stem: read_comparison(file).settings for file in sorted(FOLDER.glob('*.yml'))}
+ALL = [
+    pytest.param(setting, id=f'{file}:{name}') for file in COMPARISONS for name, setting in COMPARISONS[file].items()
+]
+#: Digests of the complete options of each comparison: recorded runs can be compared as long as these stay.
+DIGESTS = {
+    'equal_passes': '7e3a56f8d7ff27a2',
+    'lambda': '7889f91c135527b8',
+    'loss': '0ed336de90046589',
+    'mask_ratio': 'e9cf90f7548dfc14',
+    'rate': '231fb4c1fab2c543',
+    'strides': 'deeb8d5df66f34d3',
+    'table3': '3716250e1b352e7f',
+    'table3_paper': 'fd8175b5bd001faa',
+    'table4': '14be7d0c93d83647',
+    'table4_paper': '7c56c245c6c50934',
+}
 PARAMETERS = {
     'DBSNl': 3656131, 'DeamNet': 2228131, 'DnCNN': 559363, 'NAFNetBaseline': 29056227, 'Restormer': 26111668,
     'UNet': 7935555,
 }  # fmt: skip
 
 
-def load(path: Path) -> dict[str, Any]:
-    text = path.read_text()
-    assert text.count('plugin: !!python/name:amsnet_basicsr.__version__\n') == 1
-    return yaml.safe_load(text.replace('!!python/name:amsnet_basicsr.__version__', plugin.__version__))
+def options_of(name: str) -> dict[str, dict[str, Any]]:
+    """The complete options of each setting of a comparison."""
+    return {setting.name: copy.deepcopy(setting.options) for setting in COMPARISONS[name].values()}
 
 
-def parameters(paths: list[Path]) -> list:
-    return [pytest.param(path, id=path.relative_to(FOLDER).as_posix()) for path in paths]
+def test_settings_are_what_recorded_runs_were_made_with():
+    texts = {name: json.dumps(options_of(name), sort_keys=True) for name in COMPARISONS}
+    assert {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in texts.items()} == DIGESTS
 
 
-def settings(folder: str) -> dict[str, dict[str, Any]]:
-    """The small settings of a folder."""
-    return {path.stem: load(path) for path in SMALL if path.parent.name == folder}
-
-
-def test_files_are_what_the_script_writes(monkeypatch):
-    monkeypatch.syspath_prepend(REPOSITORY / 'scripts')
-    script = importlib.import_module('make_ablation_options')
-    files = {path.relative_to(FOLDER).as_posix(): path.read_text() for path in SMALL + PAPER + EQUAL_PASSES}
-    assert files == script.render_all() and set(FOLDER.rglob('*.yml')) == {*SMALL, *PAPER, *EQUAL_PASSES}
-
-
-@pytest.mark.parametrize('paths', [SMALL, PAPER], ids=['small', 'paper'])
-def test_both_tables_are_complete(paths):
-    folder = {'table3': 0, 'table4': 0}
-    rows = set()
-    for path in paths:
-        table = next((name for name in folder if name in path.parts), None)
-        if table:
-            options = load(path)
-            rows.add((table, options['model_type'], options['network_g']['type'], options['network_g'].get('dilated')))
-            folder[table] += 1
-    expected = {('table3', model, 'DBSNl', dilated) for model in ('APBSNModel', 'AMSNetModel') for dilated in (1, 0)}
-    expected |= {
-        ('table4', 'AMSNetModel', name, None) for name in ('Restormer', 'DeamNet', 'NAFNetBaseline', 'UNet', 'DnCNN')
+@pytest.mark.parametrize('suffix', ['', '_paper'])
+def test_both_tables_are_complete(suffix):
+    rows = {
+        table: [(o['model_type'], o['network_g']['type'], o['network_g'].get('dilated')) for o in options.values()]
+        for table, options in (('table3', options_of(f'table3{suffix}')), ('table4', options_of(f'table4{suffix}')))
     }
-    assert rows == expected and folder == {'table3': 4, 'table4': 5}
+    assert sorted(rows['table3']) == [
+        (model, 'DBSNl', dilated) for model in ('AMSNetModel', 'APBSNModel') for dilated in (False, True)
+    ]
+    networks = ('DeamNet', 'DnCNN', 'NAFNetBaseline', 'Restormer', 'UNet')
+    assert sorted(rows['table4']) == [('AMSNetModel', name, None) for name in networks]
 
 
-@pytest.mark.parametrize('path', parameters(SMALL + PAPER + EQUAL_PASSES))
-def test_options_pass_the_check_once_their_data_is_there(path, monkeypatch):
-    options, small = load(path), path.parent.name != 'paper'
-    folder = path.parent.name if small else path.parent.parent.name
-    assert options['name'] == f'{"ablation_" * (path in SMALL)}{folder}_{path.stem}'
-    options.update(is_train='train' in options, dist=False, rank=0, world_size=1, num_gpu=0)
+@pytest.mark.parametrize('setting', ALL)
+def test_options_pass_the_check_once_their_data_is_there(setting: Setting, monkeypatch):
+    options, comparison = copy.deepcopy(setting.options), setting.file.stem
+    small = comparison not in ('table3_paper', 'table4_paper', 'equal_passes')
+    assert options['name'] == f'{"ablation_" * small}{comparison.removesuffix("_paper")}_{setting.name}'
+    options.update(is_train=setting.trains, dist=False, rank=0, world_size=1, num_gpu=0)
     monkeypatch.setattr('amsnet_basicsr.options.checks.run._paths', lambda opt: [])
     monkeypatch.setattr('amsnet_basicsr.options.checks.run._count_images', lambda opt: 1000)
     problems, notes = check_options(options)
@@ -100,25 +100,24 @@ def compared(options: dict[str, Any], *keys: str) -> dict[str, Any]:
     ],
 )
 def test_settings_differ_only_in_what_they_compare(folder, keys):
-    first, *others = [compared(options, *keys) for options in settings(folder).values()]
+    first, *others = [compared(options, *keys) for options in options_of(folder).values()]
     assert others and all(other == first for other in others)
 
 
 def test_equal_passes_test_the_weights_of_each_mask_ratio_by_as_many_passes():
-    trained = settings('mask_ratio')
-    assert [path.stem for path in EQUAL_PASSES] == list(trained)
-    for path in EQUAL_PASSES:
-        options = load(path)
-        assert options['scheme'] == trained[path.stem]['scheme']
-        assert options['path']['pretrain_network_g'].split('/')[1] == f'{trained[path.stem]["name"]}_seed0'
+    trained, tested = options_of('mask_ratio'), options_of('equal_passes')
+    assert list(tested) == list(trained)
+    for name, options in tested.items():
+        assert options['scheme'] == trained[name]['scheme']
+        assert options['path']['pretrain_network_g'].split('/')[1] == f'{trained[name]["name"]}_seed0'
         refinements = options['report']['refine']
         assert {refinement['type'] for refinement in refinements} == {'PartitionAverage'}
         passes = [refinement['samples'] * options['scheme']['branches'] for refinement in refinements]
-        assert passes == ([12, 24] if path.stem == 'k4' else [6, 12, 24])
+        assert passes == ([12, 24] if name == 'k4' else [6, 12, 24])
 
 
 def test_strides_are_all_pairs_with_one_training_for_each_train_stride():
-    found = settings('strides')
+    found = options_of('strides')
     pairs = {(o['scheme']['train_stride'], o['scheme']['test_stride']): o for o in found.values()}
     assert set(pairs) == {(trained, tested) for trained in (2, 3, 4, 5) for tested in (1, 2, 3)} and len(found) == 12
     keys = ('scheme.train_stride', 'datasets.train.crop_size', 'datasets.train.batch_size_per_gpu')
@@ -135,7 +134,7 @@ def test_strides_are_all_pairs_with_one_training_for_each_train_stride():
 
 
 def test_every_weight_of_the_smoothness_loss_starts_from_one_b():
-    found = settings('lambda')
+    found = options_of('lambda')
     start = found.pop('start')
     assert 'smooth_opt' not in start['train']
     weights = {name: options['train']['smooth_opt']['loss_weight'] for name, options in found.items()}
@@ -146,7 +145,7 @@ def test_every_weight_of_the_smoothness_loss_starts_from_one_b():
 
 
 def test_rates_and_batches_see_equal_numbers_of_pixels():
-    found = settings('rate')
+    found = options_of('rate')
     pixels = set()
     for options in found.values():
         batch, train = options['datasets']['train'].pop('batch_size_per_gpu'), options['train']
@@ -157,33 +156,39 @@ def test_rates_and_batches_see_equal_numbers_of_pixels():
     assert all(other == first for other in others)
 
 
-def test_paper_files_have_the_settings_of_the_paper():
-    restormer = load(REPOSITORY / 'options' / 'train_amsnet_restormer.yml')
-    assert load(FOLDER / 'table4' / 'paper' / 'restormer.yml')['network_g'] == restormer['network_g']
-    for path in PAPER:
-        options, model = load(path), load(path)['model_type']
+PAPER = [
+    (setting.name, setting.options)
+    for name in ('table3_paper', 'table4_paper')
+    for setting in COMPARISONS[name].values()
+]
+
+
+def test_paper_settings_have_the_values_of_the_paper():
+    restormer = read_options(str(REPOSITORY / 'options' / 'train_amsnet_restormer.yml'))
+    assert options_of('table4_paper')['restormer']['network_g'] == restormer['network_g']
+    for _, options in PAPER:
         assert (options['scheme']['train_stride'], options['scheme']['test_stride']) == (5, 2)
         assert options['train']['optim_g'] == {'type': 'AdamW', 'lr': 1e-4, 'weight_decay': 0}
         assert options['train']['total_iter'] == restormer['train']['total_iter']
         data, expected = options['datasets']['train'], restormer['datasets']['train']
         assert all(data[key] == expected[key] for key in ('dataroot_lq', 'io_backend', 'crop_size'))
         assert data['batch_size_per_gpu'] == (2 if options['network_g']['type'] == 'Restormer' else 4)
-        loss = {'AMSNetModel': 'mask_opt', 'APBSNModel': 'pixel_opt'}[model]
+        loss = {'AMSNetModel': 'mask_opt', 'APBSNModel': 'pixel_opt'}[options['model_type']]
         assert set(options['train']) & {'mask_opt', 'pixel_opt'} == {loss}
 
 
-@pytest.mark.parametrize('path', parameters(PAPER))
-def test_paper_files_have_networks_of_the_official_size(path):
-    network = load(path)['network_g']
+@pytest.mark.parametrize(('name', 'options'), PAPER)
+def test_paper_settings_have_networks_of_the_official_size(name, options):
+    network = dict(options['network_g'])
     kind = network.pop('type')
     with torch.device('meta'):
         net = ARCHS[kind](**network)
     assert sum(parameter.numel() for parameter in net.parameters()) == PARAMETERS[kind]
 
 
-def shortened(path: Path, noisy: Path, clean: Path, lmdb: Path) -> dict[str, Any]:
+def shortened(options: dict[str, Any], noisy: Path, clean: Path, lmdb: Path) -> dict[str, Any]:
     """The options on other data, for one step of small crops."""
-    options = copy.deepcopy(load(path))
+    options = copy.deepcopy(options)
     del options['plugin']  # `write` puts the line back
     train = options['datasets']['train']
     train.update(
@@ -202,16 +207,16 @@ def shortened(path: Path, noisy: Path, clean: Path, lmdb: Path) -> dict[str, Any
     return options
 
 
-def run_all(run, paths: Sequence[Path], make_folder, make_lmdb, tmp_path) -> None:
+def run_all(run, wanted: Sequence[dict[str, Any]], make_folder, make_lmdb, tmp_path) -> None:
     size = (48, 56)
     noisy, clean = make_folder('noisy', 2, size), make_folder('clean', 2, size, 9)
     (tmp_path / 'names.txt').write_text('im0.png\nim1.png\n')
     lmdb = make_lmdb(noisy)
-    files = {}
-    for path in paths:
-        options = shortened(path, noisy, clean, lmdb)
-        files[options['name']] = write(tmp_path / f'{options["name"]}.yml', options, plugin=True)
-    assert len(files) == len(paths)
+    files = {
+        options['name']: write(tmp_path / f'{options["name"]}.yml', shortened(options, noisy, clean, lmdb), plugin=True)
+        for options in wanted
+    }
+    assert len(files) == len(wanted)
     result = run('-c', DRIVER, *files.values())
     for name, file in files.items():
         assert f'FINISHED {file}' in result.stdout
@@ -220,14 +225,37 @@ def run_all(run, paths: Sequence[Path], make_folder, make_lmdb, tmp_path) -> Non
         assert table.count('no refinement') == refined == table.count('Gaussian blur') >= 1
 
 
-def test_small_files_run(run, make_folder, make_lmdb, tmp_path):
+def test_small_settings_run(run, make_folder, make_lmdb, tmp_path):
     """All of both tables; of the others, one of each kind, B before what starts from it."""
-    others = ['strides/4_2.yml', 'mask_ratio/k6.yml', 'lambda/start.yml', 'lambda/0.1.yml', 'rate/batch4_lr0.003.yml']
-    tables = [path for path in SMALL if path.parent.name.startswith('table')]
-    run_all(run, [*tables, *(FOLDER / name for name in others)], make_folder, make_lmdb, tmp_path)
+    tables = [*options_of('table3').values(), *options_of('table4').values()]
+    others = [('strides', '4_2'), ('mask_ratio', 'k6'), ('lambda', 'start'), ('lambda', '0.1')]
+    others.append(('rate', 'batch4_lr0.003'))
+    wanted = [*tables, *(options_of(name)[setting] for name, setting in others)]
+    run_all(run, wanted, make_folder, make_lmdb, tmp_path)
 
 
-def test_paper_files_run(run, make_folder, make_lmdb, tmp_path):
+def test_paper_settings_run(run, make_folder, make_lmdb, tmp_path):
     """One of each model; the other networks are only counted, as running them takes long without a GPU."""
-    names = ['table3/paper/apbsn_da.yml', 'table4/paper/dncnn.yml']
-    run_all(run, [FOLDER / name for name in names], make_folder, make_lmdb, tmp_path)
+    wanted = [options_of('table3_paper')['apbsn_da'], options_of('table4_paper')['dncnn']]
+    run_all(run, wanted, make_folder, make_lmdb, tmp_path)
+
+
+def test_a_setting_is_checked_and_trained_by_its_name(run, make_folder, tmp_path):
+    file = FOLDER / 'mask_ratio.yml'
+    data = make_folder('noisy', 2, (48, 56))
+    (tmp_path / 'names.txt').write_text('im0.png\nim1.png\n')
+    changes = [
+        'train:total_iter=1',
+        'train:scheduler:periods=[1]',
+        'report:refine=[none]',
+        'datasets:train:crop_size=40',
+    ]
+    for phase in ('train', 'val', 'val_2'):
+        changes += [f'datasets:{phase}:dataroot_lq={data}', f'datasets:{phase}:meta_info_file={tmp_path / "names.txt"}']
+    changes += [f'datasets:{phase}:dataroot_gt={data}' for phase in ('val', 'val_2')]
+    said = run('-m', 'amsnet_basicsr.check', '-opt', f'{file}:k4', '--force_yml', *changes).stdout
+    assert f'{file} is fine' in said
+    run('-m', 'amsnet_basicsr.train', '-opt', f'{file}:k4', '--force_yml', *changes)
+    experiment = tmp_path / 'experiments' / 'ablation_mask_ratio_k4'
+    assert f'-opt {file}:k4' in (experiment / 'mask_ratio.yml').read_text()
+    assert 'branches: 4' in ''.join(path.read_text() for path in experiment.glob('*.log'))

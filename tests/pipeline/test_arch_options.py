@@ -7,8 +7,9 @@ import pytest
 
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.options.checks.run import check_options
+from amsnet_basicsr.options.reader import read_options
 from tests.conftest import REPOSITORY
-from tests.pipeline.test_ablation import PARAMETERS, load
+from tests.pipeline.test_ablation import PARAMETERS
 
 FOLDER = REPOSITORY / 'options'
 WORDS = ('nafnet', 'deamnet', 'unet', 'dncnn')
@@ -33,8 +34,8 @@ def test_files_are_what_the_script_writes(monkeypatch):
 @pytest.mark.parametrize('word', WORDS)
 @pytest.mark.parametrize('stage', STAGES)
 def test_only_network_batch_and_names_differ_from_restormer(stage, word):
-    own = leaves(load(FOLDER / f'{stage}_amsnet_{word}.yml'))
-    model = leaves(load(FOLDER / f'{stage}_amsnet_restormer.yml'))
+    own = leaves(read_options(f'{FOLDER}/{stage}_amsnet_{word}.yml'))
+    model = leaves(read_options(f'{FOLDER}/{stage}_amsnet_restormer.yml'))
     differ = {key for key in own.keys() | model.keys() if key[0] != 'network_g' and own.get(key) != model.get(key)}
     batch = {('datasets', 'train', 'batch_size_per_gpu')} if stage != 'test' else set()
     weights = {('path', 'pretrain_network_g')} if stage != 'train' else set()
@@ -49,7 +50,7 @@ def test_options_build_the_networks_of_the_paper_and_pass_the_check(word, monkey
     monkeypatch.setattr('amsnet_basicsr.options.checks.run._count_images', lambda opt: 1000)
     networks = []
     for stage in STAGES:
-        options = load(FOLDER / f'{stage}_amsnet_{word}.yml')
+        options = read_options(f'{FOLDER}/{stage}_amsnet_{word}.yml')
         networks.append(dict(options['network_g']))
         options.update(is_train=stage != 'test', dist=False, rank=0, world_size=1, num_gpu=0)
         assert check_options(options) == ([], [])

@@ -1,4 +1,4 @@
-"""A comparison of settings: run, stopped, gone on with, tabulated with means and errors."""
+"""A comparison of settings: run, stopped, resumed, tabulated with means and errors."""
 
 import csv
 import importlib
@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import pytest
 
+from amsnet_basicsr.options.settings import read_comparison
 from tests.conftest import REPOSITORY
 from tests.pipeline.options import TINY_DNCNN, train_options, write
 
@@ -54,8 +55,8 @@ def root(make_folder, tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
-def setting(name: str, iterations: int = 2, **changes: Any) -> dict[str, Any]:
-    options = train_options('noisy', name=name, report={'refine': [None]}, **changes)
+def common(iterations: int) -> dict[str, Any]:
+    options = train_options('noisy', report={'refine': [None]})
     pairs = {'name': 'pairs', 'type': 'PairedImageDataset', 'dataroot_lq': 'noisy', 'dataroot_gt': 'clean',
              'io_backend': {'type': 'disk'}}  # fmt: skip
     options['datasets']['val'] = pairs
@@ -66,23 +67,17 @@ def setting(name: str, iterations: int = 2, **changes: Any) -> dict[str, Any]:
     return options
 
 
-def evaluated(name: str, start: str) -> dict[str, Any]:
-    """Options that test the weights of another setting at another stride."""
-    options = setting(name, scheme={'test_stride': 1}, val={'save_img': False})
-    options['val'] = {'save_img': False}
-    del options['train'], options['logger'], options['datasets']['train']
-    options['path'] = {
-        'pretrain_network_g': f'experiments/{start}/models/net_g_latest.pth', 'param_key_g': 'params_ema',
-    }  # fmt: skip
-    return options
+#: Changes that make a setting a test of the weights of `b` at another stride.
+TEST_OF_B: dict[str, Any] = {
+    'weights': 'b', 'train': None, 'logger': None, 'datasets': {'train': None}, 'val': {'save_img': False},
+    'scheme': {'test_stride': 1},
+}  # fmt: skip
 
 
-def write_all(root: Path, **settings: dict[str, Any]) -> Path:
-    folder = root / 'options' / 'tiny'
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, options in settings.items():
-        write(folder / f'{name}.yml', options, plugin=True)
-    return folder
+def write_all(root: Path, iterations: int = 2, **settings: dict[str, Any]) -> None:
+    """Write options/tiny.yml with these settings."""
+    (root / 'options').mkdir(exist_ok=True)
+    write(root / 'options' / 'tiny.yml', {**common(iterations), 'settings': settings}, plugin=True)
 
 
 def arguments(root: Path, *more: object) -> list[str]:
@@ -98,11 +93,9 @@ def wait_for(condition: Callable[[], Any], process: subprocess.Popen) -> Any:
     raise AssertionError(process.communicate()[0])
 
 
-def test_a_comparison_is_run_stopped_and_gone_on_with(ablation, root, capsys):
+def test_a_comparison_is_run_stopped_and_resumed(ablation, root, capsys):
     """Two settings and two seeds; `b` is a test of the weights of `a`, which comes first in each seed."""
-    folder = write_all(root, b=setting('tiny_b'), a=evaluated('tiny_a', 'tiny_b'))
-    long = setting('tiny_b', iterations=150)
-    write(folder / 'b.yml', long, plugin=True)
+    write_all(root, 150, a=TEST_OF_B, b={})
     runs = root / 'results' / 'ablation' / 'tiny' / 'runs'
     log = runs / 'b_seed0.log'
 
@@ -152,30 +145,31 @@ def test_a_comparison_is_run_stopped_and_gone_on_with(ablation, root, capsys):
     assert ablation.main(arguments(root, '--collect')) == 0
     assert capsys.readouterr().out.startswith(table)
 
-    write(folder / 'b.yml', setting('tiny_b', iterations=151), plugin=True)
-    with pytest.raises(SystemExit, match=r'^error: .*b\.yml: train\.total_iter is no longer what .*b_seed0\.json was'):
+    write_all(root, 151, a=TEST_OF_B, b={})
+    with pytest.raises(
+        SystemExit, match=r'^error: .*tiny\.yml:b: train\.total_iter is no longer what .*b_seed0\.json was'
+    ):
         ablation.main(arguments(root, '--seeds', 0, 1))
 
 
-def test_a_failed_run_is_named_and_the_others_go_on(ablation, root, capsys):
-    wrong = setting('tiny_wrong', network_g=dict(TINY_DNCNN, type='DnCMM'))
-    write_all(root, a=wrong, b=evaluated('tiny_b', 'tiny_wrong'), c=setting('tiny_c'))
+def test_a_failed_run_is_named_and_the_others_run(ablation, root, capsys):
+    write_all(root, a=TEST_OF_B, b={'network_g': dict(TINY_DNCNN, type='DnCMM')}, c={})
     assert ablation.main(arguments(root)) == 1
     said = capsys.readouterr().out
-    assert 'a_seed0 failed (exit status 1); the end of' in said and "did you mean 'DnCNN'" in said
-    assert 'b_seed0 is left out: it needs the weights of a_seed0' in said
+    assert 'b_seed0 failed (exit status 1); the end of' in said and "did you mean 'DnCNN'" in said
+    assert 'a_seed0 is left out: it needs the weights of b_seed0' in said
     assert '| c | 1 |' in said and 'Not run yet: a, b.' in said and '±' not in said
 
 
 def test_the_table_has_means_errors_and_paired_differences(ablation, tmp_path):
-    results = importlib.import_module('ablation.results')
+    figures_of, runs = importlib.import_module('ablation.figures'), importlib.import_module('ablation.runs')
     tables = importlib.import_module('ablation.tables')
     figures = {
         ('x', 0): (30.00, 0.80, 31.00), ('x', 1): (31.00, 0.90, 31.10),
         ('y', 0): (30.50, 0.81, 30.00), ('y', 1): (31.70, 0.85, 30.00), ('y', 2): (40.00, 0.89, 30.00),
     }  # fmt: skip
     records = [
-        results.Record(name, seed, {}, results.read_report(REPORT.format(*values)))
+        runs.Record(name, seed, {}, figures_of.read_report(REPORT.format(*values)))
         for (name, seed), values in figures.items()
     ]
     lines = tables.table(records, ['x', 'y', 'z'], 'x').splitlines()
@@ -197,7 +191,7 @@ def test_the_table_has_means_errors_and_paired_differences(ablation, tmp_path):
 
 
 def test_a_report_without_tables_is_refused(ablation):
-    read_report = importlib.import_module('ablation.results').read_report
+    read_report = importlib.import_module('ablation.figures').read_report
     for text in ('', 'No set has ground truth, so there is nothing to compare.\n'):
         with pytest.raises(ValueError, match='no table'):
             read_report(text)
@@ -207,15 +201,14 @@ def test_every_comparison_that_ships_can_be_planned(ablation, capsys):
     assert ablation.main(['--list']) == 0
     listed = dict(line.split(': ') for line in capsys.readouterr().out.splitlines())
     assert {'table3', 'table4', 'strides', 'mask_ratio', 'lambda', 'rate'} <= set(listed)
-    settings = importlib.import_module('ablation.settings')
+    plan_runs = importlib.import_module('ablation.runs').plan_runs
     for name, names in listed.items():
-        read = settings.read_settings(ablation.OPTIONS / name)
-        runs = settings.plan_runs(read, [0, 5])
+        read = read_comparison(ablation.OPTIONS / f'{name}.yml').settings
+        runs = plan_runs(read, [0, 5])
         assert ', '.join(read) == names and len(runs) == 2 * len(read)
-        assert settings.REFERENCES[name] in read
         for position, run in enumerate(runs):
             assert run.start is None or (runs.index(run.start) < position and run.start.seed == run.seed)
-    only = settings.plan_runs(settings.read_settings(ablation.OPTIONS / 'lambda'), [0], ['0.1'])
+    only = plan_runs(read_comparison(ablation.OPTIONS / 'lambda.yml').settings, [0], ['0.1'])
     assert [run.label for run in only] == ['start_seed0', '0.1_seed0']
 
 
@@ -225,12 +218,12 @@ def test_every_comparison_that_ships_can_be_planned(ablation, capsys):
         (['--only', 'c'], "tiny has no setting 'c'; there are: a, b"),
         (['--reference', 'c'], "tiny has no setting 'c'; there are: a, b"),
         (['--write', 'nowhere.md'], '--write: nowhere.md must have the lines <!-- measured by'),
-        (['--root', 'nowhere'], 'a.yml: datasets.val.dataroot_lq: there is no '),
+        (['--root', 'nowhere'], 'tiny.yml: datasets.val.dataroot_lq: there is no '),
         (['--options', 'nowhere'], "has no comparison 'tiny'; there are: none"),
     ],
 )
 def test_bad_input_is_one_line_before_anything_starts(ablation, root, monkeypatch, more, message):
-    write_all(root, b=setting('tiny_b'), a=evaluated('tiny_a', 'tiny_b'))
+    write_all(root, a=TEST_OF_B, b={})
     monkeypatch.chdir(root)
     with pytest.raises(SystemExit) as stopped:
         ablation.main(arguments(root, *more))
@@ -250,21 +243,14 @@ def test_a_misspelt_name_is_told_with_the_nearest(ablation):
         ablation.main(['mask_rato'])
 
 
-def test_settings_that_make_no_sense_are_told(ablation, root):
-    folder = write_all(root, a=setting('same'), b=setting('same'))
-    with pytest.raises(SystemExit, match=r'b\.yml: name same is that of a\.yml'):
-        ablation.main(arguments(root))
-    for name, other in (('a', 'b'), ('b', 'a')):
-        write(folder / f'{name}.yml', evaluated(f'tiny_{name}', f'tiny_{other}'), plugin=True)
-    with pytest.raises(SystemExit, match='which needs its weights'):
-        ablation.main(arguments(root))
-    (folder / 'b.yml').unlink()
-    with pytest.raises(SystemExit, match=r'a\.yml: path\.pretrain_network_g must name the weights of another setting'):
+def test_settings_that_need_each_others_weights_are_told(ablation, root):
+    write_all(root, a=TEST_OF_B, b={'weights': 'a'})
+    with pytest.raises(SystemExit, match=r"tiny\.yml: a, b need each other's weights"):
         ablation.main(arguments(root))
 
 
 def test_a_broken_record_is_told(ablation, root):
-    write_all(root, a=setting('tiny_a'))
+    write_all(root, a={})
     record = root / 'results' / 'ablation' / 'tiny' / 'runs' / 'a_seed0.json'
     record.parent.mkdir(parents=True)
     record.write_text('{')
@@ -273,7 +259,7 @@ def test_a_broken_record_is_told(ablation, root):
 
 
 def test_matplotlib_is_asked_for_before_hours_of_work(ablation, root, monkeypatch):
-    write_all(root, a=setting('tiny_a'))
+    write_all(root, a={})
     monkeypatch.setitem(sys.modules, 'matplotlib', None)
     with pytest.raises(SystemExit, match=r"^error: the plot needs matplotlib: pip install -e '\.\[plots\]'$"):
         ablation.main(arguments(root))

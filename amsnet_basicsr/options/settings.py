@@ -1,0 +1,149 @@
+"""`FILE.yml:SETTING`: options files that hold several settings of one base, for comparisons such as options/ablation.
+
+    base: base/small.yml                  # another options file, relative to this one
+    name: ablation_loss                   # any option: changes the base for all settings
+    reference: l1                         # the setting that tables compare with
+    settings:
+      l1: {}
+      l2: {train: {mask_opt: {type: MaskL2Loss}}}
+      l2_test: {weights: l2, train: ~}
+
+A setting's own name is `name:` with `_SETTING`. `weights: OTHER` starts from, or tests, what another setting trained.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amsnet_basicsr.options.reader import nearest, read_options
+from amsnet_basicsr.utils.text import one_line
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a comparison: its name, the file it is from, its complete options.
+
+    `start` is the setting whose weights it starts from or tests, if there is one.
+    """
+
+    name: str
+    file: Path
+    options: dict[str, Any]
+    start: str | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether it trains; else it only tests weights."""
+        return 'train' in self.options
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All settings of a file by name, in its order, and the one that the others are compared with."""
+
+    settings: dict[str, Setting]
+    reference: str
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay changes over options.
+
+    Groups are merged key by key, but a group of another `type:` replaces the base's, whose keys are not its own. `~`
+    takes a key out; anything else replaces what was there.
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        old = base.get(key)
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict):
+            same = isinstance(old, dict) and value.get('type', old.get('type')) == old.get('type')
+            merged[key] = merge(old if same else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def split_setting(path: str) -> tuple[str, str | None]:
+    """Split `FILE.yml:SETTING`, as a command line names a setting, into file and setting (None if there is none)."""
+    for ending in ('.yml:', '.yaml:'):
+        file, found, setting = path.rpartition(ending)
+        if found:
+            return file + ending[:-1], setting
+    return path, None
+
+
+def read_setting(file: str, name: str | None = None) -> dict[str, Any]:
+    """Read one complete set of options from a file with or without `settings:`.
+
+    Raises:
+        ValueError: If the file cannot be read, or has no such setting, or several and none is named.
+    """
+    options = read_options(file)
+    if name is None and 'settings' not in options:
+        return _on_base(file, options)
+    if name is None:
+        names = list(read_comparison(file).settings)
+        raise ValueError(f'{file} has several settings; name one, e.g. {file}:{names[0]}, of {", ".join(names)}')
+    settings = read_comparison(file).settings
+    if name not in settings:
+        raise ValueError(no_such(f'{file} has no setting', name, settings))
+    return settings[name].options
+
+
+def read_comparison(file: str | Path) -> Comparison:
+    """Read all settings of a file.
+
+    Raises:
+        ValueError: If the file cannot be read, or its settings make no sense; the message names the file.
+    """
+    options = read_options(str(file))
+    settings, reference = options.pop('settings', None), options.pop('reference', None)
+    options = _on_base(str(file), options)
+    if not isinstance(settings, dict) or not settings:
+        raise ValueError(f'{file}: settings is missing: say e.g. settings: {{a: {{}}, b: {{scheme: {{branches: 4}}}}}}')
+    if not isinstance(options.get('name'), str):
+        raise ValueError(f'{file}: name is missing; settings are called by it and their own name')
+    if reference is not None and reference not in settings:
+        raise ValueError(no_such(f'{file}: reference: there is no setting', reference, settings))
+    expanded = {name: _expand(Path(file), options, settings, name) for name in settings}
+    return Comparison(expanded, reference or next(iter(settings)))
+
+
+def no_such(what: str, name: Any, known: Mapping[str, Any]) -> str:
+    """Say that a name is not among the known ones, with the nearest."""
+    near = nearest(name, known)
+    return f'{what} {one_line(repr(name), 80)}; ' + (
+        f'did you mean {near}?' if near else f'there are: {", ".join(known) or "none"}'
+    )
+
+
+def _expand(file: Path, common: dict[str, Any], settings: dict[str, Any], name: str) -> Setting:
+    if not isinstance(settings[name], dict):
+        raise ValueError(f'{file}: settings.{name} must be a group of options; {{}} changes nothing')
+    changes = dict(settings[name])
+    start = changes.pop('weights', None)
+    options = merge(common, changes) | {'name': f'{common["name"]}_{name}'}
+    if start is not None:
+        if start not in settings or start == name:
+            raise ValueError(no_such(f'{file}: settings.{name}.weights: there is no other setting', start, settings))
+        weights = f'experiments/{common["name"]}_{start}/models/net_g_latest.pth'
+        options = merge(options, {'path': {'pretrain_network_g': weights, 'param_key_g': 'params_ema'}})
+    elif 'train' not in options and not (options.get('path') or {}).get('pretrain_network_g'):
+        raise ValueError(f'{file}: settings.{name} trains nothing, so it needs weights: the name of a setting')
+    return Setting(name, file, copy.deepcopy(options), start)
+
+
+def _on_base(file: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Lay options over the file that their `base:` names."""
+    base = options.pop('base', None)
+    if base is None:
+        return options
+    if not isinstance(base, str):
+        raise ValueError(f'{file}: base must be an options file, relative to this one')
+    below = read_options(str(Path(file).parent / base))
+    if 'base' in below or 'settings' in below:
+        raise ValueError(f'{file}: base: {base} must be complete options, without base or settings of its own')
+    return merge(below, options)

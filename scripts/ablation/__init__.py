@@ -1,1 +1,0 @@
-"""Parts of scripts/run_ablation.py."""
