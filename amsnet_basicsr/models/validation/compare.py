@@ -1,7 +1,6 @@
 """Compare refinements, the noisy input and plain blur on sets with ground truth: the table that `report:` asks for."""
 
 import copy
-import dataclasses
 import os
 import os.path as osp
 import time
@@ -76,7 +75,7 @@ def _compare_on(
     best, best_psnr = noisy, -np.inf
     method = model.opt['model_type'].removesuffix('Model')
     for refine in refinements:
-        model.scheme = dataclasses.replace(model.scheme, refine=build_refinement(refine))
+        model.scheme = model.scheme.model_copy(update={'refine': build_refinement(refine)})
         start = time.perf_counter()
         denoised = [_denoise(model, pair) for pair in pairs]
         seconds = (time.perf_counter() - start) / megapixels
