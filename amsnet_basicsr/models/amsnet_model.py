@@ -108,8 +108,9 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
             Weighted losses: `l_mask`, and `l_smooth` when fine-tuning.
         """
         stride, branches = self.scheme.train_stride, self.scheme.branches
-        index = (self.draw_masks(noisy) if index is None else index).flatten(0, 1)
-        sub = pixel_downsample(noisy, stride)
+        index = self.draw_masks(noisy) if index is None else index
+        assert index is not None
+        sub, index = pixel_downsample(noisy, stride), index.flatten(0, 1)
         losses: OrderedDict[str, torch.Tensor] = OrderedDict()
         if self.cri_smooth is None:
             # The partition treats all branches alike, so training the first is training a random one.
@@ -162,7 +163,7 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         """Do one training step; its masks depend on the seed and the iteration alone.
 
         Raises:
-            BadLossError: If the loss is NaN or infinite.
+            UserError: If the loss is NaN or infinite, unless `train.on_bad_loss` is `skip`.
         """
         self.generator.manual_seed(mixed_seed(self.opt.get('manual_seed') or 0, current_iter))
         self.optimizer_g.zero_grad()
@@ -173,7 +174,8 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         for number, part in enumerate(parts):
             with self._gradients_exchanged(number == len(parts) - 1):
                 losses = self.compute_losses(self.lq[part], None if index is None else index[part])
-                losses = {name: loss * shares.get(name, shares[''])[number] for name, loss in losses.items()}
+                for name in losses:
+                    losses[name] = losses[name] * shares.get(name, shares[''])[number]
                 if not self.loss_guard.check(losses, current_iter, lr, self.batch_names[part]):
                     return
                 self.precision.backward(torch.stack(list(losses.values())).sum())
@@ -193,7 +195,7 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         return self.precision.state_dict()
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
-        """Go on from `extra_state`."""
+        """Restore `extra_state`."""
         self.precision.load_state_dict(state)
 
     def save(self, epoch: int, current_iter: int) -> None:

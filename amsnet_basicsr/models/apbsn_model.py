@@ -39,7 +39,7 @@ class APBSNModel(AMSNetModel):
     def draw_masks(self, noisy: torch.Tensor) -> None:
         """Draw none: AP-BSN hides nothing."""
 
-    def compute_losses(self, noisy: torch.Tensor, index: None = None) -> OrderedDict[str, torch.Tensor]:
+    def compute_losses(self, noisy: torch.Tensor, index: torch.Tensor | None = None) -> OrderedDict[str, torch.Tensor]:
         """Compare the images restored at the train stride with the noisy ones.
 
         Args:

@@ -79,6 +79,12 @@ PATCHES: tuple[Patch, ...] = (
         'the same', 'the mixins are gone',
     ),
     Patch(
+        'loggers', 'basicsr.train: copy_opt_file, init_tb_loggers, init_wandb_logger',
+        "copies the options in the locale's encoding, makes wandb ids by a function that is gone, "
+        'and ends training when TensorBoard cannot write',
+        'the same', 'a release that names encodings and leaves ids to wandb', applied=False,
+    ),
+    Patch(
         'options', 'basicsr.train, basicsr.test: parse_options (our commands only)',
         'runs code that an options file or --force_yml asks for; reads it in the locale\'s encoding',
         'the same', 'a release with a safe loader', applied=False,

@@ -13,13 +13,14 @@ import torch
 from basicsr.models.base_model import BaseModel
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
-from basicsr.utils.dist_util import get_dist_info
+from basicsr.utils.dist_util import master_only
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch.utils.data import DataLoader, Dataset
 
 import basicsr.test
 import basicsr.train
 from amsnet_basicsr.models.base_model import ExtendedBaseModel
+from amsnet_basicsr.patches.loggers import copy_options, open_tensorboard, start_wandb
 from amsnet_basicsr.patches.sr_models import CheckedModel, CheckedSRModel
 from amsnet_basicsr.resume.data_order import SeededDataset
 from amsnet_basicsr.resume.model import ResumableModel
@@ -29,7 +30,7 @@ from amsnet_basicsr.utils.distributed import wait_for_all
 from amsnet_basicsr.utils.stop_signal import Interruption
 
 _REBOUND = (
-    'make_exp_dirs', 'copy_opt_file', 'create_train_val_dataloader', 'build_dataset', 'build_dataloader',
+    'make_exp_dirs', 'create_train_val_dataloader', 'build_dataset', 'build_dataloader',
     'init_tb_loggers', 'CPUPrefetcher', 'CUDAPrefetcher',
 )  # fmt: skip
 _originals: dict[str, SimpleNamespace] = {}
@@ -42,7 +43,8 @@ def apply() -> None:
     An unmodified BasicSR's `train.py` may be the program itself, which imports the plugin while it reads its options:
     then the module is `__main__`.
     """
-    for module in (basicsr.train, basicsr.test, sys.modules.get('__main__')):
+    modules: list[Any] = [basicsr.train, basicsr.test, sys.modules.get('__main__')]
+    for module in modules:
         if hasattr(module, 'train_pipeline') and hasattr(module, 'create_train_val_dataloader'):
             attach_run(module, TrainingRun(Interruption()))
         elif hasattr(module, 'test_pipeline') and hasattr(module, 'build_model'):
@@ -90,10 +92,6 @@ def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
         original.make_exp_dirs(opt)
         wait_for_all()  # the first process makes them, all use them
 
-    def copy_opt_file(file: str, folder: str) -> None:
-        if get_dist_info()[0] == 0:
-            original.copy_opt_file(file, folder)
-
     def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> tuple[Any, ...]:
         run.begin(opt)
         loaders = original.create_train_val_dataloader(opt, logger)
@@ -111,12 +109,12 @@ def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
         return loader
 
     def init_tb_loggers(opt: dict[str, Any]) -> Any:
-        run.tb_logger = original.init_tb_loggers(opt)
+        run.tb_logger = open_tensorboard(lambda: original.init_tb_loggers(opt))
         return run.tb_logger
 
     names = {
         'make_exp_dirs': make_exp_dirs,
-        'copy_opt_file': copy_opt_file,
+        'copy_opt_file': master_only(copy_options),
         'load_resume_state': load_resume_state,
         'create_train_val_dataloader': create_train_val_dataloader,
         'EnlargedSampler': run.make_sampler,
@@ -124,6 +122,7 @@ def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
         'build_dataloader': build_dataloader,
         'build_model': partial(build_model, run=run),
         'init_tb_loggers': init_tb_loggers,
+        'init_wandb_logger': master_only(start_wandb),
         'CPUPrefetcher': partial(_prefetcher(original.CPUPrefetcher), run=run),
         'CUDAPrefetcher': partial(_prefetcher(original.CUDAPrefetcher), run=run),
     }

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from basicsr.models.base_model import BaseModel
 from basicsr.models.sr_model import SRModel
+from basicsr.utils import get_root_logger
 
 from amsnet_basicsr.models.nan_guard import bad_loss_message
 from amsnet_basicsr.models.validation.image_names import distinct_name
@@ -46,7 +47,12 @@ class CheckedSRModel(CheckedModel, SRModel):
         """Validate with distinct names. In training all sets share a folder; in tests each has its own."""
         scope = '' if self.opt['is_train'] else dataloader.dataset.opt['name']
         taken = self.__dict__.setdefault('_names_taken', {}).setdefault(scope, {})
-        super().nondist_validation(_DistinctNames(dataloader, taken), *args, **kwargs)
+        try:
+            super().nondist_validation(_DistinctNames(dataloader, taken), *args, **kwargs)
+        except OSError as error:
+            if not self.opt['is_train']:
+                raise UserError(str(error)) from error
+            get_root_logger().warning(f'Validation broken off: {error}; training goes on')
 
 
 class _DistinctNames:

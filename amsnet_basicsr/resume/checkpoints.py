@@ -52,6 +52,11 @@ def _room(folder: Path) -> str:
         return ''
 
 
+def is_bad(value: torch.Tensor, is_buffer: bool) -> bool:
+    """Tell whether a tensor of a network shows that training went wrong; a buffer may be infinite, as masks are."""
+    return value.is_floating_point() and bool((value.isnan() if is_buffer else ~value.isfinite()).any())
+
+
 def network_content(networks: Sequence[nn.Module], keys: Sequence[str]) -> dict[str, dict[str, torch.Tensor]]:
     """Collect weights as BasicSR saves them.
 
@@ -68,7 +73,8 @@ def network_content(networks: Sequence[nn.Module], keys: Sequence[str]) -> dict[
     content = {}
     for network, key in zip(networks, keys, strict=True):
         weights = {_own_name(name): value.detach().cpu() for name, value in network.state_dict().items()}
-        bad = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+        buffers = {_own_name(name) for name, _ in network.named_buffers()}
+        bad = [name for name, value in weights.items() if is_bad(value, name in buffers)]
         if bad:
             raise UserError(f'{len(bad)} of {len(weights)} weights are NaN or infinite ({bad[0]}, …): not saved')
         content[key] = weights

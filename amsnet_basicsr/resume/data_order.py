@@ -30,7 +30,7 @@ class ResumableSampler(Sampler[Place]):
 
     def __init__(self, dataset: Dataset, num_replicas: int, rank: int, ratio: float = 1, seed: int = 0) -> None:
         """Count the places."""
-        self.images = len(dataset)
+        self.images = len(dataset)  # type: ignore[arg-type]
         self.num_replicas, self.rank, self.seed = num_replicas, rank, seed
         self.num_samples = math.ceil(self.images * ratio / num_replicas)
         self.epoch = 0
@@ -88,7 +88,7 @@ class SeededDataset(Dataset):
 
     def __len__(self) -> int:
         """Number of images."""
-        return len(self.dataset)
+        return len(self.dataset)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
         """Everything else, such as `opt`, is the data set's own."""

@@ -54,7 +54,8 @@ def newest_intact(folder: Path, labels: Iterable[str]) -> tuple[Path | None, lis
     Returns:
         The state, or None if there is none, and the files that were torn or missing in newer ones.
     """
-    labels, broken = list(labels), []
+    labels = list(labels)
+    broken: list[Path] = []
     states = [path for path in folder.glob('*.state') if path.stem.isdecimal()] if folder.is_dir() else []
     for state in sorted(states, key=lambda path: -int(path.stem)):
         bad = [path for path in (state, *networks_of(state, labels)) if not is_intact(path)]

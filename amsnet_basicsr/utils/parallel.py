@@ -16,16 +16,17 @@ def available_cores() -> int:
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None, ahead: int = 1
 ) -> Iterator[Result]:
     """Apply a function in threads and yield the results in order.
 
-    `Executor.map` takes all items at once before Python 3.14; here at most `workers + 1` are in work or waiting.
+    `Executor.map` takes all items at once before Python 3.14; here at most `workers + ahead` are in work or waiting.
 
     Args:
         function: What to do with an item. OpenCV and zlib release Python's lock while they work.
         items: The items, taken one by one.
         workers: Number of threads; None for one per core.
+        ahead: How many results may wait beyond one per thread.
 
     Yields:
         The results. An exception of the function is raised when its item's turn comes, and later items are dropped.
@@ -35,7 +36,7 @@ def ordered_map(
     with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
-                if len(pending) > workers:
+                if len(pending) >= workers + ahead:
                     yield pending.popleft().result()
                 pending.append(pool.submit(function, item))
             while pending:

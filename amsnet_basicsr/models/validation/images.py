@@ -5,16 +5,18 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from basicsr.metrics import calculate_metric
-from basicsr.utils import imwrite, tensor2img
+from basicsr.utils import tensor2img
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from amsnet_basicsr.models.validation.image_names import distinct_name
+from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line
 
@@ -130,10 +132,8 @@ def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
     if image.gt is not None and image.gt.shape[-2:] != image.result.shape[-2:]:
         sizes = [f'{tensor.shape[-1]}×{tensor.shape[-2]}' for tensor in (image.result, image.gt)]
         raise UserError(f'{image.path}: its result has {sizes[0]} pixels, the clean image of the pair {sizes[1]}')
-    noisy, denoised, clean = (
-        None if tensor is None else tensor2img(tensor.clone())  # which clamps in place
-        for tensor in (image.lq, image.result, image.gt)
-    )
+    noisy, denoised = tensor2img(image.lq.clone()), tensor2img(image.result.clone())  # which clamps in place
+    clean = None if image.gt is None else tensor2img(image.gt.clone())
     available: Data = {'img': denoised}
     if clean is not None:
         available['img2'] = clean
@@ -172,7 +172,9 @@ def write_image(image: np.ndarray, path: str) -> None:
         UserError: If it cannot be written.
     """
     try:
-        imwrite(image, path)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(Path(path)) as file:
+            file.write(cv2.imencode(Path(path).suffix, image)[1])
     except (OSError, cv2.error) as error:
         raise UserError(f'{path} cannot be written: {one_line(error)}') from error
 

@@ -41,6 +41,7 @@ from amsnet_basicsr.models.validation.images import (
 )
 from amsnet_basicsr.models.validation.processes import OtherProcessFailedError, Processes
 from amsnet_basicsr.resume.checkpoints import CheckpointError
+from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.parallel import ordered_map
 from amsnet_basicsr.utils.text import name_some
 
@@ -105,7 +106,8 @@ class ValidationLoop(SRModel):
     def _validate(
         self, processes: Processes, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool
     ) -> None:
-        set_name, val = dataloader.dataset.opt['name'], self.opt['val']
+        dataset: Any = dataloader.dataset
+        set_name, val = dataset.opt['name'], self.opt['val']
         metrics_opt = val.get('metrics') or {}
         for metric_opt in metrics_opt.values():
             if metric_opt['type'] == 'calculate_mask_l1':
@@ -116,7 +118,7 @@ class ValidationLoop(SRModel):
             with_input=set_name not in self._input_reported,
             image_path=partial(self._image_path, set_name, current_iter=current_iter) if save_img else None,
             strips=val.get('strip', 1),
-            write=write_image,
+            write=self._write,
         )
         found: list[FinishedImage] = []
         show = processes.rank == 0 and val.get('pbar', False)
@@ -194,11 +196,22 @@ class ValidationLoop(SRModel):
         prediction = self.predict_hidden().cpu() if task.looks_at_hidden_pixels else None
         tensors = (visuals['lq'], visuals['result'], visuals.get('gt'), prediction)
         for at, (number, name) in enumerate(names.items()):
-            own = (None if tensor is None else tensor[at : at + 1] for tensor in tensors)
+            own: Any = (None if tensor is None else tensor[at : at + 1] for tensor in tensors)
             behind.hand_over(finish, DenoisedImage(number, name, batch['lq_path'][at], *own), task)
 
     def stop_if_asked(self) -> None:
         """Called between two images; a model in training stops here."""
+
+    def _write(self, image: np.ndarray, path: str) -> None:
+        """Write an image; training goes on if that fails, and says so once."""
+        try:
+            write_image(image, path)
+        except UserError as error:
+            if not self.opt['is_train']:
+                raise
+            if not self.__dict__.setdefault('_write_failed', False):
+                self._write_failed = True
+                get_root_logger().warning(f'{error}; training goes on, and tries the next images without a word')
 
     @property
     def _input_reported(self) -> set[str]:
@@ -213,7 +226,7 @@ class ValidationLoop(SRModel):
 
     def _save_strip(self, strip: np.ndarray, set_name: str, name: str, current_iter: int | str, tb_logger: Any) -> None:
         root = self.opt['path']['visualization']
-        write_image(strip, osp.join(root, 'strips', set_name, f'{name}_{current_iter}.png'))
+        self._write(strip, osp.join(root, 'strips', set_name, f'{name}_{current_iter}.png'))
         if tb_logger:
             tb_logger.add_image(f'{set_name}/{name}', strip[..., ::-1].copy(), current_iter, dataformats='HWC')
 

@@ -1,0 +1,60 @@
+"""The copy of the options, TensorBoard and wandb: no locale, no full disk and no new release ends a training."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from amsnet_basicsr import plugin  # noqa: F401 (registers)
+from amsnet_basicsr.patches.loggers import TolerantWriter, copy_options, open_tensorboard, start_wandb
+
+
+def test_the_copy_has_the_command_and_every_byte(tmp_path, monkeypatch):
+    source = tmp_path / 'größe.yml'
+    source.write_bytes('name: größe  # 中文\n'.encode())
+    (tmp_path / 'copy').mkdir()
+    monkeypatch.setattr(sys, 'argv', ['train.py', '-opt', 'gr\udcf6\n.yml'])
+    copy_options(str(source), str(tmp_path / 'copy'))
+    text = (tmp_path / 'copy' / 'größe.yml').read_text('utf-8')
+    assert text.endswith('\n\nname: größe  # 中文\n') and text.count('\n') == 5
+    assert '# train.py -opt gr\\udcf6\\n.yml' in text
+
+
+def test_options_that_are_not_ascii_are_copied_in_the_c_locale(tmp_path):
+    (tmp_path / 'o.yml').write_text('name: größe\n', 'utf-8')
+    (tmp_path / 'copy').mkdir()
+    code = 'from amsnet_basicsr.patches.loggers import copy_options as c; c("o.yml", "copy")'
+    environment = {**os.environ, 'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
+    subprocess.run([sys.executable, '-c', code], check=True, timeout=200, cwd=tmp_path, env=environment)
+    assert (tmp_path / 'copy' / 'o.yml').read_text('utf-8').endswith('name: größe\n')
+
+
+class FullDisk:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def add_scalar(self, *args) -> None:
+        self.calls += 1
+        raise OSError(28, 'No space left on device')
+
+
+def test_a_writer_that_fails_is_told_once():
+    said, full = [], FullDisk()
+    writer = TolerantWriter(full, said.append)
+    for _ in range(3):
+        writer.add_scalar('loss', 1, 1)
+    writer.close()
+    assert full.calls == 1 and said == ['TensorBoard: [Errno 28] No space left on device; training goes on without it']
+    assert open_tensorboard(lambda: None) is None
+    open_tensorboard(lambda: os.mkdir('/nowhere/x')).add_scalar('loss', 1, 1)
+
+
+def test_wandb_starts_a_run_without_an_id(tmp_path, monkeypatch):
+    wandb = pytest.importorskip('wandb')
+    monkeypatch.setenv('WANDB_MODE', 'offline')
+    monkeypatch.setenv('WANDB_SILENT', 'true')
+    monkeypatch.chdir(tmp_path)
+    start_wandb({'name': 'x', 'logger': {'wandb': {'project': 'p', 'resume_id': None}}})
+    wandb.finish()
+    assert list((tmp_path / 'wandb').glob('offline-run-*'))
