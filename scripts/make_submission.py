@@ -1,4 +1,4 @@
-"""Denoise the SIDD benchmark or DND with a trained model and write what their servers take; see docs/datasets.md."""
+"""Denoise the SIDD benchmark or DND with a trained model and write what their servers take; docs/data/datasets.md."""
 
 import argparse
 import sys
@@ -19,13 +19,13 @@ def submit_sidd(args: argparse.Namespace) -> list[str]:
     """Write SubmitSrgb.mat and SubmitSrgb.csv."""
     about = {'MethodName': args.method, 'Authors': args.authors, 'PaperTitle': args.title, 'Venue': args.venue}
     made = sidd_submission.submit(args.noisy, args.denoised, about, submission(args))
-    return [made, 'Next: upload SubmitSrgb.csv to Kaggle, or SubmitSrgb.mat to the benchmark (docs/datasets.md)']
+    return [made, 'Next: upload SubmitSrgb.csv to Kaggle, or SubmitSrgb.mat to the benchmark (docs/data/datasets.md)']
 
 
 def submit_dnd(args: argparse.Namespace) -> list[str]:
     """Write the bundle of 50 files."""
     made = dnd_submission.submit(args.data, submission(args))
-    return [made, "Next: upload the bundle to DND's server (docs/datasets.md)"]
+    return [made, "Next: upload the bundle to DND's server (docs/data/datasets.md)"]
 
 
 def submission(args: argparse.Namespace) -> Submission:

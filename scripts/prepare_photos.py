@@ -2,7 +2,7 @@
 
     python scripts/prepare_photos.py ~/Pictures/noisy -o datasets/my_photos.lmdb
 
-See docs/photos.md.
+See docs/data/photos.md.
 """
 
 import argparse

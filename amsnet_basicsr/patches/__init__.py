@@ -103,7 +103,7 @@ PATCHES: tuple[Patch, ...] = (
         'the same', 'a release with a separable filter',
     ),
 )  # fmt: skip
-"""The table; docs/basicsr.md shows it."""
+"""The table; docs/train/basicsr.md shows it."""
 
 
 def apply_all() -> None:
