@@ -1,11 +1,13 @@
 """Fixtures: real files, made on the spot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from tests.fork_server import ForkServer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -47,3 +49,11 @@ def make_lmdb(tmp_path: Path) -> Callable[[Path], Path]:
         return target
 
     return make
+
+
+@pytest.fixture(scope='session')
+def fork_server() -> Iterator[ForkServer]:
+    """Starts Python commands without loading PyTorch and BasicSR anew."""
+    server = ForkServer()
+    yield server
+    server.close()

@@ -12,20 +12,6 @@ import pytest
 import torch
 
 from tests.pipeline.options import PSNR, train_options, write
-from tests.pipeline.trainings import Trainings
-
-
-@pytest.fixture(scope='module')
-def server():
-    server = Trainings()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def trainings(server, tmp_path):
-    server.folder = tmp_path
-    return server
 
 
 def options(folder: Path, name: str, total: int, **logger) -> dict:

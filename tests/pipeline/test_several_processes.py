@@ -6,17 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import cv2
 import psutil
 import torch
 
+from tests.fork_server import ENVIRONMENT
 from tests.models.test_amsnet_model import build
 from tests.pipeline.options import test_options, train_options, write
 
 NETWORK = {'type': 'DnCNN', 'in_nc': 3, 'out_nc': 3, 'nc': 8, 'nb': 4, 'act_mode': 'R'}  # no BatchNorm
-TORCHRUN = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', '-m', 'amsnet_basicsr.train')
+TRAIN = ('-m', 'amsnet_basicsr.train')
+TORCHRUN = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', *TRAIN)
 TEST = ('-m', 'amsnet_basicsr.test')
 
 
@@ -35,9 +36,9 @@ def read(path):
 
 def test_two_processes_take_the_steps_of_one_and_resume(run, make_folder, tmp_path):
     noisy = make_folder('noisy', count=5)
-    one = run('-m', 'amsnet_basicsr.train', '-opt', write(tmp_path / 'one.yml', options(noisy, 'one', 6, 2)))
+    one = run(*TRAIN, '-opt', write(tmp_path / 'one.yml', options(noisy, 'one', 6, 2)))
     file = write(tmp_path / 'two.yml', options(noisy, 'two', 6, 1))
-    two = run(*TORCHRUN, '-opt', file, '--launcher', 'pytorch')
+    two = run(*TRAIN, '-opt', file, '--launcher', 'pytorch', processes=2)
     models = tmp_path / 'experiments' / 'two' / 'models'
     expected, found = read(tmp_path / 'experiments/one/models/net_g_latest.pth'), read(models / 'net_g_latest.pth')
     for key in ('params', 'params_ema'):
@@ -53,50 +54,57 @@ def test_two_processes_take_the_steps_of_one_and_resume(run, make_folder, tmp_pa
     for path in [models / 'net_g_6.pth', models.parent / 'training_states' / '6.state']:
         path.unlink()
     whole = read(models / 'net_g_latest.pth')
-    again = run(*TORCHRUN, '-opt', file, '--launcher', 'pytorch', '--auto_resume')
+    again = run(*TRAIN, '-opt', file, '--launcher', 'pytorch', '--auto_resume', processes=2)
     assert 'iter: 3.' in again.stdout + again.stderr
     resumed = read(models / 'net_g_latest.pth')
     assert all(torch.equal(resumed[key][name], value) for key in whole for name, value in whole[key].items())
     assert [path.name for path in (tmp_path / 'experiments').iterdir() if 'archived' in path.name] == []
 
 
-@contextmanager
-def under_way(make_folder, tmp_path, name):
-    """A run of two processes in its first steps: torchrun, and the file with what they print."""
+def endless(make_folder, tmp_path, name):
+    """The options file of a training that a test ends."""
     opt = options(make_folder('noisy'), name, 100_000, 1)
     opt['datasets']['train']['dataset_enlarge_ratio'] = 100_000
     opt['val']['val_freq'] = opt['logger']['save_checkpoint_freq'] = 50_000
-    command = [sys.executable, *TORCHRUN, '-opt', write(tmp_path / 'train.yml', opt), '--launcher', 'pytorch']
-    log = tmp_path / 'log'
-    with log.open('w') as output:
-        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-        torchrun = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env=environment)
-        try:
-            while 'iter:       5,' not in log.read_text():
-                assert torchrun.poll() is None, log.read_text()[-3000:]
-                time.sleep(0.1)
-            yield torchrun, log
-        finally:
-            torchrun.kill()
+    return write(tmp_path / 'train.yml', opt)
+
+
+def wait_for(log, text, running):
+    while text not in log.read_text():
+        assert running(), log.read_text()[-3000:]
+        time.sleep(0.05)
 
 
 def test_a_process_that_dies_takes_the_run_down_with_its_reason(make_folder, tmp_path):
-    with under_way(make_folder, tmp_path, 'dies') as (torchrun, log):
+    command = [sys.executable, *TORCHRUN, '-opt', endless(make_folder, tmp_path, 'dies'), '--launcher', 'pytorch']
+    log = tmp_path / 'log'
+    with log.open('w') as output:
+        torchrun = subprocess.Popen(
+            command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **ENVIRONMENT}
+        )
+    try:
+        wait_for(log, 'iter:       1,', lambda: torchrun.poll() is None)
         trainers = [
             child for child in psutil.Process(torchrun.pid).children() if 'amsnet_basicsr' in ' '.join(child.cmdline())
         ]
         second = next(child for child in trainers if child.environ().get('RANK') == '1')
         second.send_signal(signal.SIGKILL)
         assert torchrun.wait(timeout=60) != 0
+    finally:
+        torchrun.kill()
     text = log.read_text()
     assert 'Signal 9 (SIGKILL)' in text and re.search(r'rank\s*:\s*1', text)
 
 
-def test_both_processes_stop_together_when_asked(make_folder, tmp_path):
-    with under_way(make_folder, tmp_path, 'stops') as (torchrun, log):
-        torchrun.terminate()
-        torchrun.wait(timeout=60)
-    stopped = int(re.search(r'Training stopped after iteration (\d+), saved as', log.read_text())[1])
+def test_both_processes_stop_together_when_asked(start, fork_server, make_folder, tmp_path):
+    command = (*TRAIN, '-opt', endless(make_folder, tmp_path, 'stops'), '--launcher', 'pytorch')
+    children, files = start(command, tmp_path, 2)
+    wait_for(files[1], 'iter:       5,', lambda: all(map(psutil.pid_exists, children)))
+    for child in children:  # as torchrun passes it on
+        os.kill(child, signal.SIGTERM)
+    assert [fork_server.wait(child) for child in children] == [143, 143]
+    log = ''.join(file.read_text() for file in files)
+    stopped = int(re.search(r'Training stopped after iteration (\d+), saved as', log)[1])
     state = tmp_path / 'experiments' / 'stops' / 'training_states' / f'{stopped}.state'
     assert stopped % 10 == 0 and read(state)['iter'] == stopped
 
@@ -115,10 +123,10 @@ def test_two_processes_test_as_one_and_end_together(run, make_folder, tmp_path):
     metrics = {name: {'type': f'calculate_{name}', 'crop_border': 0} for name in ('psnr', 'ssim', 'mask_l1')}
     opt['val'] = {'save_img': True, 'strip': 3, 'batch_size': 2, 'metrics': metrics}
     logs, images = [], []
-    for name, start in (('one', TEST), ('two', (*TORCHRUN[:-2], *TEST))):
+    for name, more, processes in (('one', [], 0), ('two', ['--launcher', 'pytorch'], 2)):
         opt['name'] = name
         file = write(tmp_path / f'{name}.yml', opt)
-        result = run(*start, '-opt', file, *(['--launcher', 'pytorch'] if name == 'two' else []))
+        result = run(*TEST, '-opt', file, *more, processes=processes)
         logs.append(re.findall(r'has psnr.*|# \w+: \S+', result.stdout + result.stderr))
         root = tmp_path / 'results' / name / 'visualization'
         found = {path.relative_to(root): cv2.imread(str(path)).astype(int) for path in root.rglob('*.png')}
@@ -130,7 +138,7 @@ def test_two_processes_test_as_one_and_end_together(run, make_folder, tmp_path):
     broken = noisy / 'im3.png'  # the second process's
     broken.write_bytes(broken.read_bytes()[:2000])
     opt.update(name='broken')
-    result = run(*TORCHRUN[:-2], *TEST, '-opt', write(file, opt), '--launcher', 'pytorch', fails=True)
+    result = run(*TEST, '-opt', write(file, opt), '--launcher', 'pytorch', processes=2, fails=True)
     log = result.stdout + result.stderr
     reason = rf"image 3 of set 'held-out' \(.*{re.escape(str(broken))}.*\) cannot be read"
     assert re.search(f'Testing ended: {reason}', log)

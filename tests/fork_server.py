@@ -1,0 +1,126 @@
+"""Runs Python commands in forks of one process that has loaded PyTorch, BasicSR and the plugin: loading costs once.
+
+What needs a fresh interpreter (what is imported when, an installation, spawned workers) uses `subprocess` instead.
+`python -m tests.fork_server` is the process that forks. It reads one request a line, as JSON, and answers with a line.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ENVIRONMENT = {'OMP_NUM_THREADS': '1', 'PYTHONWARNINGS': 'ignore', 'PYTHONPATH': str(REPOSITORY)}
+
+
+class ForkServer:
+    """The side of the tests."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, '-m', 'tests.fork_server'], cwd=REPOSITORY, env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        )  # fmt: skip
+        self._answer()  # it is ready
+
+    def _answer(self) -> int:
+        line = self._process.stdout.readline()
+        assert line, 'the process that forks has ended'
+        return int(line)
+
+    def _ask(self, **request: Any) -> int:
+        print(json.dumps(request), file=self._process.stdin)
+        return self._answer()
+
+    def start(
+        self, *arguments: object, cwd: Path, stdout: Path, stderr: Path, file_size_limit: int | None = None, **env: str
+    ) -> int:
+        """Start `python ARGUMENTS`; returns its process id. What it prints is appended to the files."""
+        return self._ask(
+            arguments=list(map(str, arguments)), cwd=str(cwd), streams=[str(stdout), str(stderr)],
+            file_size_limit=file_size_limit, env=env,
+        )  # fmt: skip
+
+    def wait(self, child: int) -> int:
+        """Wait for the end of a process that was started; returns its exit code, negative after a signal."""
+        return self._ask(wait=child)
+
+    def close(self) -> None:
+        """End the server."""
+        self._process.stdin.close()
+        self._process.wait(30)
+
+
+def _become(arguments: list[str], cwd: str, streams: list[str], file_size_limit: int | None, env: dict) -> None:
+    """In a forked process: do what `python ARGUMENTS` does."""
+    import resource
+    import runpy
+    import signal
+
+    os.chdir(cwd)
+    os.environ.update(env)
+    for number, path in enumerate([os.devnull, *streams]):
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT if number else os.O_RDONLY
+        os.dup2(os.open(path, flags, 0o600), number)
+    if file_size_limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    first, *others = arguments
+    if first == '-m':
+        sys.argv, sys.path[0] = others, cwd
+        runpy.run_module(others[0], run_name='__main__', alter_sys=True)
+    elif first == '-c':
+        sys.argv, sys.path[0] = ['-c', *others[1:]], cwd
+        exec(compile(others[0], '<string>', 'exec'), {'__name__': '__main__'})
+    else:
+        sys.argv, sys.path[0] = arguments, str(Path(first).resolve().parent)
+        runpy.run_path(first, run_name='__main__')
+
+
+def _exit_code(request: dict) -> int:
+    """In a forked process: run the command and what Python does at exit.
+
+    The interpreter is not taken down: with the threads of gloo, that may wait forever in a forked process.
+    """
+    import atexit
+    import threading
+    import traceback
+
+    code = 0
+    try:
+        _become(**request)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def _serve() -> None:
+    import signal
+
+    from amsnet_basicsr import plugin  # noqa: F401 (what all commands would load)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(0, flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if 'wait' in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request['wait'], 0)[1])
+        elif (answer := os.fork()) == 0:
+            os._exit(_exit_code(request))
+        print(answer, flush=True)
+    os._exit(0)  # it has nothing to tidy up, which would take seconds
+
+
+if __name__ == '__main__':
+    _serve()
