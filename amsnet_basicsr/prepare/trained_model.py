@@ -56,23 +56,20 @@ class TrainedModel:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read and check the options as for testing, but for the datasets."""
-    from amsnet_basicsr.options.checks.run import check_options, check_raw
+    from amsnet_basicsr.options.checks.run import check_options
 
     try:
         opt = read_options(str(path))
     except ValueError as error:
         raise UserError(str(error)) from error
-    problems = check_raw(opt, is_train=False)
-    if not problems:
-        gpus = torch.cuda.device_count()
-        opt.update(is_train=False, dist=False, rank=0, world_size=1, datasets={})
-        opt['num_gpu'] = gpus if opt['num_gpu'] == 'auto' else opt['num_gpu']
-        weights = opt['path'].get('pretrain_network_g')
-        if not weights:
-            problems.append('path.pretrain_network_g is missing: the trained weights')
-        else:
-            opt['path']['pretrain_network_g'] = str(Path(weights).expanduser())
-        problems += check_options(opt)[0]
+    opt.update(is_train=False, dist=False, rank=0, world_size=1, datasets={})
+    opt['num_gpu'] = torch.cuda.device_count() if opt.get('num_gpu') == 'auto' else opt.get('num_gpu')
+    weights = opt['path'].get('pretrain_network_g') if isinstance(opt.get('path'), dict) else None
+    if weights:
+        opt['path']['pretrain_network_g'] = str(Path(weights).expanduser())
+    problems = check_options(opt, with_data=False)[0]
+    if not weights:
+        problems.append('path.pretrain_network_g is missing: the trained weights')
     if problems:
         raise UserError(f'{path}: ' + '; '.join(problems))
     return opt

@@ -83,12 +83,12 @@ def test_everything_wrong_is_told_at_once(check, make_folder, tmp_path):
     status, said = check('-opt', write(tmp_path / 'o.yml', options))
     expected = [
         'name is missing; write e.g. name: my_training',
-        'logger is missing, or no group of options',
+        'logger must be a group of options, got 5',
         "num_gpu must be auto, or a whole number of at least 0 and at most 1024, got 'all'",
         'train.ema_decay must be a number of at least 0 and below 1, got 1.5',
         'train.optim_g.lr: 1e-4 is text to YAML; write !!float 1e-4',
         'train.optim_g.betas must be a list of 2, each a number of at least 0 and below 1, got [0.9]',
-        "train.amp must be false or true or bf16 or fp16, got 'fp8'",
+        "train.amp must be true or false or bf16 or fp16, got 'fp8'",
         'val.val_freq must be a number of iterations, got 0',
         'val.pbar must be true or false, got 3',
         'datasets.train.num_worker_per_gpu must be a whole number of at least 0 and at most 1024, got -1',
@@ -101,7 +101,7 @@ def test_everything_wrong_is_told_at_once(check, make_folder, tmp_path):
         "scheme has no option 'sede'; did you mean 'seed'?",
         'scheme.branches must be a whole number of at least 2, got 1',
         'datasets.train.crop_size: 40 is not divisible by scheme.train_stride 7; 35 is',
-        "network_g: DnCNN got an unexpected keyword argument 'nbs'; did you mean 'nb'?",
+        "network_g has no option 'nbs'; did you mean 'nb'?",
         "network_g.nc must be a whole number, got '8'",
         "train.mask_opt.loss_weight must be a number, got 'much'",
     ]

@@ -130,7 +130,7 @@ def test_the_command_line_is_basicsrs(make_folder, tmp_path, monkeypatch, capsys
     report = str(caught.value).splitlines()
     assert report[0] == f'{path} has 2 problems; nothing was started:'
     assert sorted(report[1:]) == [
-        '  - logger is missing, or no group of options',
+        '  - logger must be a group of options, got 3',
         "  - the options file has no option 'nmae'; did you mean 'name'?",
     ]
     monkeypatch.setattr(sys, 'argv', ['train.py'])

@@ -1,10 +1,6 @@
 """Asking networks, losses, metrics, optimizers and schedulers whether they take their options, by building them."""
 
-import collections.abc
 import copy
-import inspect
-import types
-import typing
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,19 +9,19 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
-from amsnet_basicsr.options.checks.findings import Finding, Key, named
-from amsnet_basicsr.options.checks.known import ALL_LOSSES, SCHEDULERS
-from amsnet_basicsr.options.checks.types import sentence, shown
 from amsnet_basicsr.options.reader import nearest
+from amsnet_basicsr.options.schema.file import options_of
+from amsnet_basicsr.options.schema.messages import Finding, Key, named, shown
+from amsnet_basicsr.options.schema.signatures import block_of
+from amsnet_basicsr.options.schema.training import AnyTraining
 
 #: Classes that fetch pretrained weights when they are built: left to the run.
 _FETCHING = ('VGGFeatureExtractor', 'DFDNet', 'PerceptualLoss')
 #: No network has a larger setting; building it would take ages.
 _LARGEST_SETTING = 10_000
-_WORDS = {int: 'a whole number', float: 'a number', bool: 'true or false', str: 'text', type(None): 'empty'}
 
 
-def registered(names: Any, name: str) -> Callable[..., Any] | None:
+def registered(names: Any, name: str) -> Any:
     """Find a class or function in one of BasicSR's registries, without the words that BasicSR prints.
 
     Args:
@@ -59,19 +55,19 @@ def unregistered(opt: Mapping[str, Any]) -> Iterator[Finding]:
         wanted.append((('network_g', 'type'), opt['network_g']['type'], registry.ARCH_REGISTRY, 'network'))
     for phase, dataset in opt['datasets'].items():
         wanted.append((('datasets', phase, 'type'), dataset.get('type'), registry.DATASET_REGISTRY, 'dataset'))
-    for key in ALL_LOSSES:
+    for key in _losses(opt):
         if isinstance(opt['train'].get(key), Mapping):
             wanted.append((('train', key, 'type'), opt['train'][key].get('type'), registry.LOSS_REGISTRY, 'loss'))
     for name, metric in (opt['val'].get('metrics') or {}).items():
         wanted.append((('val', 'metrics', name, 'type'), metric.get('type'), registry.METRIC_REGISTRY, 'metric'))
-    for key, name, names, kind in wanted:
-        where = named(key if key == ('model_type',) else key[:-1])
+    for place, name, names, kind in wanted:
+        where = named(place if place == ('model_type',) else place[:-1])
         if name is None:
-            yield key, f'{where}: type is missing'
+            yield Finding(place, f'{where}: type is missing')
         elif registered(names, name) is None:
             near = nearest(name, names.keys())
             hint = f'did you mean {near!r}?' if near else f'there are: {", ".join(sorted(names.keys()))}'
-            yield key, f'{where}: there is no {kind} {name!r}; {hint}'
+            yield Finding(place, f'{where}: there is no {kind} {name!r}; {hint}')
 
 
 def wrong_network(network: Mapping[str, Any], checkpointing: bool = False) -> Iterator[Finding]:
@@ -88,24 +84,25 @@ def wrong_network(network: Mapping[str, Any], checkpointing: bool = False) -> It
 
     found = registered(ARCH_REGISTRY, network['type'])
     arguments = {key: value for key, value in network.items() if key != 'type'}
-    wrong = [*_wrong_arguments(('network_g',), network['type'], found, arguments)]
+    wrong = [*_wrong_arguments(('network_g',), found, arguments)]
     for key, value in arguments.items():
         for item in _numbers(value):
             if abs(item) > _LARGEST_SETTING:
-                wrong.append((('network_g', key), f'network_g.{key}: {shown(item)} is more than any network has'))
+                said = f'network_g.{key}: {shown(item)} is more than any network has'
+                wrong.append(Finding(('network_g', key), said))
                 break
     yield from wrong
     if not wrong:
         try:
             net = build_network(network)
         except Exception as error:  # whatever a network finds wrong with its options
-            yield ('network_g',), f'network_g: {network["type"]} cannot be built: {_reason(error)}'
+            yield Finding(('network_g',), f'network_g: {network["type"]} cannot be built: {_reason(error)}')
             return
         try:
             if checkpointing and net is not None:
                 checkpoint_blocks(net)
         except ValueError as error:
-            yield ('train', 'checkpointing'), str(error)
+            yield Finding(('train', 'checkpointing'), str(error))
 
 
 def build_network(network: Mapping[str, Any]) -> nn.Module | None:
@@ -136,11 +133,11 @@ def build_network(network: Mapping[str, Any]) -> nn.Module | None:
             return found(**arguments)
 
 
-def wrong_losses(train: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
+def wrong_losses(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
     """Ask the losses.
 
     Args:
-        train: The `train` group.
+        opt: Options, of right types.
         sound: Tells whether nothing is wrong with a key yet.
 
     Yields:
@@ -148,18 +145,15 @@ def wrong_losses(train: Mapping[str, Any], sound: Callable[..., bool]) -> Iterat
     """
     from basicsr.utils.registry import LOSS_REGISTRY
 
-    for key in ALL_LOSSES:
-        loss = train.get(key)
+    for key in _losses(opt):
+        loss = opt['train'].get(key)
         if isinstance(loss, Mapping) and 'type' in loss and sound('train', key):
             found = registered(LOSS_REGISTRY, loss['type'])
             arguments = {name: value for name, value in loss.items() if name != 'type'}
-            wrong = [*_wrong_arguments(('train', key), loss['type'], found, arguments)]
+            wrong = [*_wrong_arguments(('train', key), found, arguments)]
             yield from wrong
             if not wrong and loss['type'] not in _FETCHING:
                 yield from _try(('train', key), loss['type'], found, arguments)
-            weight = loss.get('loss_weight', 1)
-            if not wrong and (isinstance(weight, bool) or not isinstance(weight, (int, float))):
-                yield ('train', key, 'loss_weight'), sentence(('train', key, 'loss_weight'), 'a number', weight)
 
 
 def wrong_optimizer(train: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
@@ -180,34 +174,28 @@ def wrong_optimizer(train: Mapping[str, Any], sound: Callable[..., bool]) -> Ite
         found = known.get(str(settings.get('type')))
         if found is None:
             near = nearest(settings.get('type'), known)
-            hint = f'; did you mean {near!r}?' if near else ''
-            yield (
-                ('train', 'optim_g', 'type'),
-                f'train.optim_g: torch.optim has no optimizer {settings.get("type")!r}{hint}',
-            )
-        if 'lr' not in settings:
-            if sound('train', 'optim_g', 'lr'):
-                yield ('train', 'optim_g', 'lr'), 'train.optim_g.lr is missing; write e.g. lr: !!float 1e-4'
-        elif sound('train', 'optim_g') and found is not None:
+            said = f'train.optim_g: torch.optim has no optimizer {settings.get("type")!r}'
+            yield Finding(('train', 'optim_g', 'type'), f'{said}; did you mean {near!r}?' if near else said)
+        elif sound('train', 'optim_g'):
             arguments = {name: value for name, value in settings.items() if name != 'type'}
-            wrong = [*_wrong_arguments(('train', 'optim_g'), settings['type'], found, {'params': (), **arguments})]
+            wrong = _wrong_arguments(('train', 'optim_g'), found, {'params': (), **arguments})
             parameters = [torch.zeros(1, 1, requires_grad=True)]
             yield from wrong or _try(('train', 'optim_g'), settings['type'], found, {'params': parameters, **arguments})
-    if isinstance(scheduler, Mapping) and sound('train', 'scheduler', 'type'):
-        if scheduler.get('type') not in SCHEDULERS:
-            yield (
-                ('train', 'scheduler', 'type'),
-                f'train.scheduler: type must be one of {", ".join(SCHEDULERS)}, got {shown(scheduler.get("type"))}',
-            )
-        elif sound('train', 'scheduler'):
-            from basicsr.models import lr_scheduler
+    if isinstance(scheduler, Mapping) and sound('train', 'scheduler'):
+        from basicsr.models import lr_scheduler
 
-            kind = scheduler['type'].replace('MultiStepLR', 'MultiStepRestartLR')
-            found = getattr(lr_scheduler, kind)
-            arguments = {name: value for name, value in scheduler.items() if name != 'type'}
-            bound = {'optimizer': optimizer, **arguments}
-            wrong = [*_wrong_arguments(('train', 'scheduler'), kind, found, bound)]
-            yield from wrong or _try(('train', 'scheduler'), kind, found, bound)
+        kind = scheduler['type'].replace('MultiStepLR', 'MultiStepRestartLR')
+        found = getattr(lr_scheduler, kind)
+        arguments = {name: value for name, value in scheduler.items() if name != 'type'}
+        bound = {'optimizer': optimizer, **arguments}
+        yield from _wrong_arguments(('train', 'scheduler'), found, bound) or _try(
+            ('train', 'scheduler'), kind, found, bound
+        )
+
+
+def _losses(opt: Mapping[str, Any]) -> tuple[str, ...]:
+    train = options_of(opt.get('model_type')).section('train')
+    return train.losses if issubclass(train, AnyTraining) else ()
 
 
 def _is_optimizer(item: Any) -> bool:
@@ -231,7 +219,7 @@ def wrong_metrics(val: Mapping[str, Any], sound: Callable[..., bool]) -> Iterato
             arguments = {key: value for key, value in metric.items() if key not in ('type', 'better')}
             images = dict.fromkeys(('img', 'img2', 'noisy', 'prediction'))
             found = registered(METRIC_REGISTRY, metric['type'])
-            yield from _wrong_arguments(('val', 'metrics', name), metric['type'], found, {**images, **arguments})
+            yield from _wrong_arguments(('val', 'metrics', name), found, {**images, **arguments})
 
 
 def _try(where: Key, name: str, found: Callable[..., Any], arguments: Mapping[str, Any]) -> Iterator[Finding]:
@@ -240,7 +228,7 @@ def _try(where: Key, name: str, found: Callable[..., Any], arguments: Mapping[st
             warnings.simplefilter('ignore')
             found(**arguments)
     except Exception as error:  # whatever it finds wrong with its options
-        yield where, f'{named(where)}: {name}: {_reason(error)}'
+        yield Finding(where, f'{named(where)}: {name}: {_reason(error)}')
 
 
 def _reason(error: Exception) -> str:
@@ -248,71 +236,9 @@ def _reason(error: Exception) -> str:
     return said if isinstance(error, (ValueError, AssertionError)) and said else f'{type(error).__name__}: {said}'
 
 
-def _wrong_arguments(
-    where: Key, name: str, found: Callable[..., Any], arguments: Mapping[str, Any]
-) -> Iterator[Finding]:
+def _wrong_arguments(where: Key, found: Callable[..., Any], arguments: Mapping[str, Any]) -> list[Finding]:
     """Find arguments that a constructor or function doesn't take, misses, or has annotated otherwise."""
-    signature = inspect.signature(found)
-    parameters = signature.parameters
-    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    unknown = [key for key in arguments if key not in parameters and not takes_all]
-    for key in unknown:
-        near = nearest(key, parameters)
-        hint = f'did you mean {near!r}?' if near else f'known: {", ".join(parameters)}'
-        yield (*where, key), f'{named(where)}: {name} got an unexpected keyword argument {key!r}; {hint}'
-    try:
-        signature.bind(**{key: value for key, value in arguments.items() if key not in unknown})
-    except TypeError as error:
-        yield where, f'{named(where)}: {name} {error}'
-    for key, annotation in _annotations(found).items():
-        if key in arguments and key not in unknown and not _fits(arguments[key], annotation):
-            yield (*where, key), sentence((*where, key), _in_words(annotation), arguments[key])
-
-
-def _annotations(found: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(found.__init__ if isinstance(found, type) else found)
-    except Exception:  # names that aren't there any more
-        return {}
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    """Tell whether a plain value is what an annotation says; of what isn't plain nothing is asked."""
-    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation in (int, float, bool, str):
-        if annotation is float:
-            return isinstance(value, (int, float)) and not isinstance(value, bool)
-        return isinstance(value, annotation) and (annotation is bool or not isinstance(value, bool))
-    if annotation is type(None) or annotation is None:
-        return value is None
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, one) for one in inner)
-    if origin is typing.Literal:
-        return any(type(value) is type(one) and value == one for one in inner)
-    if origin in (list, collections.abc.Sequence, tuple):
-        if not isinstance(value, (list, tuple)):
-            return False
-        if origin is tuple and inner and inner[-1] is not Ellipsis:
-            return len(value) == len(inner) and all(map(_fits, value, inner))
-        return all(_fits(item, inner[0]) for item in value) if inner else True
-    if origin in (dict, collections.abc.Mapping):
-        return isinstance(value, Mapping)
-    return True
-
-
-def _in_words(annotation: Any) -> str:
-    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation in _WORDS:
-        return _WORDS[annotation]
-    if origin in (typing.Union, types.UnionType):
-        return ' or '.join(map(_in_words, inner))
-    if origin is typing.Literal:
-        return ' or '.join(map(str, inner))
-    if origin is tuple and inner and inner[-1] is not Ellipsis:
-        return f'a list of {len(inner)}: {", ".join(map(_in_words, inner))}'
-    if origin in (list, collections.abc.Sequence, tuple):
-        return 'a list' + (f', each {_in_words(inner[0])}' if inner else '')
-    return str(annotation)
+    return block_of(found).problems(arguments, where)
 
 
 def _numbers(value: Any) -> Iterator[float]:

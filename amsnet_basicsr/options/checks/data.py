@@ -6,20 +6,21 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from amsnet_basicsr.options.checks.findings import Finding
-from amsnet_basicsr.options.checks.known import LOSSES, WITHOUT_TRUTH
+from amsnet_basicsr.options.schema.datasets import WITHOUT_TRUTH
+from amsnet_basicsr.options.schema.file import OUR_MODELS
+from amsnet_basicsr.options.schema.messages import Finding
 
 Count = Callable[[Mapping[str, Any]], int]
 
 
-def count_images(dataset_opt: Mapping[str, Any]) -> int:
+def count_images(dataset: Mapping[str, Any]) -> int:
     """Build a set as BasicSR will, but without reading every image.
 
     A dataset may log, and BasicSR's logger never writes to a file if it was used before BasicSR sets that up: so it is
     put back as it was.
 
     Args:
-        dataset_opt: Options of a set.
+        dataset: Options of a set.
 
     Returns:
         Number of images.
@@ -30,7 +31,7 @@ def count_images(dataset_opt: Mapping[str, Any]) -> int:
     from basicsr.utils.logger import initialized_logger
     from basicsr.utils.registry import DATASET_REGISTRY
 
-    dataset_opt = copy.deepcopy(dict(dataset_opt))
+    dataset_opt: dict[str, Any] = copy.deepcopy(dict(dataset))
     if dataset_opt['type'] == 'NoisyImageDataset':
         # Which images would be skipped must be known, to count the rest.
         dataset_opt.update(check_images=dataset_opt.get('on_bad_image') == 'skip', cache_mb=0)
@@ -59,22 +60,26 @@ def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:
         where = f'datasets.{phase}'
         workers = dataset.get('num_worker_per_gpu', 0) if phase == 'train' else 0
         if dataset.get('persistent_workers') and not workers:
-            yield (
+            yield Finding(
                 ('datasets', phase, 'persistent_workers'),
                 f'{where}.persistent_workers: there are no workers to persist; take it out'
                 + (', or set num_worker_per_gpu' if phase == 'train' else ''),
             )
         if phase == 'train' and dataset.get('prefetch_mode') == 'cuda':
             if not opt.get('num_gpu'):
-                yield ('datasets', phase, 'prefetch_mode'), f'{where}.prefetch_mode: cuda needs a GPU; write ~ or cpu'
+                yield Finding(
+                    ('datasets', phase, 'prefetch_mode'), f'{where}.prefetch_mode: cuda needs a GPU; write ~ or cpu'
+                )
             elif dataset.get('pin_memory') is not True:
-                yield ('datasets', phase, 'pin_memory'), f'{where}.pin_memory must be true for prefetch_mode: cuda'
+                yield Finding(
+                    ('datasets', phase, 'pin_memory'), f'{where}.pin_memory must be true for prefetch_mode: cuda'
+                )
     train = opt['datasets'].get('train') if opt['is_train'] else None
     if train and opt.get('model_type') == 'SRModel' and train.get('type') in (*WITHOUT_TRUTH, 'CameraNoiseDataset'):
-        yield (
+        yield Finding(
             ('datasets', 'train', 'type'),
             f'datasets.train: SRModel learns from pairs, and {train["type"]} has no clean images to train on; take '
-            f'PairedImageDataset, or model_type: {next(iter(LOSSES))}',
+            f'PairedImageDataset, or model_type: {next(iter(OUR_MODELS))}',
         )
 
 
@@ -99,10 +104,10 @@ def counted(opt: Mapping[str, Any], count: Count, sound: Callable[..., bool]) ->
         except Exception as error:  # whatever a dataset finds wrong with its options
             plain = isinstance(error, (ValueError, OSError, AssertionError)) and str(error)
             said = str(error) if plain else f'{type(error).__name__}: {error}'
-            findings.append((('datasets', phase), f'datasets.{phase}: {said}'))
+            findings.append(Finding(('datasets', phase), f'datasets.{phase}: {said}'))
             continue
         if not images[phase]:
-            findings.append((('datasets', phase), f'datasets.{phase}: it holds no image'))
+            findings.append(Finding(('datasets', phase), f'datasets.{phase}: it holds no image'))
     return findings, images
 
 

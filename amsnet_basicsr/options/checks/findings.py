@@ -4,13 +4,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from amsnet_basicsr.options.schema import messages
-from amsnet_basicsr.options.schema.messages import Key, named
-
-__all__ = ['Finding', 'Findings', 'Key', 'named']
-
-Finding = tuple[Key, str] | messages.Finding
-"""Where something is wrong, and the sentence to tell."""
+from amsnet_basicsr.options.schema.messages import Finding, Key
 
 
 class Findings:
@@ -18,27 +12,21 @@ class Findings:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._found: list[Finding] = []
+        self._found: dict[str, Key] = {}
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Take more findings; the same sentence is kept once."""
         for finding in findings:
-            if finding[1] not in self.problems:
-                self._found.append(finding)
+            self._found.setdefault(finding.sentence, finding.key)
 
     @property
     def problems(self) -> list[str]:
         """The sentences, in order."""
-        return [finding[1] for finding in self._found]
-
-    @property
-    def keys(self) -> set[Key]:
-        """Where something is wrong."""
-        return {finding[0] for finding in self._found}
+        return list(self._found)
 
     def clean(self, *key: str) -> bool:
         """Tell whether nothing is wrong at a key, inside it, or with a group that it is in."""
-        return not any(found[: len(key)] == key[: len(found)] for found in self.keys)
+        return not any(found[: len(key)] == key[: len(found)] for found in self._found.values())
 
     def sound(self, options: dict[str, Any]) -> dict[str, Any]:
         """Copy options without what is wrong.
@@ -50,7 +38,7 @@ class Findings:
             A copy in which the groups are there, if empty, and every option that was found wrong is left out.
         """
         options = copy.deepcopy(options)
-        for key in self.keys:
+        for key in self._found.values():
             group: Any = options
             for name in key[:-1]:
                 group = group.get(name) if isinstance(group, dict) else None

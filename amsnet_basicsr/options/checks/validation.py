@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from amsnet_basicsr.options.checks.build import registered
-from amsnet_basicsr.options.checks.findings import Finding
-from amsnet_basicsr.options.checks.known import LOSSES, WITHOUT_TRUTH
-from amsnet_basicsr.options.reader import unknown_keys
+from amsnet_basicsr.options.schema.datasets import WITHOUT_TRUTH
+from amsnet_basicsr.options.schema.file import OUR_MODELS
+from amsnet_basicsr.options.schema.messages import Finding
 
 _HIDDEN_PIXELS = ('noisy', 'prediction')
 
@@ -27,9 +27,9 @@ def wrong_validation(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iter
     if not val:
         return
     if opt['is_train'] and not sets and sound('datasets'):
-        yield ('val',), 'val is given, but datasets has no val set; add one, or take val out'
+        yield Finding(('val',), 'val is given, but datasets has no val set; add one, or take val out')
     if not opt['is_train'] and opt.get('model_type') == 'SRModel' and val.get('save_img') and 'suffix' not in val:
-        yield ('val', 'suffix'), 'val.suffix is missing; SRModel needs it to save images; write suffix: ~'
+        yield Finding(('val', 'suffix'), 'val.suffix is missing; SRModel needs it to save images; write suffix: ~')
     yield from _metrics_without_data(opt, sets, sound)
     if opt['is_train']:
         yield from _choice_of_the_best(val, sets, sound)
@@ -49,21 +49,21 @@ def _metrics_without_data(
         needed = needs(metric.get('type'))
         if not sound(*where) or not sets:
             continue
-        if 'img2' in needed and opt.get('model_type') in LOSSES and len(without) == len(sets):
-            yield (
+        if 'img2' in needed and opt.get('model_type') in OUR_MODELS and len(without) == len(sets):
+            yield Finding(
                 where,
                 f'val.metrics.{name}: {metric["type"]} needs clean images, which no set has; '
                 f'calculate_mask_l1 needs none',
             )
         elif opt.get('model_type') == 'SRModel':
             if 'img2' in needed and without:
-                yield (
+                yield Finding(
                     where,
                     f'val.metrics.{name}: {metric["type"]} needs clean images, which datasets.{without[0]} lacks, '
                     f'and SRModel leaves no metric out; take the metric or the set out',
                 )
             if needed & set(_HIDDEN_PIXELS):
-                yield where, f'val.metrics.{name}: {metric["type"]} looks at hidden pixels; SRModel hides none'
+                yield Finding(where, f'val.metrics.{name}: {metric["type"]} looks at hidden pixels; SRModel hides none')
 
 
 def needs(metric: Any) -> set[str]:
@@ -94,23 +94,25 @@ def _choice_of_the_best(
         return
     choice = choice if isinstance(choice, Mapping) else {'metric': choice}
     where = ('val', 'save_best')
-    for said in unknown_keys(choice, ('metric', 'dataset'), 'val.save_best'):
-        yield where, said
     metric, judge = choice.get('metric'), choice.get('dataset')
     if not isinstance(metric, str) or metric not in metrics:
         if sound('val', 'metrics'):
-            yield where, f'val.save_best: there is no metric {metric!r}; there are: {", ".join(metrics) or "none"}'
+            yield Finding(
+                where, f'val.save_best: there is no metric {metric!r}; there are: {", ".join(metrics) or "none"}'
+            )
         return
     names = {dataset.get('name'): dataset for dataset in sets.values()}
     if judge is not None and (not isinstance(judge, str) or judge not in names):
         if sound('datasets'):
-            yield where, f'val.save_best: no val set is called {judge!r}; there are: {", ".join(map(str, names))}'
+            yield Finding(
+                where, f'val.save_best: no val set is called {judge!r}; there are: {", ".join(map(str, names))}'
+            )
         return
     judges = [names[judge]] if judge is not None else list(names.values())
     no_truth = judges and all(judged.get('type') in WITHOUT_TRUTH for judged in judges)
     if no_truth and 'img2' in needs(metrics[metric].get('type')) and sound('val', 'metrics', metric):
         lacking = f'the set {judge!r} lacks' if judge is not None else 'no val set has'
-        yield (
+        yield Finding(
             where,
             f'val.save_best: {metric} needs clean images, which {lacking}; calculate_mask_l1 needs none',
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from amsnet_basicsr.options.schema.messages import Finding, Key, Wanted, findings_of
+from amsnet_basicsr.options.schema.messages import Finding, Key, Wanted, findings_of, missing
 
 B = TypeVar('B', bound='Block')
 T = TypeVar('T')
@@ -21,11 +21,21 @@ class Block(BaseModel):
     )
     #: Beginnings of keys that are read though no field has their name.
     admitted: ClassVar[tuple[str, ...]] = ()
+    #: Options that training, or testing, reads without asking whether they are there.
+    needed_in_training: ClassVar[tuple[str, ...]] = ()
+    needed_in_testing: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def problems(cls, options: Any, where: Key = ()) -> list[Finding]:
         """Find everything that is wrong with a group of options; `where` leads to it."""
         return _validate(cls, options, where)[1]
+
+    @classmethod
+    def lacking(cls, options: Mapping[str, Any], is_train: bool, where: Key = ()) -> list[Finding]:
+        """Find the options that training, or testing, needs and that aren't there."""
+        needed = cls.needed_in_training if is_train else cls.needed_in_testing
+        absent = [key for key in needed if options.get(key) is None]
+        return [Finding((*where, key), missing((*where, key), cls.model_fields[key])) for key in absent]
 
     @classmethod
     def read(cls: type[B], options: Mapping[str, Any] | None, where: str) -> B:
@@ -55,8 +65,13 @@ def _validate(model: type[B], options: Any, where: Key) -> tuple[B | None, list[
         return None, findings_of(error, model, options, where)
 
 
-def _whole_if_equal(value: Any) -> Any:
+def whole_if_equal(value: Any) -> Any:
+    """Turn 5000.0 into 5000."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _flag(value: Any) -> Any:
+    return bool(value) if isinstance(value, int) and value in (0, 1) else value
 
 
 def _is_folder_name(value: str) -> str:
@@ -71,13 +86,15 @@ def _is_relative(value: str) -> str:
     return value
 
 
+#: What BasicSR only asks whether it is true.
+Flag = Annotated[bool, BeforeValidator(_flag)]
 #: Larger whole numbers are a slip of the keyboard wherever options have them.
 _Whole = Annotated[int, Le(10**12)]
 Whole = Annotated[_Whole, Ge(0)]
 Positive = Annotated[_Whole, Ge(1)]
 #: Whole numbers that may be written as decimals too, such as `!!float 5e3`.
-Count = Annotated[Whole, BeforeValidator(_whole_if_equal)]
-Iterations = Annotated[Positive, BeforeValidator(_whole_if_equal), Wanted('a number of iterations')]
+Count = Annotated[Whole, BeforeValidator(whole_if_equal)]
+Iterations = Annotated[Positive, BeforeValidator(whole_if_equal), Wanted('a number of iterations')]
 AboveZero = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]

@@ -42,7 +42,8 @@ class Wanted:
 
 def named(key: Key) -> str:
     """Write a key as messages have it: `train.optim_g.lr`."""
-    return '.'.join(map(str, key))
+    head, *rest = map(str, key or ('',))
+    return (': ' if ' ' in head else '.').join(filter(None, [head, '.'.join(rest)]))
 
 
 def shown(value: Any) -> str:
@@ -85,7 +86,7 @@ def words(annotation: Any) -> str:
         return _WORDS[annotation]
     if origin in (typing.Union, types.UnionType):
         said = [words(one) for one in inner if one is not types.NoneType]
-        return (', or ' if any(' ' in one and one != _WORDS[bool] for one in said) else ' or ').join(said)
+        return (', or ' if any(' ' in one.replace(' or ', '') for one in said) else ' or ').join(said)
     if origin is typing.Literal:
         return ' or '.join(str(_SPELLED.get(one, one)) if isinstance(one, bool) else str(one) for one in inner)
     if origin is tuple and inner and inner[-1] is not Ellipsis:
@@ -135,7 +136,8 @@ def findings_of(error: ValidationError, model: type[BaseModel], options: Any, wh
         finding = _finding(detail, model, options, where)
         if finding is not None:
             found.setdefault(finding.key, finding)
-    return list(found.values())
+    # A member of a union that is a group says more than that the option is none of the others.
+    return [one for one in found.values() if not any(key[:-1][: len(one.key)] == one.key for key in found)]
 
 
 def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: Key) -> Finding | None:
@@ -144,13 +146,15 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
     field: FieldInfo | None = None
     value, key = options, where
     for step in detail['loc']:
-        block = _group_in(annotation)
+        block = group_in(annotation)
         if block is not None:
             name = str(step)
             known = {info.alias or field_name: info for field_name, info in block.model_fields.items()}
+            if name == block.__name__:
+                continue  # a member of a union
             if name not in known:
                 if detail['type'] != 'extra_forbidden':
-                    break  # a member of a union
+                    break
                 if name.startswith(getattr(block, 'admitted', ())):
                     return None
                 return Finding((*key, name), unknown((*key, name), known), unread=True)
@@ -164,6 +168,8 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
         if detail['type'] == 'missing' and step == detail['loc'][-1]:
             return Finding(key, missing(key, field))
         value = value[step] if isinstance(value, Mapping) and step in value else None
+    if value is None and field is not None and field.is_required() and len(key) > len(where):
+        return Finding(key, missing(key, field))
     if detail['type'] == 'value_error' and (said := str(detail['ctx']['error'])):
         return Finding(key, f'{named(key)}: {said.removeprefix(f"{key[-1]}: ") if key else said}')
     if detail['type'] == 'json_invalid':
@@ -184,7 +190,8 @@ def _is_group(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _group_in(annotation: Any) -> type[BaseModel] | None:
+def group_in(annotation: Any) -> type[BaseModel] | None:
+    """The model among the types that an annotation admits."""
     return next((member for member in _members(annotation) if _is_group(member)), None)
 
 

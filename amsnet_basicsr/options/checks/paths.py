@@ -1,0 +1,71 @@
+"""Checking that what is read is there, and that results can be written without putting it away."""
+
+import os
+import os.path as osp
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from amsnet_basicsr.convert.basicsr_files import state_problem, weights_problem
+from amsnet_basicsr.options.schema.messages import Finding, named
+
+_DATA = ('dataroot', 'dataroot_lq', 'dataroot_gt', 'dataroots', 'meta_info_file')
+
+
+def wrong_inputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find data and weights that aren't there, and weights that cannot be read."""
+    for where, path in _inputs(opt):
+        if not osp.exists(osp.expanduser(path)):
+            yield Finding(where, f'{named(where)}: there is no {path}{_from_where(path)}')
+    for key in ('pretrain_network_g', 'resume_state'):
+        path = opt['path'].get(key)
+        if path and not osp.isfile(osp.expanduser(path)):
+            yield Finding(('path', key), f'path.{key}: there is no file {path}{_from_where(path)}')
+        elif path and (problem := _file_problem(key, path, opt['path'].get('param_key_g', 'params'))):
+            yield Finding(('path', key), f'path.{key}: {problem}')
+
+
+def _inputs(opt: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every path of a data set, with its key."""
+    for phase, dataset in opt['datasets'].items():
+        for key in _DATA:
+            value = dataset.get(key)
+            for path in value if isinstance(value, list) else [value]:
+                if path and isinstance(path, str):
+                    yield ('datasets', phase, key), path
+
+
+def _file_problem(key: str, path: str, param_key: str | None) -> str | None:
+    return state_problem(path) if key == 'resume_state' else weights_problem(path, param_key)
+
+
+def _from_where(path: str) -> str:
+    return '' if path.startswith(('/', '~')) else f' (as seen from {os.getcwd()}, where the command was given)'
+
+
+def wrong_outputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find results that cannot be written, or would put away what is to be read: an old run's folder is renamed."""
+    key = 'experiments_root' if opt['is_train'] else 'results_root'
+    if not opt['path'].get(key) or not opt.get('name'):
+        return
+    folder = osp.realpath(opt['path'][key])
+    parent = folder
+    while not osp.exists(parent):
+        parent = osp.dirname(parent)
+    if not (osp.isdir(parent) and os.access(parent, os.W_OK)):
+        yield Finding(('path', key), f'path.{key}: {parent} is no folder that can be written to; name another')
+    if not osp.isdir(folder) or _resumes(opt):
+        return
+    weights = opt['path'].get('pretrain_network_g')
+    for where, path in [*([(('path', 'pretrain_network_g'), weights)] if weights else []), *_inputs(opt)]:
+        if f'{osp.realpath(osp.expanduser(path))}{os.sep}'.startswith(f'{folder}{os.sep}'):
+            yield Finding(
+                where,
+                f'{named(where)}: {path} lies in {opt["path"][key]}, which is put aside when this run begins; '
+                f'give the run another name',
+            )
+
+
+def _resumes(opt: Mapping[str, Any]) -> bool:
+    states = opt['path'].get('training_states')
+    found = opt.get('auto_resume') and states and osp.isdir(states) and os.listdir(states)
+    return bool(opt['path'].get('resume_state') or found)

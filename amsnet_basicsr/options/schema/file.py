@@ -1,0 +1,213 @@
+"""A whole options file, and the blocks that are the same for every model."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Le
+from pydantic import ConfigDict, Field
+
+from amsnet_basicsr.options.schema.block import (
+    AboveZero,
+    Block,
+    Flag,
+    FolderName,
+    Iterations,
+    Positive,
+    Several,
+    Text,
+)
+from amsnet_basicsr.options.schema.messages import group_in
+from amsnet_basicsr.options.schema.scheme import APBSNOptions, SchemeOptions
+from amsnet_basicsr.options.schema.training import (
+    AMSNetTraining,
+    AnyTraining,
+    APBSNTraining,
+    GANTraining,
+    Open,
+    SRTraining,
+)
+from amsnet_basicsr.options.schema.validation import AnyValidation, OurValidation, Validation
+
+
+class Network(Open):
+    """A network: `type` names one of ours, BasicSR's or the user's, whose parameters are its other options."""
+
+
+class Path(Block):
+    """Weights to start from, and where results go."""
+
+    pretrain_network_g: Text | None = None
+    """Weights to start from, or to test."""
+    param_key_g: Text | None = 'params'
+    """Which of the networks in such a file: `params`, or `params_ema` for the averaged one."""
+    strict_load_g: Flag | None = True
+    """Refuse weights that don't fit exactly."""
+    resume_state: Text | None = None
+    """`experiments/NAME/training_states/….state` to resume from; or train with `--auto_resume`."""
+    ignore_resume_networks: Text | Several[Text] | None = None
+    """Networks whose weights are not resumed."""
+    experiments_root: Text | None = None
+    """Folder of experiments, each in a folder of its name. Default: `experiments`."""
+    results_root: Text | None = None
+    """Folder of test results, each in a folder of its name. Default: `results`."""
+
+    # Other models have other networks.
+    admitted = ('pretrain_network_', 'param_key_', 'strict_load_')
+
+
+class Wandb(Block):
+    """Weights & Biases."""
+
+    project: Text | None = None
+    """Project to log to; the package wandb must be installed and TensorBoard on."""
+    resume_id: Text | None = None
+    """Run to resume."""
+
+
+class Logger(Block):
+    """What is logged and saved, how often."""
+
+    print_freq: Iterations = Field(examples=[100])
+    """Iterations between two lines of the log."""
+    save_checkpoint_freq: Iterations = Field(examples=[1000])
+    """Iterations between two checkpoints."""
+    use_tb_logger: Flag = Field(examples=['true'])
+    """Write curves for TensorBoard, into `tb_logger/NAME`."""
+    wandb: Wandb | None = None
+    """Weights & Biases."""
+
+
+class DistParams(Block):
+    """How processes started by a launcher meet."""
+
+    backend: Literal['nccl', 'gloo'] = 'nccl'
+    """`nccl` for GPUs; `gloo` works without."""
+    port: Annotated[int, Ge(1), Le(65535)] | None = None
+    """Port of the first process (slurm)."""
+    timeout: AboveZero | None = None
+    """Seconds to wait for each other."""
+
+
+class Report(Block):
+    """What the summary after training compares."""
+
+    refine: Sequence[Any] | None = None
+    """Refinements of the denoised images to compare, e.g. `[~, {type: R3}]`."""
+
+
+class Options(Block):
+    """The options of one training or one test."""
+
+    plugin: Text | None = None
+    """`!!python/name:amsnet_basicsr.__version__` registers this package with an unmodified BasicSR."""
+    name: FolderName = Field(examples=['my_training'])
+    """Name of the experiment's folder. An older one is renamed, never overwritten."""
+    model_type: Text = Field(examples=['AMSNetModel'])
+    """`AMSNetModel`, `APBSNModel` or a model of BasicSR."""
+    scale: Positive = 1
+    """Factor of the image's size; 1 when denoising. BasicSR's PairedImageDataset asks for it."""
+    num_gpu: Literal['auto'] | Annotated[int, Ge(0), Le(1024)] = Field(examples=['auto'])
+    """Number of GPUs; `auto` uses all, 0 the CPU."""
+    manual_seed: Annotated[int, Ge(0), Le(2**31 - 1)] | None = None
+    """Seed of everything random; the same seed, the same run."""
+    datasets: dict[str, Any]
+    """`train` and `val`, `val_2`, … for training; `test`, `test_2`, … for testing."""
+    network_g: Network
+    """The network."""
+    path: Path
+    """Weights to start from, and where results go."""
+    train: AnyTraining | None = None
+    """Training."""
+    val: AnyValidation | None = None
+    """Validation and tests."""
+    logger: Logger | None = None
+    """What is logged and saved, how often. Training only."""
+    dist_params: DistParams | None = None
+    """How processes started by a launcher meet."""
+    find_unused_parameters: Flag | None = None
+    """Several processes: for networks that don't use all parameters in every step."""
+    channels_last: bool | None = None
+    """Memory layout: about 1.8 times as fast for convolutions on CPUs; `false` for networks that refuse it."""
+
+    @classmethod
+    def section(cls, name: str) -> type[Block]:
+        """Return the model of a group of options."""
+        block = group_in(cls.model_fields[name].annotation)
+        assert block is not None and issubclass(block, Block)
+        return block
+
+    needed_in_training: ClassVar[tuple[str, ...]] = ('train', 'logger')
+    needed_in_testing: ClassVar[tuple[str, ...]] = ('val',)
+
+
+class _Ours(Options):
+    compile: bool | None = None
+    """Compile the network by `torch.compile`."""
+    report: Report | None = None
+    """What the summary after training compares."""
+    val: OurValidation | None = None
+    """Validation and tests."""
+
+
+class AMSNetOptions(_Ours):
+    """Options with `model_type: AMSNetModel`."""
+
+    scheme: SchemeOptions | None = None
+    """How images are split, hidden and denoised."""
+    train: AMSNetTraining | None = None
+    """Training."""
+
+
+class APBSNFileOptions(_Ours):
+    """Options with `model_type: APBSNModel`."""
+
+    scheme: APBSNOptions | None = None
+    """How images are split and denoised."""
+    train: APBSNTraining | None = None
+    """Training."""
+
+
+class SROptions(Options):
+    """Options with `model_type: SRModel`, which trains on pairs."""
+
+    train: SRTraining | None = None
+    """Training."""
+    val: Validation | None = None
+    """Validation and tests."""
+
+
+class GANOptions(SROptions):
+    """Options with `model_type: SRGANModel` or `ESRGANModel`."""
+
+    network_d: Network | None = None
+    """The discriminator."""
+    train: GANTraining | None = None
+    """Training."""
+
+    needed_in_training: ClassVar[tuple[str, ...]] = (*SROptions.needed_in_training, 'network_d')
+
+
+class OtherOptions(Options):
+    """Options of any other model, which may read more."""
+
+    model_config = ConfigDict(extra='allow')
+
+
+OUR_MODELS: dict[str, type[Options]] = {'AMSNetModel': AMSNetOptions, 'APBSNModel': APBSNFileOptions}
+MODELS: dict[str, type[Options]] = {
+    **OUR_MODELS,
+    'SRModel': SROptions,
+    'SwinIRModel': SROptions,
+    'SRGANModel': GANOptions,
+    'ESRGANModel': GANOptions,
+}
+
+
+#: What BasicSR writes into the options itself, whatever a file says.
+SET_BY_BASICSR = ('root_path', 'dist', 'rank', 'world_size', 'auto_resume', 'is_train')
+PATHS_SET_BY_BASICSR = ('models', 'training_states', 'log', 'visualization')
+
+
+def options_of(model: Any) -> type[Options]:
+    """Choose the rules for a file by its `model_type`."""
+    return MODELS.get(model, OtherOptions) if isinstance(model, str) else OtherOptions

@@ -1,0 +1,171 @@
+"""The `train` block, which differs by model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from amsnet_basicsr.options.schema.block import (
+    AboveZero,
+    Block,
+    Count,
+    Fraction,
+    Iterations,
+    NotNegative,
+    Pair,
+    Positive,
+    Several,
+    Text,
+    Whole,
+    whole_if_equal,
+)
+from amsnet_basicsr.options.schema.messages import Finding, Key, Wanted
+
+
+class Open(Block):
+    """A group that a constructor takes: `type` names the class, whose own parameters are its other options."""
+
+    model_config = ConfigDict(extra='allow')
+
+    type: Text
+    """Name of the class."""
+
+
+class Loss(Open):
+    """A loss."""
+
+    loss_weight: float = 1
+    """Factor of the loss."""
+
+
+class Optimizer(Open):
+    """An optimizer of torch.optim, with its parameters."""
+
+    lr: AboveZero = Field(examples=['!!float 1e-4'])
+    """Learning rate."""
+    weight_decay: NotNegative = 0
+    """Weight decay."""
+    betas: Pair[Fraction] = (0.9, 0.999)
+    """Decay of the averages of gradient and squared gradient."""
+
+
+class Scheduler(Open):
+    """How the learning rate changes."""
+
+    type: Literal['CosineAnnealingRestartLR', 'MultiStepLR', 'MultiStepRestartLR']
+    """Name of one of BasicSR's schedulers."""
+    periods: Several[Annotated[Count, Ge(1)]] | None = None
+    """Iterations of each cosine; they must add up to `total_iter`."""
+    restart_weights: Several[float] | None = None
+    """Rate at the beginning of each cosine, as a factor of `lr`."""
+    eta_min: NotNegative = 0
+    """Lowest rate."""
+    milestones: Sequence[Count] | None = None
+    """Iterations at which the rate is multiplied by `gamma`."""
+    gamma: AboveZero = 0.1
+    """Factor of the rate at a milestone."""
+    restarts: Sequence[Count] | None = None
+    """Iterations at which the optimizer begins anew."""
+
+
+class AnyTraining(Block):
+    """What BasicSR itself reads of `train`, whatever the model."""
+
+    model_config = ConfigDict(extra='allow')
+
+    total_iter: Iterations = Field(examples=[20000])
+    """Iterations to train."""
+    warmup_iter: Annotated[
+        int, Ge(-1), BeforeValidator(whole_if_equal), Wanted('a number of iterations, or -1 for none')
+    ] = -1
+    """Iterations over which the rate rises to `lr`; -1 for none."""
+
+    #: The keys that hold losses.
+    losses: ClassVar[tuple[str, ...]] = ()
+
+
+class Training(AnyTraining):
+    """What models derived from `SRModel` read."""
+
+    model_config = ConfigDict(extra='forbid')
+
+    ema_decay: Fraction = 0
+    """Average the parameters over the iterations; validation and tests use the average. 0 for none."""
+    optim_g: Optimizer
+    """The optimizer."""
+    scheduler: Scheduler
+    """How the learning rate changes."""
+    on_bad_loss: Literal['stop', 'skip'] = 'stop'
+    """What to do at a loss that is NaN or infinite: stop, or skip the batch."""
+
+
+class OurTraining(Training):
+    """What both models of ours read."""
+
+    grad_clip_norm: NotNegative | None = None
+    """Largest norm of the gradient."""
+    amp: bool | Literal['bf16', 'fp16'] | None = None
+    """Run the network in half precision: `bf16` (or `true`) or `fp16`; parameters and losses stay in float32."""
+    accumulate: Positive = 1
+    """Run the batch in so many parts, one after the other: the same step in less memory."""
+    checkpointing: bool | None = None
+    """Compute features again instead of keeping them: less memory, more time."""
+
+
+class AMSNetTraining(OurTraining):
+    """`train` of AMSNetModel."""
+
+    mask_opt: Loss = Field(examples=['{type: MaskL1Loss}'])
+    """The mask loss: `MaskL1Loss` or `MaskL2Loss`."""
+    smooth_opt: Loss | None = None
+    """The smoothness loss `SmoothnessLoss`, for fine-tuning (AMSNet-P): all branches are run."""
+
+    losses: ClassVar[tuple[str, ...]] = ('mask_opt', 'smooth_opt')
+
+
+class APBSNTraining(OurTraining):
+    """`train` of APBSNModel."""
+
+    pixel_opt: Loss
+    """The loss between restored and noisy image, e.g. `{type: L1Loss}`."""
+
+    losses: ClassVar[tuple[str, ...]] = ('pixel_opt',)
+
+
+class SRTraining(Training):
+    """`train` of BasicSR's SRModel."""
+
+    pixel_opt: Loss | None = None
+    """The loss between output and clean image, e.g. `{type: L1Loss}`."""
+    perceptual_opt: Loss | None = None
+    """A loss between features; it downloads the weights of a VGG network."""
+
+    losses: ClassVar[tuple[str, ...]] = ('pixel_opt', 'perceptual_opt')
+
+    @classmethod
+    def lacking(cls, options: Mapping[str, Any], is_train: bool, where: Key = ()) -> list[Finding]:
+        """Find that there is no loss at all."""
+        if any(options.get(key) for key in cls.losses):
+            return []
+        said = 'train.pixel_opt is missing; SRModel learns by pixel_opt: {type: L1Loss}'
+        return [Finding((*where, 'pixel_opt'), said)]
+
+
+class GANTraining(SRTraining):
+    """`train` of BasicSR's SRGANModel and ESRGANModel."""
+
+    gan_opt: Loss | None = None
+    """The adversarial loss."""
+    ldl_opt: Loss | None = None
+    """The LDL loss."""
+    optim_d: Optimizer
+    """The discriminator's optimizer."""
+    net_d_iters: Positive = 1
+    """Steps of the discriminator per step of the generator."""
+    net_d_init_iters: Whole = 0
+    """Steps of the discriminator before the generator's first."""
+    net_d_reg_every: Whole | None = None
+    """Read by nothing; common in published files."""
+
+    losses: ClassVar[tuple[str, ...]] = (*SRTraining.losses, 'gan_opt', 'ldl_opt')
