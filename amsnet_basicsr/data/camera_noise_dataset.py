@@ -12,19 +12,14 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
-from amsnet_basicsr.data.noisy_image_dataset import LOADER_KEYS, find_images
+from amsnet_basicsr.data.noisy_image_dataset import find_images
 from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
-from amsnet_basicsr.options.reader import refuse_unknown
-from amsnet_basicsr.simulation.exposure import SIMULATION_KEYS, Simulation
+from amsnet_basicsr.options.schema.datasets import CameraNoiseOptions
+from amsnet_basicsr.simulation.exposure import Simulation
 
 #: The colour images inside every scikit-image wheel: no download.
 SKIMAGE_SCENES = ('astronaut.png', 'chelsea.png', 'coffee.png', 'motorcycle_left.png', 'rocket.jpg')
 
-KNOWN_KEYS = (
-    LOADER_KEYS
-    | SIMULATION_KEYS
-    | frozenset(['dataroot_gt', 'scenes', 'shots', 'crop_size', 'use_hflip', 'use_rot', 'cache_mb'])
-)
 SMALLEST_SIDE = 3
 
 
@@ -53,23 +48,7 @@ class CameraNoiseDataset(Dataset):
     it is the same in every epoch and worker, and whether the image was kept in memory or is taken again.
 
     Args:
-        opt: Options of the dataset:
-            dataroot_gt (str): Folder of clean images. Default: the images that ship with scikit-image.
-            scenes (list[str]): Names of the scenes to use: paths in the folder, without extension. Default: all.
-            camera (str | dict): Name of a profile in `PROFILES`, or values: see
-                `Simulation.from_options`. Default: `Camera()`.
-            iso (float | list[float]): ISO number of a profile, or lowest and highest, drawn for each image. Default:
-                3200.
-            jpeg (int | list[int]): Quality of JPEG compression of the noisy images, or lowest and highest. Default:
-                none.
-            shots (int): Noisy images per scene, each with noise of its own. Default: 1.
-            seed (int): Seed of the simulation. Default: 0.
-            crop_size (int): Side of the training crops. Training only.
-            use_hflip (bool): Mirror half of the crops. Default: True.
-            use_rot (bool): Turn crops by multiples of 90°. Default: True.
-            cache_mb (float): Take images at the start and keep them in memory, up to so many megabytes; the rest are
-                taken again whenever they are read. Default: 2000.
-            phase (str): 'train', 'val' or 'test'; set by BasicSR.
+        opt: Options, as `CameraNoiseOptions` explains them.
 
     Raises:
         ValueError: For unknown options and impossible values, and if a scene doesn't exist, cannot be read, or is
@@ -80,23 +59,22 @@ class CameraNoiseDataset(Dataset):
     def __init__(self, opt: dict[str, Any]) -> None:
         """List the images, look at every scene, and take what fits into memory."""
         super().__init__()
-        where = f'dataset {opt.get("name", "?")!r} (CameraNoiseDataset)'
-        refuse_unknown(opt, KNOWN_KEYS, where)
         self.opt = opt
-        self.where = where
-        self.train = opt.get('phase') == 'train'
-        if self.train and not opt.get('crop_size'):
-            raise ValueError(f'{where}: training needs crop_size, the side of its crops in pixels (paper: 160)')
-        self.crop_size = _whole_number(opt, 'crop_size', 1, where) if self.train else None
-        shots = _whole_number(opt, 'shots', 1, where) if 'shots' in opt else 1
-        self.simulation = Simulation.from_options(opt, where)
+        self.settings = settings = CameraNoiseOptions.of(opt)
+        self.train = settings.is_training
+        if self.train and settings.crop_size is None:
+            raise ValueError(
+                f'{settings.where}: training needs crop_size, the side of its crops in pixels (paper: 160)'
+            )
+        self.crop_size = settings.crop_size if self.train else None
+        self.simulation = Simulation.from_options(opt, settings.where)
         self.entries = [
-            _Entry(name, path, shot, path if shots == 1 else f'_{shot}'.join(osp.splitext(path)))
-            for name, path in _scene_paths(opt, where).items()
-            for shot in range(shots)
+            _Entry(name, path, shot, path if settings.shots == 1 else f'_{shot}'.join(osp.splitext(path)))
+            for name, path in _scene_paths(settings).items()
+            for shot in range(settings.shots)
         ]
         self._kept: dict[int, _CachedImage] = {}
-        self._fill(_megabytes(opt, where) * 1e6)
+        self._fill(settings.cache_mb * 1e6)
 
     def __len__(self) -> int:
         """Number of noisy images."""
@@ -108,7 +86,7 @@ class CameraNoiseDataset(Dataset):
         noisy, clean = self._kept[index] if index in self._kept else self._take(index)
         if self.crop_size is not None:
             noisy = random_crop(noisy, self.crop_size)
-            noisy = random_flip_rotate(noisy, self.opt.get('use_hflip', True), self.opt.get('use_rot', True))
+            noisy = random_flip_rotate(noisy, self.settings.use_hflip, self.settings.use_rot)
         item = {'lq': to_tensor(noisy), 'lq_path': path}
         return item if clean is None else {**item, 'gt': to_tensor(clean), 'gt_path': path}
 
@@ -122,9 +100,9 @@ class CameraNoiseDataset(Dataset):
         try:
             scene = read_scene(path)
         except ValueError as error:
-            raise ValueError(f'{self.where}: {error}') from error
+            raise ValueError(f'{self.settings.where}: {error}') from error
         if self.crop_size is not None and min(scene.shape[:2]) < self.crop_size:
-            raise ValueError(f'{self.where}: {path} is smaller than crop_size {self.crop_size}')
+            raise ValueError(f'{self.settings.where}: {path} is smaller than crop_size {self.crop_size}')
         return scene
 
     def _fill(self, room: float) -> None:
@@ -143,8 +121,8 @@ class CameraNoiseDataset(Dataset):
                     self._kept[index] = image
         if len(self._kept) < len(self.entries):
             get_root_logger().info(
-                f'{self.where}: {len(self._kept)} of {len(self.entries)} images fit into cache_mb; the others are '
-                f'taken again whenever they are read. scripts/simulate_noise.py writes them to files once.'
+                f'{self.settings.where}: {len(self._kept)} of {len(self.entries)} images fit into cache_mb; the others '
+                f'are taken again whenever they are read. scripts/simulate_noise.py writes them to files once.'
             )
 
 
@@ -194,9 +172,9 @@ def _named(paths: list[str], folder: str) -> Iterator[tuple[str, str]]:
         yield name, path
 
 
-def _scene_paths(opt: dict[str, Any], where: str) -> dict[str, str]:
+def _scene_paths(settings: CameraNoiseOptions) -> dict[str, str]:
     """Paths of the wanted scenes by name: relative to the folder, without extension."""
-    folder = opt.get('dataroot_gt')
+    folder, where = settings.dataroot_gt, settings.where
     if folder:
         folder = osp.expanduser(folder)
         if not osp.isdir(folder):
@@ -212,24 +190,8 @@ def _scene_paths(opt: dict[str, Any], where: str) -> dict[str, str]:
         by_name = dict(_named([path for name in SKIMAGE_SCENES if osp.exists(path := osp.join(folder, name))], folder))
     if not by_name:
         raise ValueError(f'{where}: {folder} holds no image')
-    wanted = opt.get('scenes') or list(by_name)
-    if not isinstance(wanted, (list, tuple)):
-        raise ValueError(f'{where}: scenes must be a list of names, got {wanted!r}')
-    missing = [str(name) for name in wanted if name not in by_name]
+    wanted = settings.scenes or list(by_name)
+    missing = [name for name in wanted if name not in by_name]
     if missing:
         raise ValueError(f'{where}: no scene {", ".join(missing)}; there are: {", ".join(by_name)}')
     return {name: by_name[name] for name in wanted}
-
-
-def _whole_number(opt: dict[str, Any], key: str, lowest: int, where: str) -> int:
-    value = opt[key]
-    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise ValueError(f'{where}: {key} must be a whole number of at least {lowest}, got {value!r}')
-    return value
-
-
-def _megabytes(opt: dict[str, Any], where: str) -> float:
-    value = opt.get('cache_mb', 2000)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
-        raise ValueError(f'{where}: cache_mb must be a number of megabytes, 0 for none; got {value!r}')
-    return float(value)

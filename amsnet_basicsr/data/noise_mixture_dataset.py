@@ -9,14 +9,13 @@ import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from amsnet_basicsr.data.noisy_image_dataset import LOADER_KEYS, find_images, read_meta_info
+from amsnet_basicsr.data.noisy_image_dataset import find_images, read_meta_info
 from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
-from amsnet_basicsr.options.reader import refuse_unknown
+from amsnet_basicsr.options.schema.datasets import NoiseMixtureOptions
 from amsnet_basicsr.simulation.drawn import draw_scene
 from amsnet_basicsr.simulation.noise_kinds import KINDS, jpeg, sharpen, transplant
 from amsnet_basicsr.simulation.profiles import PROFILES
 
-KNOWN_KEYS = LOADER_KEYS | frozenset('dataroot_lq dataroot_gt meta_info_file crop_size real transplanted drawn'.split())
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _SCENE_SIDE = 256
 
@@ -31,14 +30,7 @@ class NoiseMixtureDataset(Dataset):
     them grey, sharpened or compressed as JPEG after that.
 
     Args:
-        opt: Options of the dataset:
-            dataroot_lq (str): Folder of noisy images, all of one size.
-            dataroot_gt (str): Folder of what a teacher made of them, with the same names.
-            meta_info_file (str): Text file with the names to take, one a line. Default: all of `dataroot_gt`.
-            crop_size (int): Side of the crops, at most the images' sides.
-            real (float): Share of real pairs. Default: 0.25.
-            transplanted (float): Share of transplanted noise. Default: 0.25.
-            drawn (int): Number of drawn scenes; they are drawn when they are first wanted. Default: 2000.
+        opt: Options, as `NoiseMixtureOptions` explains them.
 
     Raises:
         ValueError: For unknown options, and for images that are missing, cannot be read or differ in size.
@@ -47,20 +39,19 @@ class NoiseMixtureDataset(Dataset):
     def __init__(self, opt: dict[str, Any]) -> None:
         """Read the pairs into memory."""
         super().__init__()
-        where = f'dataset {opt.get("name", "?")!r} (NoiseMixtureDataset)'
-        refuse_unknown(opt, KNOWN_KEYS, where)
-        self.size = int(opt['crop_size'])
-        self.real, self.transplanted = float(opt.get('real', 0.25)), float(opt.get('transplanted', 0.25))
+        self.opt = opt
+        settings = NoiseMixtureOptions.of(opt)
+        self.size, self.real, self.transplanted = settings.crop_size, settings.real, settings.transplanted
         self.drawn: dict[int, np.ndarray] = {}
-        self.drawn_count = int(opt.get('drawn', 2000))
-        target = opt['dataroot_gt']
-        if opt.get('meta_info_file'):
-            self.names = [name for name, _ in read_meta_info(opt['meta_info_file'])]
+        self.drawn_count = settings.drawn
+        target, where = settings.dataroot_gt, settings.where
+        if settings.meta_info_file:
+            self.names = [name for name, _ in read_meta_info(settings.meta_info_file)]
         else:
             self.names = sorted(osp.relpath(path, target) for path in find_images(target))
         if not self.names:
             raise ValueError(f'{where}: {target} holds no image')
-        self.noisy = [_read(osp.join(opt['dataroot_lq'], name)) for name in self.names]
+        self.noisy = [_read(osp.join(settings.dataroot_lq, name)) for name in self.names]
         self.target = [_read(osp.join(target, name)) for name in self.names]
         shape = self.target[0].shape
         for name, *pair in zip(self.names, self.noisy, self.target, strict=True):

@@ -16,19 +16,11 @@ from torch.utils.data import Dataset
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
 from amsnet_basicsr.data.lmdb_env import SharedLmdb
 from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
-from amsnet_basicsr.options.reader import refuse_unknown
+from amsnet_basicsr.options.schema.datasets import NoisyImageOptions
 from amsnet_basicsr.utils.text import as_text, name_some
 
 IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
-#: Keys that BasicSR itself reads from, or writes into, the options of any dataset.
-LOADER_KEYS = frozenset(
-    'name type phase scale io_backend num_worker_per_gpu batch_size_per_gpu dataset_enlarge_ratio prefetch_mode '
-    'num_prefetch_queue pin_memory persistent_workers'.split()
-)
-KNOWN_KEYS = LOADER_KEYS | frozenset(
-    'dataroot_lq dataroots meta_info_file crop_size use_hflip use_rot cache_mb on_bad_image check_images'.split()
-)
 _LONGEST_NAME = 4096
 _SIZE = re.compile(r' \((\d+), ?(\d+)(?:, ?\d+)?\)(?: \d+)?$')
 
@@ -56,21 +48,7 @@ class NoisyImageDataset(Dataset):
     torch's generator, which differs by worker and epoch.
 
     Args:
-        opt: Options of the dataset:
-            dataroot_lq (str): Folder (searched recursively, sorted) or LMDB (a folder whose name ends in `.lmdb`).
-            dataroots (list[str]): Several of them, instead of `dataroot_lq`.
-            meta_info_file (str): Text file with one image per line, `name.png (h,w,c) 1` as BasicSR writes it or just
-                the name, relative to the root. Default: all images.
-            io_backend (dict): As in BasicSR; may be left out, since the root's name tells.
-            crop_size (int): Side of the training crops in pixels; a multiple of the train stride. Training only.
-            use_hflip (bool): Mirror half of the crops. Default: True.
-            use_rot (bool): Turn crops by multiples of 90°. Default: True.
-            cache_mb (float): Keep up to so many megabytes of decoded images in memory, read at the start. Forked data
-                workers share them; spawned ones (BasicSR's with --launcher) have a copy each. Default: 0.
-            check_images (bool): Read every file once at the start. Of an LMDB, listing and keys are always checked, the
-                images never. Default: True.
-            on_bad_image (str): `error` or `skip` unreadable and too small images. Default: `error`.
-            phase (str): 'train', 'val' or 'test'; set by BasicSR.
+        opt: Options, as `NoisyImageOptions` explains them.
 
     Raises:
         ValueError: For options that are unknown or contradict each other, a root without images, and bad images.
@@ -80,18 +58,16 @@ class NoisyImageDataset(Dataset):
     def __init__(self, opt: dict[str, Any]) -> None:
         """List the images and check them."""
         super().__init__()
-        where = f'dataset {opt.get("name", "?")!r} (NoisyImageDataset)'
-        refuse_unknown(opt, KNOWN_KEYS, where)
         self.opt = opt
-        self.train = opt.get('phase') == 'train'
-        self.crop_size = int(opt['crop_size']) if self.train and opt.get('crop_size') else None
-        if self.train and self.crop_size is None:
-            raise ValueError(f'{where}: training needs crop_size, the side of its crops in pixels (paper: 160)')
-        if opt.get('on_bad_image', 'error') not in ('error', 'skip'):
-            raise ValueError(f"{where}: on_bad_image must be 'error' or 'skip', got {opt['on_bad_image']!r}")
-        self.entries = [entry for root in dataset_roots(opt, where) for entry in _list_images(root, opt, where)]
+        self.settings = settings = NoisyImageOptions.of(opt)
+        if settings.is_training and settings.crop_size is None:
+            raise ValueError(
+                f'{settings.where}: training needs crop_size, the side of its crops in pixels (paper: 160)'
+            )
+        self.crop_size = settings.crop_size if settings.is_training else None
+        self.entries = [entry for root in dataset_roots(settings) for entry in _list_images(root, settings)]
         self._cache: dict[int, np.ndarray] = {}
-        self._check(where)
+        self._check(settings.where)
 
     def __len__(self) -> int:
         """Number of usable images."""
@@ -102,7 +78,7 @@ class NoisyImageDataset(Dataset):
         image = self._cache[index] if index in self._cache else self._decode(self.entries[index])
         if self.crop_size is not None:
             image = random_crop(image, self.crop_size)
-            image = random_flip_rotate(image, self.opt.get('use_hflip', True), self.opt.get('use_rot', True))
+            image = random_flip_rotate(image, self.settings.use_hflip, self.settings.use_rot)
         return {'lq': to_tensor(image), 'lq_path': self.entries[index].path}
 
     def _decode(self, entry: ImageEntry) -> np.ndarray:
@@ -120,8 +96,8 @@ class NoisyImageDataset(Dataset):
         Of an LMDB only listing and keys are checked, which is quick however large it is; its images are decoded for the
         cache alone, until that is full.
         """
-        room = float(self.opt.get('cache_mb') or 0) * 1e6
-        check = self.opt.get('check_images', True)
+        room = (self.settings.cache_mb or 0) * 1e6
+        check = self.settings.check_images
         missing = _missing_keys(self.entries)
 
         def read(entry: ImageEntry) -> tuple[np.ndarray | None, str | None]:
@@ -137,7 +113,8 @@ class NoisyImageDataset(Dataset):
                 return None, str(error)
             return (image if room > 0 else None), None
 
-        good, bad = [], []
+        good: list[ImageEntry] = []
+        bad: list[str] = []
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
             for entry, (image, problem) in zip(self.entries, pool.map(read, self.entries), strict=True):
                 if problem is not None:
@@ -152,18 +129,17 @@ class NoisyImageDataset(Dataset):
             named = name_some(bad, 10, '\n  ')
             need = f' (crops need {self.crop_size}×{self.crop_size})' if self.crop_size else ''
             message = f'{where}: {len(bad)} of {len(self.entries)} images cannot be used{need}:\n  {named}'
-            if self.opt.get('on_bad_image', 'error') == 'error' or not good:
+            if self.settings.on_bad_image == 'error' or not good:
                 raise ValueError(f'{message}\nRepair or remove them, or set on_bad_image: skip.')
             get_root_logger().warning(f'{message}\nThey are skipped.')
         self.entries = good
 
 
-def dataset_roots(opt: dict[str, Any], where: str) -> list[str]:
+def dataset_roots(settings: NoisyImageOptions) -> list[str]:
     """Read the roots from a dataset's options.
 
     Args:
-        opt: Options with `dataroot_lq` or `dataroots`.
-        where: Name of the dataset, for errors.
+        settings: Options with `dataroot_lq` or `dataroots`.
 
     Returns:
         The roots, `~` expanded.
@@ -172,12 +148,12 @@ def dataset_roots(opt: dict[str, Any], where: str) -> list[str]:
         ValueError: If there is none, or both options are given.
         FileNotFoundError: If a root doesn't exist.
     """
-    single, several = opt.get('dataroot_lq'), opt.get('dataroots')
+    single, several, where = settings.dataroot_lq, settings.dataroots, settings.where
     if bool(single) == bool(several):
         raise ValueError(f'{where}: give either dataroot_lq (one folder or .lmdb) or dataroots (a list of them)')
-    if several and opt.get('meta_info_file'):
+    if several and settings.meta_info_file:
         raise ValueError(f'{where}: meta_info_file selects from one root; give dataroot_lq instead of dataroots')
-    roots = [osp.expanduser(root) for root in (several or [single])]
+    roots = [osp.expanduser(root) for root in (several or [single or ''])]
     for root in roots:
         if not osp.isdir(root):
             raise FileNotFoundError(f'{where}: there is no folder {root}')
@@ -201,12 +177,13 @@ class _LmdbRead:
         return self.lmdb.get(self.key)
 
 
-def _list_images(root: str, opt: dict[str, Any], where: str) -> list[ImageEntry]:
-    wants_lmdb = (opt.get('io_backend') or {}).get('type') == 'lmdb'
+def _list_images(root: str, settings: NoisyImageOptions) -> list[ImageEntry]:
+    where = settings.where
+    wants_lmdb = settings.io_backend is not None and settings.io_backend.type == 'lmdb'
     is_lmdb = root.rstrip('/').endswith('.lmdb')
     if wants_lmdb and not is_lmdb:
         raise ValueError(f"{where}: io_backend is lmdb, but {root} doesn't end in .lmdb")
-    listing = opt.get('meta_info_file')
+    listing = settings.meta_info_file
     if is_lmdb:
         entries = list(_list_lmdb(root, listing or osp.join(root, 'meta_info.txt'), where))
     elif listing:

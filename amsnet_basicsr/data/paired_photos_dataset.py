@@ -7,12 +7,11 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.image_pairs import check_sizes, pair_folders, pair_in_folder
-from amsnet_basicsr.data.noisy_image_dataset import IMAGE_EXTENSIONS, LOADER_KEYS, find_images
+from amsnet_basicsr.data.noisy_image_dataset import IMAGE_EXTENSIONS, find_images
 from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
-from amsnet_basicsr.options.reader import refuse_unknown
+from amsnet_basicsr.options.schema.datasets import PairedPhotosOptions
 from amsnet_basicsr.utils.text import as_text
 
-KNOWN_KEYS = LOADER_KEYS | frozenset(['dataroot', 'noisy', 'clean', 'dataroot_lq', 'dataroot_gt'])
 NOISY = '*_Real.*'
 CLEAN = '*_mean.*'
 
@@ -25,14 +24,7 @@ class PairedPhotosDataset(Dataset):
     that whatever doesn't match is told before any work.
 
     Args:
-        opt: Options of the dataset:
-            dataroot (str): Folder, searched with its subfolders, in which noisy and clean images lie side by side.
-            noisy (str): Pattern of the noisy ones' names; the first `*` stands for what a pair has in common. Letters
-                match in either case. Default: `*_Real.*`, as PolyU and CC15 have it.
-            clean (str): Pattern of the clean ones' names. Default: `*_mean.*`.
-            dataroot_lq (str): Instead of `dataroot`: folder of noisy images.
-            dataroot_gt (str): Folder of clean ones with the same names; the suffixes may differ.
-            phase (str): 'val' or 'test'; set by BasicSR.
+        opt: Options, as `PairedPhotosOptions` explains them.
 
     Raises:
         ValueError: For unknown or contradicting options, training, no images, images without partner, and pairs of
@@ -43,31 +35,21 @@ class PairedPhotosDataset(Dataset):
     def __init__(self, opt: dict[str, Any]) -> None:
         """Find the pairs and compare their sizes."""
         super().__init__()
-        where = f'dataset {opt.get("name", "?")!r} (PairedPhotosDataset)'
-        refuse_unknown(opt, KNOWN_KEYS, where)
-        if opt.get('phase') == 'train':
-            raise ValueError(f'{where} is for validation and tests; train on noisy images with NoisyImageDataset')
         self.opt = opt
-        one, two = bool(opt.get('dataroot')), bool(opt.get('dataroot_lq')) + bool(opt.get('dataroot_gt'))
+        settings = PairedPhotosOptions.of(opt)
+        where = settings.where
+        if settings.is_training:
+            raise ValueError(f'{where} is for validation and tests; train on noisy images with NoisyImageDataset')
+        one, two = bool(settings.dataroot), bool(settings.dataroot_lq) + bool(settings.dataroot_gt)
         if (one, two) not in ((True, 0), (False, 2)):
             raise ValueError(f'{where}: give either dataroot (one folder) or both dataroot_lq and dataroot_gt')
-        if two and (opt.get('noisy') or opt.get('clean')):
+        if two and (settings.noisy or settings.clean):
             raise ValueError(f'{where}: noisy and clean are patterns for the names in dataroot; two folders need none')
         try:
-            self.pairs = self._find_pairs()
+            self.pairs = _find_pairs(settings)
             check_sizes(self.pairs)
         except ValueError as error:
             raise ValueError(f'{where}: {error}') from None
-
-    def _find_pairs(self) -> list[tuple[str, str]]:
-        if self.opt.get('dataroot'):
-            noisy_root = clean_root = osp.expanduser(self.opt['dataroot'])
-            noisy, clean = self.opt.get('noisy') or NOISY, self.opt.get('clean') or CLEAN
-            pairs = pair_in_folder(noisy_root, _list(noisy_root), noisy, clean)
-        else:
-            noisy_root, clean_root = (osp.expanduser(self.opt[key]) for key in ('dataroot_lq', 'dataroot_gt'))
-            pairs = pair_folders(noisy_root, _list(noisy_root), clean_root, _list(clean_root))
-        return [(osp.join(noisy_root, noisy), osp.join(clean_root, clean)) for noisy, clean in pairs]
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -82,6 +64,17 @@ class PairedPhotosDataset(Dataset):
         if item['lq'].shape != item['gt'].shape:  # headers may lie
             raise ValueError(f'{item["lq_path"]} and {item["gt_path"]} have different sizes')
         return item
+
+
+def _find_pairs(settings: PairedPhotosOptions) -> list[tuple[str, str]]:
+    if settings.dataroot:
+        noisy_root = clean_root = osp.expanduser(settings.dataroot)
+        noisy, clean = settings.noisy or NOISY, settings.clean or CLEAN
+        pairs = pair_in_folder(noisy_root, _list(noisy_root), noisy, clean)
+    else:
+        noisy_root, clean_root = (osp.expanduser(root or '') for root in (settings.dataroot_lq, settings.dataroot_gt))
+        pairs = pair_folders(noisy_root, _list(noisy_root), clean_root, _list(clean_root))
+    return [(osp.join(noisy_root, noisy), osp.join(clean_root, clean)) for noisy, clean in pairs]
 
 
 def _list(root: str) -> list[str]:

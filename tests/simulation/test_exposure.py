@@ -345,7 +345,7 @@ def test_training_gets_crops_of_the_noisy_images_alone(folder):
         ({'jpeg': True}, 'jpeg must be one number, or'),
         ({'seed': 'x'}, 'seed must be a whole number'),
         ({'shots': 0}, 'shots must be a whole number of at least 1'),
-        ({'cache_mb': -1}, 'cache_mb must be a number of megabytes'),
+        ({'cache_mb': -1}, 'cache_mb must be a number of at least 0, got -1'),
         ({'isos': 800}, "did you mean 'iso'"),
         ({'phase': 'train', 'crop_size': 4.5}, 'crop_size must be a whole number'),
         ({'phase': 'train', 'crop_size': 50}, 'is smaller than crop_size 50'),

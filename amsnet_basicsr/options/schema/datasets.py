@@ -19,10 +19,11 @@ from amsnet_basicsr.options.schema.block import (
     Text,
     Whole,
 )
+from amsnet_basicsr.options.schema.messages import Wanted
 
 D = TypeVar('D', bound='DatasetOptions')
 Share = Annotated[float, Ge(0), Le(1)]
-_Range = AboveZero | Pair[AboveZero]
+_Range = Annotated[float | Pair[float], Wanted('one number, or [lowest, highest]')]
 
 
 class IoBackend(Block):
@@ -72,7 +73,18 @@ class DatasetOptions(Block):
     def of(cls: builtins.type[D], opt: Mapping[str, Any]) -> D:
         """Read the options that BasicSR hands to a data set."""
         name = opt.get('name') or '?'
-        return cls.read({'type': '?', **opt, 'name': name}, f'dataset {name!r} ({opt.get("type", cls.__name__)})')
+        kind = cls.model_fields['type'].default
+        return cls.read({**opt, 'name': name, 'type': kind}, f'dataset {name!r} ({kind})')
+
+    @property
+    def where(self) -> str:
+        """Name of the set, for messages."""
+        return f'dataset {self.name!r} ({self.type})'
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it is the set to train on."""
+        return self.phase == 'train'
 
 
 class Augmented(Block):
@@ -111,7 +123,7 @@ class NoisyImageOptions(DatasetOptions, Augmented):
 class SimulationOptions(Block):
     """A simulated camera."""
 
-    camera: Text | dict[str, Any] | None = None
+    camera: Annotated[Text | dict[str, Any], Wanted('the name of a profile or a group of values')] | None = None
     """Name of a profile (`phone`, `small_phone`, `large_phone`, `dslr`); or `{profile: NAME, …}` with a changed
     `white_balance`, `pattern` (`random` draws one for each image), `correction` or `color_matrix`; or a camera of fixed
     noise: `{shot: 0.01, read: 0.01, …}`. Default: a camera of fixed noise."""
