@@ -4,6 +4,8 @@ Blocks of a page run in their order, in a folder with images, weights and data o
 blocks of a page share their names. `<!-- not run: why -->` in the line before a block keeps it from being run.
 """
 
+import contextlib
+import io
 import re
 import runpy
 import shlex
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -24,7 +27,7 @@ from tests.conftest import REPOSITORY, noisy_image
 
 PAGES = [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *sorted(REPOSITORY.glob('docs/**/*.md'))]
 _BLOCK = re.compile(r'^(?:<!-- not run: (.+?) -->\n)?```(\w*)\n(.*?)^```$', re.M | re.S)
-_PROGRAM = re.compile(r'(?:amsnet-denoise|python (?:-m )?[\w./]+)(?= |$)')
+_PROGRAM = re.compile(r'(?:amsnet-denoise|python (?:-m amsnet_basicsr|scripts/|basicsr/)[\w./]*)(?= |$)')
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,6 @@ def run_in_process(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 @cache
 def help_of(*program: str) -> str:
     """What a program of ours prints for --help."""
-    import contextlib
-    import io
-
     text = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(text):
         patch.chdir(REPOSITORY)
@@ -110,6 +110,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         image = noisy_image(256, 256, number)
         files[f'datasets/sidd/noisy/{name}'] = cv2.imencode('.png', image)[1].tobytes()
         files[f'datasets/sidd/clean/{name}'] = cv2.imencode('.png', cv2.GaussianBlur(image, (0, 0), 3))[1].tobytes()
+    for kind in ('noisy', 'clean'):
+        files[f'datasets/my_pairs/{kind}/1.png'] = files[f'datasets/sidd/{kind}/{names[0]}']
+    small = np.full((80, 84, 3), 0.5, np.float32)
+    np.save(numpy := io.BytesIO(), small)
+    files['numpy_images/1.npy'] = numpy.getvalue()
     for name in ('train', 'progress', 'report', 'pairs', 'tune'):
         files[f'datasets/sidd/{name}.txt'] = '\n'.join(names).encode()
     net = NAFNet(width=4, enc_blk_nums=[1], middle_blk_num=1, dec_blk_nums=[1])
@@ -133,21 +138,25 @@ def workplace(data: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.Monkey
         file.write_bytes(content)
     for name in ('amsnet_basicsr', 'basicsr', 'options', 'scripts'):
         (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.setenv('PATH', str(Path(sys.executable).parent), prepend=':')
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
+@pytest.mark.filterwarnings('ignore:Mean of empty slice')
 @pytest.mark.parametrize('page', pages_with('python', 'bash', run=True))
 def test_the_blocks_of_a_page_run(page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noisy = cv2.imread('noisy.png')[..., ::-1].copy()
     names: dict[str, Any] = {'noisy': noisy, 'image': noisy}
-    for block in blocks(page, 'python', 'bash'):
+    for block in blocks(page, 'python', 'bash', 'yaml'):
         if block.why_not_run:
             continue
-        if block.language == 'python':
+        if file := re.match(r'# ([\w/]+\.(?:py|yml))\n', block.code):  # a file to write
+            (workplace / file[1]).parent.mkdir(exist_ok=True)
+            (workplace / file[1]).write_text(block.code, encoding='utf-8')
+        elif block.language == 'python':
             exec(compile(block.code, str(page), 'exec'), names)
-            continue
-        for command in block.commands:
+        for command in block.commands if block.language == 'bash' else ():
             if command.startswith('pip install'):
                 continue
             if _PROGRAM.match(command) and not re.search(r'[|<>;&$]', command):
@@ -160,8 +169,6 @@ def test_the_blocks_of_a_page_run(page: Path, workplace: Path, monkeypatch: pyte
 def test_commands_name_programs_and_flags_that_exist(page: Path) -> None:
     for words in (words for block in blocks(page, 'bash') for line in block.commands for words in programs(line)):
         start = 1 if words[0] == 'amsnet-denoise' else 3 if words[1] == '-m' else 2
-        if words[start - 1].split('.')[0] in ('build', 'http'):  # not ours
-            continue
         program, arguments = words[:start], words[start:]
         if arguments and re.fullmatch('[a-z]+', arguments[0]):  # perhaps a subcommand, and no harm if it isn't
             program = [*program, arguments.pop(0)]
