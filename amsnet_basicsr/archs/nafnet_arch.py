@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .channel_norm import ChannelNorm
+from .local_mean import LocalMean, scale_by
 
 
 class SimpleGate(nn.Module):
@@ -59,6 +60,7 @@ class _Block(nn.Module):
         self.activation = activation
         self.attention_name = attention_name
         self.add_module(attention_name, attention(spatial_out))
+        self.cell = 0
         self.conv4 = nn.Conv2d(channels, pointwise, 1)
         self.conv5 = nn.Conv2d(pointwise_out, channels, 1)
         self.norm1 = ChannelNorm(channels, eps=1e-6)
@@ -67,10 +69,17 @@ class _Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Transform features (N, C, H, W); same shape out."""
         y = self.activation(self.conv2(self.conv1(self.norm1(x))))
-        y = y * self.get_submodule(self.attention_name)(y)
+        y = scale_by(y, self.get_submodule(self.attention_name)(y), self.cell)
         x = x + _scaled(self.conv3, self.beta, y)
         y = self.activation(self.conv4(self.norm2(x)))
         return x + _scaled(self.conv5, self.gamma, y)
+
+    def pool_locally(self, window: int) -> None:
+        """Let the channel attention average over windows instead of the whole image."""
+        attention = self.get_submodule(self.attention_name)
+        assert isinstance(attention, nn.Sequential)
+        attention[0] = pool = LocalMean(window)
+        self.cell = pool.cell
 
 
 class NAFBlock(_Block):
@@ -179,6 +188,20 @@ class _UShape(nn.Module):
         for up, decoder in zip(self.ups, self.decoders, strict=True):
             features = decoder(up(features) + skips.pop())
         return (self.ending(features) + x)[..., :height, :width]
+
+    def pool_locally(self, window: int) -> None:
+        """Let all channel attention average over windows instead of the whole image; see `local_mean`.
+
+        Args:
+            window: Side of the windows in pixels of the image.
+        """
+        deepest = len(self.encoders)
+        levels = [*enumerate(self.encoders), (deepest, self.middle_blks)]
+        levels += [(deepest - 1 - number, blocks) for number, blocks in enumerate(self.decoders)]
+        for level, blocks in levels:
+            for block in blocks.children():
+                if isinstance(block, _Block):
+                    block.pool_locally(max(1, window // 2**level))
 
 
 class NAFNet(_UShape):

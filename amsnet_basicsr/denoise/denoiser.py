@@ -144,6 +144,8 @@ class Denoiser:
         device = _device(device)
         loaded = load_model(model, opt)
         settings = _override(loaded, scheme, refine, stride, branches)
+        if settings.type == 'plain':
+            loaded.pool_locally()
         denoiser = cls(loaded.net, settings, seed, tile, device, precision, on_notice)
         denoiser.arch, denoiser.options, denoiser.source = loaded.arch, loaded.options, loaded.source
         denoiser.notes = loaded.notes if scheme == 'auto' else [x for x in loaded.notes if '--scheme' not in x]
@@ -192,6 +194,10 @@ class Denoiser:
     @torch.inference_mode()
     def _one(self, noisy: torch.Tensor, result: torch.Tensor, strength: float) -> Iterator[int]:
         """Denoise one image (1, C, H, W) of any type into `result`, region by region."""
+        if noisy.shape[1] == 3 and torch.equal(noisy[:, :1].expand_as(noisy), noisy):  # grey stays grey
+            yield from self._one(noisy[:, :1], result[:, :1], strength)
+            result.copy_(result[:, :1].expand_as(result).clone())
+            return
         h, w = noisy.shape[-2:]
         masked = self._masked() if self.scheme.type == 'amsnet' else None
         run: RunRegion = masked.on_regions((1, 3, h, w)) if masked is not None else self._one_pass

@@ -24,6 +24,10 @@ IN_A_FOLDER = 'model.safetensors'
 """The file that is meant where a folder is given as model."""
 
 
+TRAINING_CROP = 160
+"""Side in pixels of the crops that plain networks learn from, where their file doesn't say it (metadata `crop`)."""
+
+
 class ModelError(ValueError):
     """Weights can't be used; the message names the file and says why, in one line."""
 
@@ -39,6 +43,7 @@ class Model:
         scheme: How to run it.
         source: Where the weights come from.
         notes: What was assumed, a sentence each.
+        crop: Side in pixels of the crops that it was trained on, if it was trained without masks.
     """
 
     net: nn.Module
@@ -47,6 +52,16 @@ class Model:
     scheme: Scheme
     source: str
     notes: list[str] = field(default_factory=list)
+    crop: int = TRAINING_CROP
+
+    def pool_locally(self) -> None:
+        """Where the network pools globally, let it pool over windows of half more than its training crops.
+
+        The result of a region then hardly depends on what lies far from it, in the image or beyond the tile. Not for
+        masked networks: what they see are sub-images, of which only global pooling was tried.
+        """
+        if pool_locally := getattr(self.net, 'pool_locally', None):
+            pool_locally(self.crop * 3 // 2)
 
 
 def shipped_weights(name: str = STUDENT) -> Path:
@@ -142,7 +157,9 @@ def _by_itself(path: Path) -> Model:
         notes.append(
             f'{path.name} does not say how it was trained; run with masks, as AMSNet (--scheme plain: one pass)'
         )
-    return Model(denoiser.build(), denoiser.arch, denoiser.options, scheme, str(path), notes)
+    crop = metadata.get('crop', '')
+    crop = int(crop) if crop.isascii() and crop.isdigit() and 16 <= int(crop[:6]) <= 4096 else TRAINING_CROP
+    return Model(denoiser.build(), denoiser.arch, denoiser.options, scheme, str(path), notes, crop)
 
 
 def _with_options(path: Path, options: Mapping[str, Any], opt: str) -> Model:

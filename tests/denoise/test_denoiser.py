@@ -302,3 +302,11 @@ def test_a_pass_fits_into_the_memory_that_is_free(refine, monkeypatch):
     assert max(Counting.passes) <= affordable
     assert denoiser._tile_size() == (192 if isinstance(refine, R3) else 384)
     assert len(asked) == 1  # what an earlier image has left in the process doesn't count
+
+
+def test_grey_in_three_channels_stays_grey():
+    torch.manual_seed(0)
+    denoise = Denoiser(nn.Conv2d(3, 3, 3, padding=1), PLAIN)
+    image = np.random.default_rng(0).integers(0, 256, (40, 30, 1), np.uint8)
+    out = denoise(image.repeat(3, 2))
+    assert np.array_equal(out, denoise(image).repeat(3, 2))

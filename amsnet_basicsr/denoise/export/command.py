@@ -138,6 +138,8 @@ def export(
             'other programs run it, it keeps the noise it sees. --scheme plain if it was trained without masks; '
             '--net-only exports the bare network all the same'
         )
+    if kind == 'plain':
+        loaded.pool_locally()
     net = loaded.net.float().eval().requires_grad_(False)
     if half:
         net = net.half().float()  # what a reader of the file gets, and so what it is compared with
