@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from picture_lists import image_names
+from evaluate_pairs import image_names
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pages import write_between_marks
+from benchmarks.page import write_between_marks
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -40,15 +40,7 @@ def count_parameters(net: nn.Module) -> int:
 
 
 def multiply_adds_per_pixel(name: str, size: int = 256) -> float:
-    """Count the multiply-adds of one pass, per pixel.
-
-    Args:
-        name: Name in `ARCHS`.
-        size: Side of the image; a multiple of what the network needs.
-
-    Returns:
-        Half the floating-point operations that PyTorch's counter sees, by the number of pixels.
-    """
+    """Count the multiply-adds of one pass, per pixel."""
     counter = FlopCounterMode(display=False)
     with torch.device('meta'), torch.no_grad(), counter:
         ARCHS[name]().eval()(torch.empty(1, 3, size, size))
@@ -61,13 +53,6 @@ def receptive_field(net: nn.Module, widest: int = 1024) -> int | None:
 
     Columns of NaN from one side show how far that side reaches. In a U-shaped network pixels see further or less far
     depending on where they lie between the coarse pixels; the widest counts.
-
-    Args:
-        net: The network, in evaluation mode.
-        widest: Width of the largest test image; a field of half of it and more counts as the whole image.
-
-    Returns:
-        Width of the field in pixels, or None if output pixels depend on the whole image.
     """
     # In double precision, as faster convolutions for single may transform blocks of pixels, which spreads NaN further.
     net = net.double()
@@ -100,16 +85,7 @@ def receptive_field(net: nn.Module, widest: int = 1024) -> int | None:
 
 @torch.inference_mode()
 def seconds_per_megapixel(net: nn.Module, size: int, repeats: int) -> float:
-    """Time one pass on a small image and extrapolate; the median of some passes after one for warming up.
-
-    Args:
-        net: The network, in evaluation mode.
-        size: Side of the image.
-        repeats: Number of timed passes.
-
-    Returns:
-        Seconds per million pixels.
-    """
+    """Time one pass on a small image and extrapolate; the median of some passes after one for warming up."""
     x = torch.rand(1, 3, size, size)
     net(x)
     times = []
@@ -121,16 +97,7 @@ def seconds_per_megapixel(net: nn.Module, size: int, repeats: int) -> float:
 
 
 def table(size: int, repeats: int, timed: bool) -> str:
-    """Measure all networks.
-
-    Args:
-        size: Side of the image for the time.
-        repeats: Number of timed passes.
-        timed: Whether to measure the time.
-
-    Returns:
-        The table in Markdown, largest first.
-    """
+    """Measure all networks."""
     times = {}
     if timed:
         for name, arch in ARCHS.items():

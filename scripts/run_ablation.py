@@ -21,6 +21,7 @@ from pathlib import Path
 from ablation.runner import Runner
 from ablation.runs import Record, missing_data, plan_runs, read_records, recorded_seeds
 from ablation.tables import plot, table, write_csv
+from benchmarks.page import check_marks, write_between_marks
 
 from amsnet_basicsr.options.settings import Comparison, no_such, read_comparison
 from amsnet_basicsr.utils.atomic_write import atomic_write
@@ -75,10 +76,7 @@ def read_and_check(args: argparse.Namespace) -> Comparison:
     if importlib.util.find_spec('matplotlib') is None:
         raise ValueError("the plot needs matplotlib: pip install -e '.[plots]'")
     if args.write is not None:
-        text = args.write.read_text(encoding='utf-8') if args.write.is_file() else ''
-        begin, end = marks(args.name)
-        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-            raise ValueError(f'--write: {args.write} must have the lines {begin} and {end}, once each, in this order')
+        check_marks(args.write, *marks(args.name))
     if not args.collect and (missing := missing_data(comparison.settings.values(), args.root)):
         raise ValueError(f'{missing}; docs/results/results.md says how to make datasets/sidd, or name another --root')
     return comparison
@@ -104,11 +102,8 @@ def show(
         image.parent.mkdir(exist_ok=True)
         with atomic_write(image) as file:
             file.write((folder / 'plot.png').read_bytes())
-        begin, end = marks(args.name)
-        before, rest = args.write.read_text(encoding='utf-8').split(begin)
         plotted = f'![PSNR by setting: {args.name}](images/{image.name})'
-        with atomic_write(args.write) as file:
-            file.write(f'{before}{begin}\n\n{text}\n\n{plotted}\n\n{end}{rest.split(end)[1]}'.encode())
+        write_between_marks(args.write, *marks(args.name), f'\n{text}\n\n{plotted}\n')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,7 +9,6 @@ name before theirs. An image's noise depends on its name and the seed alone.
 import argparse
 import json
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,50 +19,32 @@ import cv2
 from tqdm import tqdm
 
 from amsnet_basicsr.data.camera_noise_dataset import find_scenes, read_scene
+from amsnet_basicsr.prepare.outputs import discard, partial_path, positive, publish, refuse_existing
 from amsnet_basicsr.simulation.demosaic import BAYER_PATTERNS
 from amsnet_basicsr.simulation.exposure import Simulation
 from amsnet_basicsr.simulation.profiles import PROFILES
+from amsnet_basicsr.utils.lock import exclusive_lock
 
 RECORD = 'simulation.json'
 MADE = {'noisy', 'clean', RECORD}
 
 
 def check_target(target: Path, source: Path, overwrite: bool) -> None:
-    """Make sure that nothing is lost.
-
-    Args:
-        target: Folder to write.
-        source: Folder of clean images.
-        overwrite: Whether an earlier result may be replaced.
-
-    Raises:
-        ValueError: If the target exists and isn't to be replaced or holds something else, or one folder lies in the
-            other.
-    """
+    """Make sure that nothing is lost; raises ValueError if something would be."""
     here, there = target.resolve(), source.resolve()
     if here == there or here in there.parents or there in here.parents:
         raise ValueError(f'{target}: the output and {source} must not lie in each other; choose another -o')
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise ValueError(f'{target} is no folder of its own; choose another -o')
     held = {path.name for path in target.iterdir()} if target.exists() else set()
-    if held and not overwrite:
-        raise ValueError(f'{target} exists already; choose another -o, or give --overwrite')
-    if held and (RECORD not in held or held - MADE):
-        raise ValueError(f'{target} holds more than a result of this command, and is left alone; choose another -o')
+    if held:
+        refuse_existing(target, overwrite)
+        if RECORD not in held or held - MADE:
+            raise ValueError(f'{target} holds more than a result of this command, and is left alone; choose another -o')
 
 
 def flat_names(scenes: dict[str, str]) -> dict[str, str]:
-    """Give every scene a file name of its own in one folder.
-
-    Args:
-        scenes: Paths by name, which may hold folders.
-
-    Returns:
-        Name by file name without extension.
-
-    Raises:
-        ValueError: If two scenes would get the same.
-    """
+    """Give every scene a file name of its own in one folder."""
     names: dict[str, str] = {}
     for name in scenes:
         flat = name.replace(os.sep, '_')
@@ -76,23 +57,7 @@ def flat_names(scenes: dict[str, str]) -> dict[str, str]:
 def write_images(
     scenes: dict[str, str], names: dict[str, str], target: Path, simulation: Simulation, shots: int, workers: int
 ) -> dict[str, dict[str, Any]]:
-    """Take and write all images.
-
-    Args:
-        scenes: Paths by name.
-        names: Name by file name.
-        target: Folder to write into; `noisy` and `clean` are made.
-        simulation: The camera.
-        shots: Noisy images of each scene.
-        workers: Images at a time.
-
-    Returns:
-        What was set, by file name.
-
-    Raises:
-        ValueError: If an image cannot be read.
-        OSError: If one cannot be written.
-    """
+    """Take and write all images."""
     (target / 'noisy').mkdir()
     (target / 'clean').mkdir()
 
@@ -128,18 +93,7 @@ def _write_record(path: Path, settings: dict[str, Any], images: dict[str, dict[s
 
 
 def simulate(args: argparse.Namespace) -> str:
-    """Do what the command line asks; the target is made whole or not at all.
-
-    Args:
-        args: The arguments.
-
-    Returns:
-        What was done, in a sentence.
-
-    Raises:
-        ValueError: For wrong values, unusable folders and images that cannot be read.
-        OSError: If something cannot be written.
-    """
+    """Do what the command line asks; the target is made whole or not at all."""
     source, target = Path(args.clean_folder).expanduser(), Path(args.output).expanduser()
     settings: dict[str, Any] = {
         'camera': {'profile': args.camera, 'pattern': args.pattern},
@@ -148,9 +102,6 @@ def simulate(args: argparse.Namespace) -> str:
         'seed': args.seed,
     }
     simulation = Simulation.from_options(settings, 'command line')
-    for name in ('shots', 'workers'):
-        if getattr(args, name) < 1:
-            raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
     if not source.is_dir():
         raise ValueError(f'there is no folder {source}')
     check_target(target, source, args.overwrite)
@@ -158,29 +109,17 @@ def simulate(args: argparse.Namespace) -> str:
     if not scenes:
         raise ValueError(f'{source} holds no image')
     names = flat_names(scenes)
-    partial = target.with_name(f'.{target.name}.{os.getpid()}.partial')
-    partial.mkdir(parents=True)
-    try:
-        images = write_images(scenes, names, partial, simulation, args.shots, args.workers)
-        _write_record(partial / RECORD, {**settings, 'shots': args.shots}, images)
-        _replace(target, partial)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    partial = partial_path(target)
+    with exclusive_lock(target):
+        discard(partial)  # of a run that was killed
+        partial.mkdir(parents=True)
+        try:
+            images = write_images(scenes, names, partial, simulation, args.shots, args.workers)
+            _write_record(partial / RECORD, {**settings, 'shots': args.shots}, images)
+            publish(target)
+        finally:
+            discard(partial)
     return f'{target}: {len(images)} noisy images of {len(scenes)} scenes, with clean ones and {RECORD}'
-
-
-def _replace(target: Path, new: Path) -> None:
-    """Put a folder in the place of another, which is there until the new one can follow at once."""
-    old = new.with_suffix('.old')
-    if target.exists():
-        target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -210,9 +149,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--pattern', choices=[*BAYER_PATTERNS, 'random'], default='RGGB', help='Bayer pattern; default: RGGB'
     )
-    parser.add_argument('--shots', type=int, default=1, help='noisy images of each scene; default: 1')
+    parser.add_argument('--shots', type=positive, default=1, help='noisy images of each scene; default: 1')
     parser.add_argument('--seed', type=int, default=0, help='default: 0')
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='images at a time; default: all cores')
+    parser.add_argument(
+        '--workers', type=positive, default=os.cpu_count() or 1, help='images at a time; default: all cores'
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace an earlier result of this command')
     try:
         print(simulate(parser.parse_args(argv)))

@@ -36,22 +36,14 @@ class Pair(NamedTuple):
 
 
 def build_pair(name: str) -> Pair:
-    """Build a network and its plain version with the same weights, none of them zero or one by construction.
-
-    Args:
-        name: Name in `CASES`.
-
-    Returns:
-        Ours in channels_last layout, the plain one in contiguous.
-    """
+    """Build a network and its plain version with the same weights, none of them zero or one by construction."""
     torch.manual_seed(0)
     net = ARCHS[name](**CASES[name])
     with torch.no_grad():
         for key, parameter in net.named_parameters():
             if key.endswith(('beta', 'gamma')) or 'norm' in key:
                 parameter.add_(torch.randn_like(parameter) * 0.1)
-    plain = reference_net(name, CASES[name], net.state_dict())
-    return Pair(net.to(memory_format=torch.channels_last), plain)
+    return Pair(net.to(memory_format=torch.channels_last), reference_net(net))
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, rounds: int) -> None:
@@ -65,14 +57,7 @@ def add_common_arguments(parser: argparse.ArgumentParser, rounds: int) -> None:
 
 
 def check_common(args: argparse.Namespace) -> Callable[[], float]:
-    """Refuse impossible values and set the threads.
-
-    Returns:
-        The clock to time by.
-
-    Raises:
-        ValueError: The message names the argument.
-    """
+    """Refuse impossible values and set the threads."""
     for name in ('rounds', 'threads'):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -83,16 +68,7 @@ def check_common(args: argparse.Namespace) -> Callable[[], float]:
 
 
 def in_turns(tasks: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
-    """Time tasks in turns, after one round that does not count.
-
-    Args:
-        tasks: What to time, by name.
-        rounds: How many times each is timed.
-        clock: Seconds.
-
-    Returns:
-        Seconds of each round by name.
-    """
+    """Time tasks in turns, after one round that does not count."""
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(rounds + 1):
         for name, task in tasks.items():
@@ -104,15 +80,7 @@ def in_turns(tasks: dict[str, Callable[[], object]], rounds: int, clock: Callabl
 
 
 def ratio_cell(ours: Sequence[float], plain: Sequence[float]) -> str:
-    """Median of the ratios of the rounds, and their quartiles.
-
-    Args:
-        ours: Seconds by round.
-        plain: Seconds by round, of the same rounds.
-
-    Returns:
-        Text such as `0.52 (0.50–0.55)`; without quartiles for fewer than three rounds.
-    """
+    """Median of the ratios of the rounds, and their quartiles."""
     ratios = sorted(a / b for a, b in zip(ours, plain, strict=True))
     text = f'{statistics.median(ratios):.2f}'
     if len(ratios) > 2:

@@ -18,16 +18,7 @@ TOLERANCE = 1e-4
 
 
 def tasks_for(name: str, size: int, with_r3: bool) -> dict[str, partial]:
-    """Make the two sides of a comparison.
-
-    Args:
-        name: Name in `CASES`.
-        size: Side of the image, even.
-        with_r3: Whether the result is refined.
-
-    Returns:
-        Calls that return the denoised image, `ours` and `plain`.
-    """
+    """Make the two sides of a comparison."""
     pair = build_pair(name)
     noisy = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1))
     denoiser = AsymmetricMaskDenoiser(fuse_batch_norm(pair.ours.eval()), refine=R3() if with_r3 else None)
@@ -55,17 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> str:
-    """Time and measure both sides with and without R3.
-
-    Args:
-        args: Arguments, see `add_arguments`.
-
-    Returns:
-        The table in Markdown.
-
-    Raises:
-        ValueError: For impossible values, and if the two sides do not compute the same.
-    """
+    """Time and measure both sides with and without R3."""
     clock = check_common(args)
     if args.size < 64 or args.size % 2:
         raise ValueError(f'--size must be an even number of at least 64, got {args.size}')

@@ -30,19 +30,7 @@ SLOW = {'DeamNet': 2e6}
 def side_alone(
     name: str, width: int, height: int, side: str, output: Path, clock: Callable[[], float]
 ) -> Callable[[], float]:
-    """Make one side of the comparison.
-
-    Args:
-        name: Name in `CASES`.
-        width: Width of the image, even.
-        height: Height of the image, even.
-        side: 'ours' or 'plain'.
-        output: Where the result goes, as a NumPy file.
-        clock: Seconds.
-
-    Returns:
-        Denoises, writes the result and returns the seconds of the first.
-    """
+    """Make one side of the comparison."""
     pair = build_pair(name)
     noisy = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
     if side == 'ours':
@@ -83,17 +71,7 @@ def _sides(size: str) -> tuple[int, int]:
 
 
 def run(args: argparse.Namespace) -> str:
-    """Time and measure both sides in turns, each in a process of its own.
-
-    Args:
-        args: Arguments, see `add_arguments`.
-
-    Returns:
-        The table in Markdown.
-
-    Raises:
-        ValueError: For impossible values, and if the two sides do not compute the same.
-    """
+    """Time and measure both sides in turns, each in a process of its own."""
     clock = check_common(args)
     sizes = [_sides(size) for size in args.sizes]
     rows = []

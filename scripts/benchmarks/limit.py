@@ -11,16 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def matrix_rate(clock: Callable[[], float], rounds: int = 9) -> float:
-    """Measure how fast this machine multiplies matrices.
-
-    Args:
-        clock: Seconds.
-        rounds: How many times each is timed.
-
-    Returns:
-        Operations per second (median) of a product of matrices by the BLAS or of a dense convolution of many channels
-        by the library of convolutions, whichever is fastest: the two are not equally good on every CPU.
-    """
+    """Measure how fast this machine multiplies matrices."""
     matrix = torch.rand(1024, 1024)
     tasks: dict[str, Callable[[], object]] = {'product': lambda: matrix @ matrix}
     operations = {'product': 2 * 1024**3}
@@ -40,17 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> str:
-    """Count operations and time forward and backward on the 50 sub-images of two crops of 160×160.
-
-    Args:
-        args: Arguments, see `add_arguments`.
-
-    Returns:
-        The table in Markdown.
-
-    Raises:
-        ValueError: For impossible values.
-    """
+    """Count operations and time forward and backward on the 50 sub-images of two crops of 160×160."""
     clock = check_common(args)
     rate = matrix_rate(clock)
     rows = []

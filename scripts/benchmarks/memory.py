@@ -34,30 +34,13 @@ def _peak(prepare: Callable[..., Callable[[], Any]], arguments: tuple, threads: 
 
 
 def peak_of(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -> tuple[int | None, Any]:
-    """Measure by how much a call raises the memory of a new process.
-
-    Args:
-        prepare: Function of a module, called there first; returns the call to measure.
-        *arguments: For `prepare`.
-
-    Returns:
-        Bytes from before the call to its highest point, and what the call returned (small: it is sent back). Both are
-        None if the memory that is there doesn't suffice.
-    """
+    """Measure by how much a call raises the memory of a new process."""
     with multiprocessing.get_context('spawn').Pool(1) as pool:
         return pool.apply(_peak, (prepare, arguments, torch.get_num_threads()))
 
 
 def memory_cells(ours: int | None, plain: int | None) -> tuple[str, str]:
-    """Write two peaks as cells of a table.
-
-    Args:
-        ours: Bytes, None if it didn't fit.
-        plain: The same of the plain side.
-
-    Returns:
-        The ratio, and ours in MiB.
-    """
+    """Write two peaks as cells of a table."""
     own = 'does not fit' if ours is None else f'{ours / 2**20:,.0f} MiB'
     if ours is None:
         return '–', own

@@ -13,7 +13,7 @@ from benchmarks.limit import matrix_rate
 from benchmarks.memory import peak_of
 from torch.utils.flop_counter import FlopCounterMode
 
-from amsnet_basicsr.options.reader import read_options
+from amsnet_basicsr.options.settings import read_setting, split_setting
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,13 @@ class Cost:
 
 
 def build(file: str) -> Any:
-    """Build the model of an options file with random weights, without data and without a logger's file.
-
-    Args:
-        file: The options file.
-
-    Returns:
-        The BasicSR model, on the GPU if there is one.
-
-    Raises:
-        ValueError: If the file cannot be read, or is of another kind of model.
-    """
+    """Build the model of an options file with random weights, without data and without a logger's file."""
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
     from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
 
     from basicsr.models import build_model  # isort: skip
 
-    opt = read_options(file)
+    opt = read_setting(*split_setting(file))
     opt['val'] = opt.get('val') or {}
     if opt.get('model_type') != 'AMSNetModel':
         raise ValueError(f'{file}: plan is for model_type: AMSNetModel, not {opt.get("model_type")}')
@@ -81,15 +71,7 @@ def crops(opt: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def alone(file: str, side: int) -> Callable[[], int]:
-    """Make a call that does two training steps or denoises an image, for `peak_of`.
-
-    Args:
-        file: Options file.
-        side: Side of the image.
-
-    Returns:
-        The call, which returns the bytes that were there before: the weights and their average.
-    """
+    """Make a call that does two training steps or denoises an image, for `peak_of`."""
     model = build(file)
     model.feed_data(crops(model.opt) if model.opt['is_train'] else {'lq': torch.rand(1, 3, side, side)})
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.net_g.parameters())
@@ -128,21 +110,11 @@ def _peak(file: str, side: int) -> int | None:
 
 
 def measure(file: str, rounds: int, images: int, side: int) -> list[Cost]:
-    """Do a few steps of a training, or denoise an image of a test.
-
-    Args:
-        file: Options file of `AMSNetModel`.
-        rounds: Steps that are timed.
-        images: Images of a validation or test.
-        side: Side of these in pixels.
-
-    Returns:
-        The training and its validations, or the test.
-    """
+    """Do a few steps of a training, or denoise an image of a test."""
     on_gpu = torch.cuda.is_available()
     # On a CPU first of all, so that a process of its own finds the memory free.
     memory = None if on_gpu else _peak(file, side)
-    name, model = Path(file).stem, build(file)
+    name, model = Path(split_setting(file)[0]).stem, build(file)
     opt, costs = model.opt, []
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
@@ -182,16 +154,7 @@ def duration(seconds: float) -> str:
 
 
 def table(costs: Sequence[Cost], rates: Sequence[float], share: float | None) -> str:
-    """Write the costs as a table.
-
-    Args:
-        costs: What was measured.
-        rates: Rates of GPUs in 10¹² operations a second.
-        share: Which part of such a rate is assumed to be reached; None leaves the estimates out.
-
-    Returns:
-        The table in Markdown, with a row of sums.
-    """
+    """Write the costs as a table."""
     rates = () if share is None else rates
     rows, sums = [], [0.0] * (2 + len(rates))
     for cost in costs:
@@ -227,17 +190,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> str:
-    """Measure, and multiply.
-
-    Args:
-        args: Arguments, see `add_arguments`.
-
-    Returns:
-        The table in Markdown.
-
-    Raises:
-        ValueError: For impossible values.
-    """
+    """Measure, and multiply."""
     for name in ('images', 'side', 'rounds'):
         if getattr(args, name) < 1:
             raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')

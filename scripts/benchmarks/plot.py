@@ -28,15 +28,7 @@ class Bar(NamedTuple):
 
 
 def read_bars(page: str, name: str) -> list[Bar]:
-    """Read the ratios of one table.
-
-    Args:
-        page: Markdown with the marks of `benchmark.py --write`.
-        name: Key of `PANELS`.
-
-    Returns:
-        A bar for each row, none if nothing has been measured.
-    """
+    """Read the ratios of one table."""
     begin, end = f'benchmark.py {name} -->', f'<!-- end of {name}'
     if page.count(begin) != 1 or page.count(end) != 1:
         return []
@@ -58,15 +50,7 @@ def read_bars(page: str, name: str) -> list[Bar]:
 
 
 def plot(page: Path, output: Path) -> None:
-    """Draw the tables of a page that hold comparisons with the plain procedure.
-
-    Args:
-        page: The page.
-        output: The image to write.
-
-    Raises:
-        ValueError: If matplotlib is missing, or the page holds no figures.
-    """
+    """Draw the tables of a page that hold comparisons with the plain procedure."""
     text = page.read_text(encoding='utf-8')
     panels = {name: bars for name in PANELS if (bars := read_bars(text, name))}
     if not panels:

@@ -39,18 +39,7 @@ def masks_of(index: torch.Tensor, branches: int) -> list[torch.Tensor]:
 
 
 def masked_denoise(net: Net, noisy: torch.Tensor, index: torch.Tensor, stride: int, branches: int = 2) -> torch.Tensor:
-    """Restore every pixel by the branch that hides it, the branches one after the other (Eq. 6 to 8).
-
-    Args:
-        net: The network, with its padding.
-        noisy: Images, (N, C, H, W), sides divisible by `stride`.
-        index: Branch index per pixel of the sub-images, (N·s², 1, H/s, W/s).
-        stride: Pixel-downsampling stride.
-        branches: Number of branches.
-
-    Returns:
-        Denoised images, (N, C, H, W).
-    """
+    """Restore every pixel by the branch that hides it, the branches one after the other (Eq. 6 to 8)."""
     parts = split(noisy, stride)
     restored = torch.zeros_like(parts)
     for mask in masks_of(index, branches):
@@ -66,18 +55,7 @@ def denoise(
     replacements: list[tuple[torch.Tensor, torch.Tensor]],
     stride: int = 2,
 ) -> torch.Tensor:
-    """Denoise one image, with R3 if there are replacements.
-
-    Args:
-        net: The network, with its padding.
-        noisy: The image, (1, C, H, W), sides divisible by `stride`.
-        index: Branch index per pixel of its sub-images.
-        replacements: For each sample of R3 which pixels are replaced, and branch indices, (1, 1, H, W) each.
-        stride: Pixel-downsampling stride.
-
-    Returns:
-        The denoised image, (1, C, H, W).
-    """
+    """Denoise one image, with R3 if there are replacements."""
     denoised = masked_denoise(net, noisy, index, stride)
     if not replacements:
         return denoised
@@ -106,15 +84,7 @@ class TrainingStep:
         self.optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0, foreach=False, fused=False)
 
     def __call__(self, noisy: torch.Tensor, index: torch.Tensor) -> float:
-        """Do a step.
-
-        Args:
-            noisy: Crops, (N, C, H, W).
-            index: Branch index per pixel of the sub-images, (N·s², 1, H/s, W/s).
-
-        Returns:
-            The loss.
-        """
+        """Do a step."""
         self.optimizer.zero_grad()
         parts = split(noisy, self.stride)
         mask, _ = masks_of(index, 2)

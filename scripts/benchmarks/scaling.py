@@ -27,15 +27,7 @@ def build(name: str) -> nn.Module:
 
 
 def denoising_tasks(net: nn.Module, size: int) -> dict[str, tuple[Callable[[], object], float]]:
-    """Make what is timed: denoising calls, and how much of a network each runs in megapixels.
-
-    Args:
-        net: The network.
-        size: Side of the image that everything but the size is tried on.
-
-    Returns:
-        By the text of a row: the call, and megapixels × passes.
-    """
+    """Make what is timed: denoising calls, and how much of a network each runs in megapixels."""
     tasks: dict[str, tuple[Callable[[], object], float]] = {}
 
     def add(text: str, passes: int, images: int = 1, side: int = size, **settings: object) -> None:
@@ -79,18 +71,7 @@ def _train_together(
 
 
 def step_seconds(name: str, count: int, threads: int, batch: int, steps: int) -> float:
-    """Time training steps in processes that average their gradients, each with its own crops.
-
-    Args:
-        name: Name in `CASES`.
-        count: Number of processes.
-        threads: Threads of each.
-        batch: Crops of 160×160 in each.
-        steps: Number of steps; the first two don't count.
-
-    Returns:
-        Seconds of a step: the median, of the slowest process.
-    """
+    """Time training steps in processes that average their gradients, each with its own crops."""
     context = multiprocessing.get_context('spawn')
     results = context.Queue()
     with tempfile.TemporaryDirectory(prefix='benchmark-scale-') as folder:
@@ -123,17 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @torch.inference_mode()
 def run(args: argparse.Namespace) -> str:
-    """Time everything in turns.
-
-    Args:
-        args: Arguments, see `add_arguments`.
-
-    Returns:
-        Two tables in Markdown.
-
-    Raises:
-        ValueError: For impossible values.
-    """
+    """Time everything in turns."""
     clock = check_common(args)
     if args.steps < 3 or args.starts < 1 or args.size < 32 or args.size % 2:
         raise ValueError('--steps must be at least 3, --starts 1, and --size an even number of at least 32')

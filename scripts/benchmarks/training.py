@@ -19,15 +19,7 @@ TOLERANCE = 1e-4
 
 
 def our_step(net: nn.Module, multiple: int) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Make a training step as `AMSNetModel` does it: one branch, fused AdamW, average by one call.
-
-    Args:
-        net: The network.
-        multiple: Its size multiple.
-
-    Returns:
-        Takes crops (N, C, H, W) and branch indices of the sub-images, does a step, returns the loss as a tensor.
-    """
+    """Make a training step as `AMSNetModel` does it: one branch, fused AdamW, average by one call."""
     from amsnet_basicsr.losses.mask_l1_loss import mask_l1_loss
 
     parameters = list(net.parameters())
@@ -53,18 +45,6 @@ def check_step(name: str, pair: Pair, noisy: torch.Tensor, index: torch.Tensor) 
 
     In double precision, since in single rounding takes some units across the kink of a ReLU, which BatchNorm spreads:
     equal networks of 10 layers then differ by 0.001. Our loss computes in single precision.
-
-    Args:
-        name: Name of the network, for the message.
-        pair: The two sides; they stay as they are.
-        noisy: Crops, (N, C, H, W).
-        index: Branch index per pixel of the sub-images.
-
-    Returns:
-        The difference of the losses or that of the gradients by their length, whichever is larger.
-
-    Raises:
-        ValueError: If they differ by more than rounding.
     """
     multiple, pair = pair.ours.size_multiple, Pair(*(copy.deepcopy(net).double() for net in pair))
     ours, plain = our_step(pair.ours, multiple), TrainingStep(pair.plain, multiple, RATE, DECAY, STRIDE)
@@ -83,16 +63,7 @@ def check_step(name: str, pair: Pair, noisy: torch.Tensor, index: torch.Tensor) 
 
 
 def crops_and_index(size: int, batch: int, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw noise as crops, and a partition of their sub-images.
-
-    Args:
-        size: Side of the crops.
-        batch: Their number.
-        seed: Of the draws.
-
-    Returns:
-        Crops (N, 3, H, W) and branch indices (N·s², 1, H/s, W/s).
-    """
+    """Draw noise as crops, and a partition of their sub-images."""
     generator = torch.Generator().manual_seed(seed)
     noisy = torch.rand(batch, 3, size, size, generator=generator)
     side = size // STRIDE
@@ -122,17 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> str:
-    """Time steps in turns.
-
-    Args:
-        args: Arguments, see `add_arguments`.
-
-    Returns:
-        The table in Markdown.
-
-    Raises:
-        ValueError: For impossible values, and if the two sides do not compute the same.
-    """
+    """Time steps in turns."""
     clock = check_common(args)
     if args.size < 100 or args.size % STRIDE or args.batch < 1:
         raise ValueError(

@@ -81,26 +81,11 @@ def test_training_targets_are_means_of_all_models(tmp_path, capsys):
     assert target.stat().st_mtime_ns == before and '2 of them done before' in capsys.readouterr().out
 
 
-def test_a_curve_is_drawn_from_a_log(tmp_path, capsys):
-    log = tmp_path / 'train.log'
-    lines = []
-    for iteration, psnr in ((1000, 20.5), (2000, 21.25)):
-        lines += [
-            f'2026-01-01 00:00:00,000 INFO: [x][epoch:  1, iter:   {iteration:,}, lr:(1.000e-03,)] l_mask: 1',
-            '2026-01-01 00:00:01,000 INFO: Validation pairs',
-            f'\t # psnr: {psnr:.4f}\tBest: {psnr:.4f} @ {iteration} iter',
-        ]
-    log.write_text('\n'.join(lines))
-    run('plot_training.py', log, '-o', tmp_path / 'curve.png')
-    assert '| 2000 | 21.2500 |' in capsys.readouterr().out
-    assert cv2.imread(str(tmp_path / 'curve.png')) is not None
-
-
 def test_pairs_are_measured(make_folder, tmp_path, capsys):
     noisy, clean = make_folder('noisy', count=2), make_folder('clean', count=2, first_seed=30)
     names = tmp_path / 'list.txt'
     names.write_text('im1.png\n')
-    run('measure_pairs.py', noisy, clean, '--list', names)
+    run('evaluate_pairs.py', noisy, clean, '--list', names)
     out = capsys.readouterr().out
     expected = cv2.PSNR(cv2.imread(str(noisy / 'im1.png')), cv2.imread(str(clean / 'im1.png')))
     assert f'{expected:.2f}' in out and '| 1 images |' in out
@@ -109,7 +94,7 @@ def test_pairs_are_measured(make_folder, tmp_path, capsys):
 def test_models_side_by_side(make_folder, tmp_path, capsys):
     """Noisy, teacher, student and clean, in this order, a row for each scene."""
     scenes, strip = make_folder('scenes', count=2, size=(48, 64)), tmp_path / 'strip.png'
-    arguments = ('picture_strip.py', '-o', strip, '--dataroot', scenes, '--side', 40, '--iso', 6400)
+    arguments = ('compare_models.py', '-o', strip, '--dataroot', scenes, '--side', 40, '--iso', 6400)
     run(*arguments)
     header, _, first, second, mean = [
         [cell.strip() for cell in line.split('|')[1:-1]] for line in capsys.readouterr().out.split('\n')[:5]
@@ -129,7 +114,7 @@ def test_models_side_by_side(make_folder, tmp_path, capsys):
         run(*arguments)
     assert 'exists already' in capsys.readouterr().err and strip.read_bytes() == before
     with pytest.raises(SystemExit, match='nowhere'):
-        run('picture_strip.py', '-o', tmp_path / 'other.png', '--dataroot', tmp_path / 'nowhere')
+        run('compare_models.py', '-o', tmp_path / 'other.png', '--dataroot', tmp_path / 'nowhere')
     assert not (tmp_path / 'other.png').exists()
 
 
@@ -142,7 +127,7 @@ def test_models_and_scenes_of_one_name_side_by_side(make_folder, tmp_path, capsy
         copies.append((tmp_path / folder / 'net.safetensors').absolute())
         copies[-1].write_bytes((weights / f'{name}.safetensors').read_bytes())
     run(
-        'picture_strip.py',
+        'compare_models.py',
         '-o',
         tmp_path / 'strip.png',
         '--dataroot',
@@ -158,4 +143,4 @@ def test_models_and_scenes_of_one_name_side_by_side(make_folder, tmp_path, capsy
     assert [line.split('|')[1].strip() for line in lines[2:4]] == ['a/im0', 'b/im0']
     assert cv2.imread(str(tmp_path / 'strip.png')).shape == (2 * 44 + 4, 4 * 44 + 3 * 4, 3)
     with pytest.raises(SystemExit, match='is smaller than the crops; give a --side of at most 44'):
-        run('picture_strip.py', '-o', tmp_path / 'other.png', '--dataroot', scenes, '--side', 45)
+        run('compare_models.py', '-o', tmp_path / 'other.png', '--dataroot', scenes, '--side', 45)

@@ -217,7 +217,7 @@ def test_every_comparison_that_ships_can_be_planned(ablation, capsys):
     [
         (['--only', 'c'], "tiny has no setting 'c'; there are: a, b"),
         (['--reference', 'c'], "tiny has no setting 'c'; there are: a, b"),
-        (['--write', 'nowhere.md'], '--write: nowhere.md must have the lines <!-- measured by'),
+        (['--write', 'nowhere.md'], 'nowhere.md: the lines <!-- measured by'),
         (['--root', 'nowhere'], 'tiny.yml: datasets.val.dataroot_lq: there is no '),
         (['--options', 'nowhere'], "has no comparison 'tiny'; there are: none"),
     ],

@@ -1,7 +1,7 @@
 """Denoise pairs as `amsnet-denoise` does and measure: PSNR, SSIM and seconds, on noisy, JPEG and clean input.
 
-    python scripts/measure_pairs.py datasets/sidd/noisy datasets/sidd/clean --list datasets/sidd/report.txt
-    python scripts/measure_pairs.py NOISY CLEAN --model WEIGHTS --refine --jpeg 80 --clean-too
+    python scripts/evaluate_pairs.py datasets/sidd/noisy datasets/sidd/clean --list datasets/sidd/report.txt
+    python scripts/evaluate_pairs.py NOISY CLEAN --model WEIGHTS --refine --jpeg 80 --clean-too
 
 PSNR and SSIM are BasicSR's, on RGB of 8 bit, the mean over the images; see docs/reference/metrics.md.
 """
@@ -18,7 +18,6 @@ from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
 import cv2
 import numpy as np
 from basicsr.metrics import calculate_psnr, calculate_ssim
-from picture_lists import image_names
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser
@@ -26,15 +25,7 @@ from amsnet_basicsr.denoise.load_model import ModelError
 
 
 def measure(pairs: list[tuple[np.ndarray, np.ndarray]], denoise: Callable[[np.ndarray], np.ndarray]) -> list[float]:
-    """Denoise and compare.
-
-    Args:
-        pairs: Images to denoise and what to compare with, (H, W, 3), uint8 RGB.
-        denoise: Maps an image to one of the same shape.
-
-    Returns:
-        Mean PSNR in dB, mean SSIM, seconds per megapixel.
-    """
+    """Denoise and compare."""
     seconds, figures = 0.0, []
     for image, clean in tqdm(pairs, leave=False, disable=None):
         start = time.perf_counter()
@@ -44,6 +35,13 @@ def measure(pairs: list[tuple[np.ndarray, np.ndarray]], denoise: Callable[[np.nd
         figures.append([metric(denoised, clean, crop_border=0) for metric in (calculate_psnr, calculate_ssim)])
     pixels = sum(image.shape[0] * image.shape[1] for image, _ in pairs)
     return [*np.mean(figures, axis=0), seconds / pixels * 1e6]
+
+
+def image_names(listed: Path | None, folder: Path) -> list[str]:
+    """Read the file names at the beginnings of a list's lines, or list the `*.png` of a folder."""
+    if listed is None:
+        return sorted(path.name for path in folder.glob('*.png'))
+    return [line.split()[0] for line in listed.read_text(encoding='utf-8').splitlines() if line.strip()]
 
 
 def _read(path: Path) -> np.ndarray:

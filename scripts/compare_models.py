@@ -1,7 +1,7 @@
 """Images with simulated noise, cleaned by models side by side: a strip noisy | models … | clean, and a table.
 
-    python scripts/picture_strip.py -o strip.jpg --scenes astronaut chelsea coffee
-    python scripts/picture_strip.py -o mine.png --iso 1600 --models my_model.safetensors other.safetensors
+    python scripts/compare_models.py -o strip.jpg --scenes astronaut chelsea coffee
+    python scripts/compare_models.py -o mine.png --iso 1600 --models my_model.safetensors other.safetensors
 
 The scenes are the images that ship with scikit-image, seen through a simulated phone; `--dataroot` takes a folder
 of your own clean images instead. Without `--models`: the teacher that ships, with R3, and the student that it taught,
@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from measure_pairs import measure
+from evaluate_pairs import measure
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.data import CameraNoiseDataset
 from amsnet_basicsr.denoise.denoiser import DenoiseError
+from amsnet_basicsr.denoise.gallery.crops import most_detailed
 from amsnet_basicsr.denoise.load_model import STUDENT, TEACHER, ModelError, shipped_weights
-from amsnet_basicsr.models.validation.images import picture_strip
+from amsnet_basicsr.models.validation.images import image_strip
 from amsnet_basicsr.utils.atomic_write import atomic_write
 
 Denoise = Callable[[np.ndarray], np.ndarray]
@@ -45,15 +46,7 @@ def shipped_models() -> list[tuple[str, Denoise]]:
 
 
 def given_models(paths: Sequence[str], refine: bool) -> list[tuple[str, Denoise]]:
-    """Load weights.
-
-    Args:
-        paths: The files; equal names are told apart by the path before them.
-        refine: Use R3 for models with masks.
-
-    Returns:
-        What to call each, and the model.
-    """
+    """Load weights."""
     models = []
     for path in paths:
         denoiser = Denoiser.from_pretrained(path)
@@ -65,18 +58,7 @@ def given_models(paths: Sequence[str], refine: bool) -> list[tuple[str, Denoise]
 
 
 def read_scenes(opt: dict[str, Any], side: int) -> list[Scene]:
-    """Take the scenes with the simulated camera.
-
-    Args:
-        opt: Options of `CameraNoiseDataset`.
-        side: Side of the crops that they must have.
-
-    Returns:
-        The scenes.
-
-    Raises:
-        ValueError: If a scene is smaller than the crops, or cannot be read.
-    """
+    """Take the scenes with the simulated camera."""
     dataset = CameraNoiseDataset({'name': 'scenes', 'phase': 'test', **opt})
     scenes = []
     for entry, item in zip(dataset.entries, dataset, strict=False):  # the dataset ends by its length, not by itself
@@ -90,34 +72,8 @@ def read_scenes(opt: dict[str, Any], side: int) -> list[Scene]:
     return scenes
 
 
-def busiest_crop(image: np.ndarray, side: int) -> tuple[slice, slice]:
-    """Find the square with the most detail, so that the choice isn't ours.
-
-    Args:
-        image: A clean image, (H, W, 3), uint8, no smaller than the square.
-        side: Side of the square in pixels.
-
-    Returns:
-        Rows and columns.
-    """
-    grey = image.mean(axis=2, dtype=np.float32)
-    detail = cv2.GaussianBlur(np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 2)), (0, 0), side / 6)
-    first, last = side // 2, (side - 1) // 2
-    inside = detail[first : detail.shape[0] - last, first : detail.shape[1] - last]
-    top, left = map(int, np.unravel_index(inside.argmax(), inside.shape))
-    return slice(top, top + side), slice(left, left + side)
-
-
 def table_row(name: str, figures: Iterable[Sequence[float]]) -> str:
-    """Write a row of the table.
-
-    Args:
-        name: What it is about.
-        figures: PSNR in dB and SSIM of each column.
-
-    Returns:
-        The row in Markdown.
-    """
+    """Write a row of the table."""
     cells = [f'{psnr:.2f} / {f"{ssim:.4f}".replace("0.", ".", 1)}' for psnr, ssim in figures]
     return f'| {" | ".join([name, *cells])} |'
 
@@ -161,8 +117,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             figures = [measure([(image, scene.clean)], lambda image: image)[:2] for image in images]
             all_figures.append(figures)
             print(table_row(scene.name, figures), flush=True)
-            where = busiest_crop(scene.clean, args.side)
-            rows.append(picture_strip([image[where] for image in (*images, scene.clean)]))
+            top, left = most_detailed(scene.clean.mean(axis=2), args.side, args.side)
+            crops = [image[top : top + args.side, left : left + args.side] for image in (*images, scene.clean)]
+            rows.append(image_strip(crops))
         print(table_row('mean', np.mean(all_figures, axis=0)))
         line = np.full((4, rows[0].shape[1], 3), 255, np.uint8)
         image = np.concatenate([part for row in rows for part in (line, row)][1:])
