@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
+from amsnet_basicsr.denoise.detail_guard import give_back_detail
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.options.schema import Scheme
@@ -61,6 +62,8 @@ class Denoiser:
         options: Its hyper-parameters, as far as known.
         source: Where the weights come from.
         notes: What was assumed, a sentence each.
+        noise_level: Standard deviation of the noise, for values from 0 to 1, of the last image that was denoised with
+            strength 'auto'; None before.
 
     Raises:
         ModelError: If the network isn't such.
@@ -98,6 +101,7 @@ class Denoiser:
         self.options: dict[str, Any] = {}
         self.source = ''
         self.notes: list[str] = []
+        self.noise_level: float | None = None
         self._auto_tile: int | None = None
 
     @classmethod
@@ -158,7 +162,7 @@ class Denoiser:
         return self.scheme
 
     def __call__(
-        self, image: Image, strength: float = 1.0, progress: Callable[[int, int], None] | None = None
+        self, image: Image, strength: float | str = 1.0, progress: Callable[[int, int], None] | None = None
     ) -> Image:
         """Denoise an image or a batch.
 
@@ -166,7 +170,8 @@ class Denoiser:
             image: NumPy: uint8, uint16 or floating point in [0, 1], (H, W), (H, W, 1), (H, W, 3), or a batch
                 (N, H, W, 1 or 3). PyTorch: floating point in [0, 1] or uint8, (1 or 3, H, W) or (N, 1 or 3, H, W), on
                 any device. RGB. Grey runs as three equal channels, whose mean is returned.
-            strength: 1 returns the denoised image, 0 the noisy one, a value between a blend.
+            strength: 1 returns the denoised image, 0 the noisy one, a value between a blend. 'auto' gives back what was
+                not noise, and an image without noise as it is; `noise_level` then tells how much there was.
             progress: Called with the pixels done and all pixels after each region.
 
         Returns:
@@ -177,8 +182,10 @@ class Denoiser:
             ValueError: If the image is of another shape or type, or `strength` out of range.
             DenoiseError: If the result holds NaN, or memory runs out with the smallest tiles.
         """
-        if not 0 <= strength <= 1:
-            raise ValueError(f'strength must be from 0 to 1, got {strength}')
+        guarded = strength == 'auto'
+        blend = 1.0 if guarded else strength
+        if isinstance(blend, str) or not 0 <= blend <= 1:
+            raise ValueError(f'strength must be from 0 to 1, or auto, got {strength}')
         images, rebuild = _as_images(image)
         result = torch.empty_like(images)
         if not result.numel():
@@ -186,9 +193,11 @@ class Denoiser:
         every = images.shape[0] * images.shape[2] * images.shape[3]
         for number in range(images.shape[0]):
             before = number * every // images.shape[0]
-            for done in self._one(images[number : number + 1], result[number : number + 1], strength):
+            for done in self._one(images[number : number + 1], result[number : number + 1], blend):
                 if progress is not None:
                     progress(before + done, every)
+            if guarded:
+                self.noise_level = give_back_detail(images[number], result[number])
         return rebuild(result)
 
     @torch.inference_mode()

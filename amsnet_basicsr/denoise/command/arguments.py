@@ -97,7 +97,13 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help='R3 refinement: better, and many times slower (masks only)',
     )
-    group.add_argument('--strength', type=_strength, default=1.0, metavar='0..1', help='blend with the noisy image')
+    group.add_argument(
+        '--strength',
+        type=_strength,
+        default='auto',
+        metavar='auto|0..1',
+        help='auto keeps what is no noise; or a blend with the noisy image: 1 is the network alone',
+    )
     group.add_argument('--seed', type=_seed, default=0, metavar='N', help='seed of the masks (default 0)')
     group = parser.add_argument_group('computing')
     group.add_argument(
@@ -129,8 +135,8 @@ def _quality(text: str) -> int:
     return int(_between(text, 1, 100, whole=True))
 
 
-def _strength(text: str) -> float:
-    return _between(text, 0, 1)
+def _strength(text: str) -> float | str:
+    return text if text == 'auto' else _between(text, 0, 1)
 
 
 def _seed(text: str) -> int:

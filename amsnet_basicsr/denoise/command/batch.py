@@ -25,12 +25,12 @@ class Settings:
     """How images are denoised and written.
 
     Attributes:
-        strength: 0 to 1, blend with the noisy image.
+        strength: 'auto', or 0 to 1, blend with the noisy image.
         quality: Of JPEG and WebP, 1 to 100.
         overwrite: Whether existing outputs are replaced.
     """
 
-    strength: float = 1.0
+    strength: float | str = 'auto'
     quality: int = 95
     overwrite: bool = False
 
@@ -121,6 +121,12 @@ def _denoise(
     denoised = image.with_pixels(np.asarray(denoiser(image.pixels, strength=settings.strength, progress=progress)))
     seconds = time.monotonic() - start
     outcome.notes = write_image(job.output, denoised, settings.quality, settings.overwrite)
+    if settings.strength == 'auto' and denoiser.noise_level is not None:
+        from amsnet_basicsr.denoise.detail_guard import LITTLE  # imports PyTorch, which is loaded by now
+
+        outcome.noise_level = round(255 * denoiser.noise_level, 2)
+        if denoiser.noise_level < LITTLE:
+            outcome.notes.append('little noise, left as it is (--strength 1 denoises all the same)')
     outcome.output = str(job.output)
     if job.compare is not None:
         if os.path.lexists(job.compare) and not settings.overwrite:

@@ -83,7 +83,7 @@ class Run:
         words = [str(model.get('arch')), 'one pass' if model.get('scheme') == 'plain' else 'masks']
         if model.get('refine'):
             words.append(model['refine'].split('(')[0])
-        if self.settings['strength'] < 1:
+        if self.settings['strength'] not in ('auto', 1):
             words.append(f'strength {self.settings["strength"]:g}')
         return ', '.join(words)
 

@@ -26,6 +26,7 @@ class Outcome:
         height: In pixels.
         channels: 1 or 3, alpha not counted.
         bits: Bits a channel of the input.
+        noise_level: Estimated standard deviation of its noise, in levels of 255; with strength 'auto' only.
         seconds: For reading, denoising and writing.
     """
 
@@ -39,6 +40,7 @@ class Outcome:
     height: int | None = None
     channels: int | None = None
     bits: int | None = None
+    noise_level: float | None = None
     seconds: float = 0.0
 
     @property
@@ -81,6 +83,8 @@ class Summary:
         parts = [f'{len(done)} denoised']
         if done:
             parts[0] += f' ({megapixels:.2f} MP in {seconds:.1f} s, {megapixels / max(seconds, 1e-9):.2f} MP/s)'
+        if levels := [one.noise_level for one in done if one.noise_level is not None]:
+            parts[0] += f', noise {min(levels):.1f}' + (f' to {max(levels):.1f}' if len(levels) > 1 else '') + ' of 255'
         if skipped := self.count('skipped'):
             parts.append(f'{skipped} skipped, as the output exists (--overwrite replaces it)')
         if failed := self.count('failed'):

@@ -1,0 +1,107 @@
+"""What a denoiser took away and was no noise comes back; noise stays away."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from amsnet_basicsr.denoise import detail_guard
+from amsnet_basicsr.denoise.detail_guard import LITTLE, give_back_detail, noise_level
+
+
+def scene(height: int = 200, width: int = 232) -> np.ndarray:
+    """Smooth, with a part full of lines of one pixel; values from 0 to 255."""
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([80 + 0.3 * x, 100 + 0.2 * y, 120 + 20 * np.sin(x / 40)], axis=-1)
+    image[20:80, 20:80:2] += 60
+    return image
+
+
+def tensor(image: np.ndarray, dtype: torch.dtype = torch.uint8) -> torch.Tensor:
+    image = np.ascontiguousarray(image.transpose(2, 0, 1)).clip(0, 255)
+    if dtype == torch.uint8:
+        return torch.from_numpy(image.round().astype(np.uint8))
+    return torch.from_numpy((image * 257).round().astype(np.uint16) if dtype == torch.uint16 else image / 255).to(dtype)
+
+
+def blur(image: np.ndarray) -> np.ndarray:
+    """A denoiser that takes the lines away with the noise."""
+    return cv2.GaussianBlur(image, None, 3)
+
+
+def psnr(image: torch.Tensor, clean: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / ((image.numpy().transpose(1, 2, 0) - clean) ** 2).mean()))
+
+
+@pytest.mark.parametrize('sigma', [2, 5, 10, 20])
+def test_the_level_is_that_of_the_noise(sigma):
+    noisy = scene() + np.random.default_rng(0).normal(0, sigma, (200, 232, 3))
+    level = noise_level(tensor(noisy, torch.float32), tensor(blur(noisy), torch.float32))
+    assert 255 * level.middle == pytest.approx(sigma, rel=0.2)
+
+
+def test_the_level_goes_by_brightness():
+    ramp = np.repeat(np.linspace(20, 230, 512)[None, :, None], 256, axis=0).repeat(3, axis=2)
+    sigma = np.sqrt(ramp)
+    noisy = ramp + sigma * np.random.default_rng(0).standard_normal(ramp.shape)
+    level = noise_level(tensor(noisy, torch.float32), tensor(ramp, torch.float32))
+    for value in (40, 125, 210):
+        assert 255 * float(level.at(torch.tensor(value / 255))) == pytest.approx(np.sqrt(value), rel=0.25)
+
+
+def test_detail_comes_back_and_noise_does_not():
+    clean = scene()
+    noisy = clean + np.random.default_rng(0).normal(0, 4, clean.shape)
+    denoised = tensor(blur(noisy))
+    before = denoised.clone()
+    give_back_detail(tensor(noisy), denoised)
+    lines = (slice(None), slice(20, 80), slice(20, 80))
+    assert psnr(denoised[lines], clean[20:80, 20:80]) > psnr(before[lines], clean[20:80, 20:80]) + 10
+    flat = (slice(None), slice(120, 190), slice(20, 220))
+    assert psnr(denoised[flat], clean[120:190, 20:220]) > psnr(before[flat], clean[120:190, 20:220]) - 0.5
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.uint16, torch.float32])
+def test_an_image_without_noise_is_left_as_it_is(dtype):
+    clean = tensor(scene(), dtype)
+    denoised = tensor(blur(scene()), dtype)
+    assert give_back_detail(clean, denoised) < LITTLE
+    assert torch.equal(denoised, clean)
+
+
+def test_hot_pixels_stay_removed():
+    clean = scene()
+    noisy = clean + np.random.default_rng(0).normal(0, 2, clean.shape)
+    places = np.random.default_rng(1).integers(100, 190, (12, 2))
+    noisy[places[:, 0], places[:, 1]] = 255
+    denoised = tensor(clean)
+    give_back_detail(tensor(noisy), denoised)
+    for row, column in places:
+        assert np.abs(denoised[:, row, column].numpy() - clean[row, column]).max() < 3
+
+
+def test_strong_noise_is_left_to_the_network():
+    clean = scene()
+    noisy = clean + np.random.default_rng(0).normal(0, 30, clean.shape)
+    denoised = tensor(blur(noisy))
+    before = denoised.clone()
+    give_back_detail(tensor(noisy), denoised)
+    assert (denoised.int() - before.int()).abs().float().mean() < 0.5
+
+
+def test_bands_make_no_difference(monkeypatch):
+    noisy = scene(150) + np.random.default_rng(0).normal(0, 4, (150, 232, 3))
+    results = []
+    for rows in (1000, 64, 16):
+        monkeypatch.setattr(detail_guard, 'BAND', rows)
+        denoised = tensor(blur(noisy))
+        give_back_detail(tensor(noisy), denoised)
+        results.append(denoised)
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize('size', [(1, 1), (3, 40), (7, 7), (9, 8)])
+def test_the_smallest_images(size):
+    noisy = scene()[: size[0], : size[1]] + np.random.default_rng(0).normal(0, 9, (*size, 3))
+    denoised = tensor(scene()[: size[0], : size[1]])
+    assert give_back_detail(tensor(noisy), denoised) >= 0
