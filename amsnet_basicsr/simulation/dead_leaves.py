@@ -40,7 +40,7 @@ def dead_leaves(side: int, palette: np.ndarray, generator: np.random.Generator) 
     for number, strength in enumerate(strengths, 1):
         image += image * ((labels == number) * strength * texture(side, generator))[..., None]
     if softness > 0.1:
-        image = cv2.GaussianBlur(image, None, softness)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), softness))
     mean = image.mean(axis=(0, 1))
     return (mean + contrast * (image - mean)).round().clip(0, 255).astype(np.uint8)
 

@@ -34,7 +34,7 @@ def draw_scene(side: int, palette: np.ndarray, generator: np.random.Generator) -
     for _ in range(int(generator.integers(1, 4))):
         _OVERLAYS[int(generator.integers(len(_OVERLAYS)))](canvas, generator)
     if generator.random() < 0.5:
-        canvas = cv2.GaussianBlur(canvas, None, float(generator.uniform(0.3, 0.9)))
+        canvas = cv2.GaussianBlur(canvas, (0, 0), float(generator.uniform(0.3, 0.9)))
     return canvas
 
 
@@ -73,7 +73,7 @@ def _lines(canvas: np.ndarray, generator: np.random.Generator) -> None:
     side = len(canvas)
     for _ in range(int(generator.integers(5, 60))):
         ends = generator.integers(-10, side + 10, (2, 2)).tolist()
-        cv2.line(canvas, *ends, _colour(generator), int(generator.integers(1, 4)), cv2.LINE_AA)
+        cv2.line(canvas, ends[0], ends[1], _colour(generator), int(generator.integers(1, 4)), cv2.LINE_AA)
     for _ in range(int(generator.integers(0, 12))):
         centre, radius = generator.integers(0, side, 2).tolist(), int(generator.integers(2, side // 2))
         cv2.circle(canvas, centre, radius, _colour(generator), int(generator.integers(1, 3)), cv2.LINE_AA)
@@ -103,7 +103,7 @@ def _stars(canvas: np.ndarray, generator: np.random.Generator) -> None:
     count = int(generator.integers(10, 300))
     rows, columns = generator.integers(0, len(canvas), (2, count))
     points[rows, columns] = generator.uniform(100, 2000, (count, 1)) * generator.uniform(0.6, 1, (count, 3))
-    points = cv2.GaussianBlur(points, None, float(generator.uniform(0.5, 1.2)))
+    points = np.asarray(cv2.GaussianBlur(points, (0, 0), float(generator.uniform(0.5, 1.2))))
     canvas[:] = (canvas + points).clip(0, 255).astype(np.uint8)
 
 

@@ -47,7 +47,7 @@ def grain(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     shared = float(generator.uniform(0, 1))
     noise = math.sqrt(shared) * _normal((*image.shape[:2], 1), generator)
     noise = noise + math.sqrt(1 - shared) * _normal(image.shape, generator)
-    noise = cv2.GaussianBlur(noise, None, size)
+    noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), size))
     tone = image.mean(axis=2, keepdims=True) / 255
     shape = 1 - float(generator.uniform(0, 0.9)) * (2 * tone - 1) ** 2
     return image + _log_uniform(1, 35, generator) * shape * noise / max(float(noise.std()), 1e-6)
@@ -55,7 +55,7 @@ def grain(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 def blotches(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Blotches of colour 2 to 12 pixels wide, as cheap denoising leaves them, and fine noise."""
-    noise = cv2.GaussianBlur(_normal(image.shape, generator), None, _log_uniform(2, 12, generator))
+    noise = cv2.GaussianBlur(_normal(image.shape, generator), (0, 0), _log_uniform(2, 12, generator))
     noise = noise - float(generator.uniform(0, 1)) * noise.mean(axis=2, keepdims=True)
     coarse = _log_uniform(0.5, 8, generator) * noise / max(float(noise.std()), 1e-6)
     return image + coarse + _log_uniform(0.5, 20, generator) * _normal(image.shape, generator)
@@ -83,7 +83,7 @@ def banding(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         else _normal((1, width, channels), generator)
     )
     if generator.random() < 0.3:
-        rows = cv2.GaussianBlur(rows, None, float(generator.uniform(0.5, 2))).reshape(rows.shape)
+        rows = cv2.GaussianBlur(rows, (0, 0), float(generator.uniform(0.5, 2))).reshape(rows.shape)
         rows = rows / max(float(rows.std()), 1e-6)
     noisy = image + _log_uniform(0.5, 15, generator) * rows
     return noisy + _log_uniform(0.5, 25, generator) * _normal(image.shape, generator)
@@ -125,7 +125,7 @@ def transplant(
     means = residual[:height, :width].reshape(height // 4, 4, width // 4, 4, 3).mean(axis=(1, 3)).reshape(-1, 3)
     covariance = 16 * np.cov(means.T) + 1e-6 * np.eye(3)  # of white noise with that power at low frequencies
     drawn = _normal(residual.shape, generator) @ np.linalg.cholesky(covariance).T.astype(np.float32)
-    return image + residual + cv2.GaussianBlur(drawn, None, coarse)
+    return image + residual + cv2.GaussianBlur(drawn, (0, 0), coarse)
 
 
 def jpeg(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -136,9 +136,9 @@ def jpeg(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     )
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
     _, content = cv2.imencode('.jpg', image.round().clip(0, 255).astype(np.uint8)[..., ::-1], settings)
-    return cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32)
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[..., ::-1].astype(np.float32)
 
 
 def sharpen(image: np.ndarray, radius: float, amount: float) -> np.ndarray:
     """Sharpen as cameras do, by an unsharp mask."""
-    return image + amount * (image - cv2.GaussianBlur(image, None, radius))
+    return image + amount * (image - cv2.GaussianBlur(image, (0, 0), radius))

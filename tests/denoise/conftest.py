@@ -19,7 +19,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         *arguments: str, model: tuple[str, ...] = ('--model', 'net.safetensors', '--scheme', 'plain')
     ) -> Result:
         capsys.readouterr()
-        status = main([*arguments, *model])
+        status = main(['--strength', '1', *arguments, *model])  # the network alone, unless a test says otherwise
         return Result(status, *capsys.readouterr())
 
     return command

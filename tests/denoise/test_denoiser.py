@@ -136,7 +136,7 @@ def test_strength_blends():
     image = np.full((4, 4, 3), 100, np.uint8)
     assert (plain()(image, strength=0) == image).all()
     assert (plain()(image, strength=0.5) == 113).all() and (plain()(image) == 126).all()  # 100 + 12.75, 100 + 25.5
-    with pytest.raises(ValueError, match=r'strength must be from 0 to 1, got 1\.5'):
+    with pytest.raises(ValueError, match=r'strength must be from 0 to 1, or auto, got 1\.5'):
         plain()(image, strength=1.5)
 
 

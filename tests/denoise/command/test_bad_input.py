@@ -44,7 +44,7 @@ def test_bad_images_as_a_process(tmp_path):
         bad['locked.png'] = 'cannot be read'
     names = [*bad, *(path.name for path in good)]
     command = [sys.executable, '-m', 'amsnet_basicsr.denoise', *names, '-o', 'out']
-    command += ['--model', 'net.safetensors', '--scheme', 'plain', '--compare']
+    command += ['--model', 'net.safetensors', '--scheme', 'plain', '--strength', '1', '--compare']
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert result.returncode == 1
     lines = result.stderr.splitlines()

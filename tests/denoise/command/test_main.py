@@ -28,7 +28,19 @@ def test_folders_patterns_and_odd_names_as_a_process(tmp_path):
     for number, name in enumerate(names):
         image(tmp_path / 'p' / name, seed=number)
     image(tmp_path / 'odd[1].png', seed=9)
-    command = [*COMMAND, 'p', 'odd[1].png', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'plain']
+    command = [
+        *COMMAND,
+        'p',
+        'odd[1].png',
+        '-o',
+        'out',
+        '--model',
+        'net.safetensors',
+        '--scheme',
+        'plain',
+        '--strength',
+        '1',
+    ]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding='utf-8', timeout=120)
     assert (result.returncode, result.stderr) == (0, '')
     for name in names:
@@ -265,3 +277,14 @@ def test_comparisons_beside_the_originals_are_no_inputs_of_the_next_run(run):
         assert sorted(path.name for path in Path('p').iterdir()) == before
     Path('p/a_clean_png_compare.png').unlink()
     assert 'get no comparison' in run(*command, '--compare').err
+
+
+def test_an_image_without_noise_is_left_as_it_is_and_noise_is_told(run):
+    Image.fromarray(np.full((64, 64, 3), 120, np.uint8)).save('flat.png')
+    image(Path('noisy.png'), 64, 64)
+    result = run('flat.png', 'noisy.png', '-o', 'out', '--json', 'summary.json', '--strength', 'auto', model=())
+    assert result.status == 0 and 'flat.png: little noise, left as it is' in result.err
+    assert np.array_equal(read_image('out/flat.png').pixels, read_image('flat.png').pixels)
+    assert not np.array_equal(read_image('out/noisy.png').pixels, read_image('noisy.png').pixels)
+    levels = [file['noise_level'] for file in json.loads(Path('summary.json').read_text())['files']]
+    assert levels[0] < 0.7 < levels[1] and f'noise {levels[0]:.1f} to {levels[1]:.1f} of 255' in result.out
