@@ -48,7 +48,7 @@ def train(root_path: str) -> None:
         except (UserError, WeightsError) as error:
             sys.exit(f'Training ended: {error}')
         except KeyboardInterrupt:
-            sys.exit('Training ended at once; --auto_resume goes on from the newest checkpoint, if there is one')
+            sys.exit('Training ended at once; --auto_resume resumes from the newest checkpoint, if there is one')
     if opt['rank'] == 0:
         report(opt, command.arguments.opt)
 

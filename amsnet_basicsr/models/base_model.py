@@ -14,7 +14,8 @@ from torch.nn.parallel import DataParallel
 
 from amsnet_basicsr.convert import WeightsError
 from amsnet_basicsr.convert.basicsr_files import weights_problem
-from amsnet_basicsr.resume.checkpoints import network_content, training_state, write_checkpoint
+from amsnet_basicsr.resume.checkpoints import CheckpointError, network_content, training_state, write_checkpoint
+from amsnet_basicsr.resume.history import add_checkpoint
 from amsnet_basicsr.utils.distributed import average_gradients
 from amsnet_basicsr.utils.text import one_line
 
@@ -83,4 +84,9 @@ class ExtendedBaseModel(BaseModel):
         """Write what BasicSR writes and what resuming exactly needs, in one piece; nothing at iteration -1."""
         if current_iter != -1:
             content = training_state(self, epoch, current_iter)
-            write_checkpoint(content, Path(self.opt['path']['training_states']) / f'{current_iter}.state')
+            path = Path(self.opt['path']['training_states']) / f'{current_iter}.state'
+            write_checkpoint(content, path)
+            try:
+                add_checkpoint(path, Path(self.opt['path']['models']).glob(f'*_{current_iter}.pth'))
+            except OSError as error:
+                raise CheckpointError(f'{path.parent}: {error}') from error

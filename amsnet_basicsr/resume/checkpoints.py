@@ -84,8 +84,8 @@ def network_content(networks: Sequence[nn.Module], keys: Sequence[str]) -> dict[
 def training_state(model: Any, epoch: int, current_iter: int) -> dict[str, Any]:
     """Collect what BasicSR saves and what resuming exactly needs; plain values and tensors, so that it loads as such.
 
-    Added are the seed, the best metrics, whether the validation that falls on this iteration is done, and what the
-    model's `extra_state()` returns, if it has one.
+    Added are the seed, the best metrics, whether the validation that falls on this iteration is done, what the model's
+    `extra_state()` returns, and what the training is made with. `schema.TrainingState` says what is valid.
 
     Args:
         model: The model.
@@ -104,6 +104,8 @@ def training_state(model: Any, epoch: int, current_iter: int) -> dict[str, Any]:
         },
         'validated': getattr(model, 'validated', False),
         'model': model.extra_state() if hasattr(model, 'extra_state') else None,
+        'optimizer_types': [type(optimizer).__name__ for optimizer in model.optimizers],
+        'made_with': getattr(model, 'made_with', None),
     }
 
 

@@ -8,6 +8,7 @@ from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger
 from torch.utils.data import DataLoader, Dataset
 
+from amsnet_basicsr.resume.changes import made_with
 from amsnet_basicsr.resume.data_order import ResumableSampler
 from amsnet_basicsr.resume.states import newest_intact
 from amsnet_basicsr.utils.distributed import wait_for_all
@@ -56,17 +57,23 @@ class TrainingRun:
         self.sampler = ResumableSampler(dataset, num_replicas, rank, ratio, self.opt['manual_seed'])
         return self.sampler
 
-    def resume(self, state: dict[str, Any]) -> None:
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """What this training is made with, for its states."""
+        return made_with(self.opt, len(self.loader.dataset), self.loader.batch_size or 0)  # type: ignore[arg-type]
+
+    def resume(self, state: dict[str, Any], other_data: bool = False) -> None:
         """Set the data order to where a state was saved.
 
         Args:
             state: What `save_training_state` saved, ours or BasicSR's.
+            other_data: Whether the images or the batch are known to have changed since.
         """
         self.iteration, self._resumed = state['iter'], True
         self.validated = bool(state.get('validated'))
         batches = len(self.loader)
         taken = self.iteration - state['epoch'] * batches
-        if 0 <= taken <= batches:
+        if 0 <= taken <= batches and not other_data:
             self.sampler.begin_at(state['epoch'], taken * self.loader.batch_size)
         else:
             get_root_logger().warning(
@@ -154,4 +161,4 @@ class TrainingRun:
         self.model.save(self.sampler.epoch, self.iteration)
         if self.opt['dist']:
             wait_for_all()  # a process that ends takes the others down
-        return f'stopped after iteration {self.iteration}, saved as {state}; --auto_resume goes on from there'
+        return f'stopped after iteration {self.iteration}, saved as {state}; --auto_resume resumes from there'

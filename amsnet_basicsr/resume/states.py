@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from amsnet_basicsr.resume.history import forget_later, key_of, read_history, sha256
+from amsnet_basicsr.resume.schema import checked_state
 from amsnet_basicsr.utils.distributed import from_first
 from amsnet_basicsr.utils.errors import UserError
 
@@ -44,8 +46,25 @@ def networks_of(state: Path, labels: Iterable[str]) -> list[Path]:
     return [state.parent.parent / 'models' / f'{label}_{state.stem}.pth' for label in labels]
 
 
+def broken_files(state: Path, labels: Iterable[str]) -> list[Path]:
+    """Find the files of a checkpoint that are missing, torn, or not those that were saved with it.
+
+    Args:
+        state: The training state.
+        labels: Labels of the networks that belong to it.
+    """
+    hashes = next((one.files for one in read_history(state.parent) if f'{one.iteration}.state' == state.name), {})
+    broken = []
+    for path in (state, *networks_of(state, labels)):
+        expected = hashes.get(key_of(path))
+        good = is_intact(path) if expected is None else path.is_file() and sha256(path) == expected
+        if not good:
+            broken.append(path)
+    return broken
+
+
 def newest_intact(folder: Path, labels: Iterable[str]) -> tuple[Path | None, list[Path]]:
-    """Find the newest state that is whole, with its weights.
+    """Find the newest state that is intact, with its weights.
 
     Args:
         folder: Where the states are.
@@ -56,27 +75,30 @@ def newest_intact(folder: Path, labels: Iterable[str]) -> tuple[Path | None, lis
     """
     labels = list(labels)
     broken: list[Path] = []
-    states = [path for path in folder.glob('*.state') if path.stem.isdecimal()] if folder.is_dir() else []
-    for state in sorted(states, key=lambda path: -int(path.stem)):
-        bad = [path for path in (state, *networks_of(state, labels)) if not is_intact(path)]
-        if not bad:
-            return state, broken
-        broken += bad
+    iterations = [one.iteration for one in read_history(folder)]
+    if not iterations and folder.is_dir():  # of an earlier version
+        iterations = sorted(int(path.stem) for path in folder.glob('*.state') if path.stem.isdecimal())
+    for state in (folder / f'{iteration}.state' for iteration in reversed(iterations)):
+        if state.exists():
+            bad = broken_files(state, labels)
+            if not bad:
+                return state, broken
+            broken += bad
     return None, broken
 
 
 def state_to_resume(opt: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
-    """Choose what to go on from.
+    """Choose what to resume from.
 
     Args:
-        opt: BasicSR's options. With `auto_resume`, the newest whole checkpoint of this experiment; else, or where it
+        opt: BasicSR's options. With `auto_resume`, the newest intact checkpoint of this experiment; else, or where it
             has none yet, what `path.resume_state` names.
 
     Returns:
         The state, or None to start anew, and what there is to say about it.
 
     Raises:
-        UserError: If there are checkpoints, but none is whole; or if the one that the options name isn't.
+        UserError: If there are checkpoints, but none is intact; or if the one that the options name isn't.
     """
     labels = _labels(opt)
     if opt['auto_resume']:
@@ -85,18 +107,19 @@ def state_to_resume(opt: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
         named = ', '.join(map(str, broken))
         if state is None and broken:
             raise UserError(
-                f'no checkpoint in {folder} is whole (torn or missing: {named}); leave out --auto_resume to start anew'
+                f'no checkpoint in {folder} is intact (torn, changed or missing: {named}); leave out --auto_resume '
+                'to start anew'
             )
         if state is not None:
-            return state, [f'{named} torn or missing: going on from {state} instead'] if broken else []
+            return state, [f'{named} torn, changed or missing: resuming from {state} instead'] if broken else []
     if not opt['path'].get('resume_state'):
         return None, []
     state = Path(opt['path']['resume_state'])
-    bad = [path for path in (state, *networks_of(state, labels)) if not is_intact(path)]
+    bad = broken_files(state, labels)
     if bad:
         newest = newest_intact(state.parent, labels)[0]
-        hint = f'the newest whole checkpoint is {newest}' if newest else 'there is no whole checkpoint beside it'
-        raise UserError(f'path.resume_state: torn or missing: {", ".join(map(str, bad))}; {hint}')
+        hint = f'the newest intact checkpoint is {newest}' if newest else 'there is no intact checkpoint beside it'
+        raise UserError(f'path.resume_state: torn, changed or missing: {", ".join(map(str, bad))}; {hint}')
     return state, []
 
 
@@ -113,7 +136,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         The state, or None to start anew.
 
     Raises:
-        UserError: If there is nothing whole to go on from.
+        UserError: If there is nothing intact to resume from.
     """
     from basicsr.utils import check_resume
 
@@ -132,18 +155,22 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         return None
     opt['path']['resume_state'] = str(path)
     # Optimizers and schedulers move what they load to the device of their parameters.
-    state = torch.load(path, map_location='cpu', weights_only=True)
+    state = checked_state(torch.load(path, map_location='cpu', weights_only=True), path)
+    if state['iter'] > opt['train']['total_iter']:
+        raise UserError(
+            f'{path} is of iteration {state["iter"]}, and train.total_iter is {opt["train"]["total_iter"]}: raise it, '
+            'or resume from an earlier state'
+        )
     check_resume(opt, state['iter'])
-    if state.get('manual_seed') is not None:  # one that was drawn is drawn anew at each start
+    if opt['rank'] == 0 and path.parent == Path(opt['path']['training_states']):
+        forget_later(path)
+    if state.get('manual_seed') is not None:
+        if opt['rank'] == 0 and state['manual_seed'] != opt['manual_seed'] and not opt.get('seed_is_drawn'):
+            print(f'Note: the training keeps its manual_seed, {state["manual_seed"]}', flush=True)
         opt['manual_seed'] = state['manual_seed']
     for label, weights in zip(_labels(opt), networks_of(path, _labels(opt)), strict=True):
         opt['path'][f'pretrain_{label.replace("net_", "network_", 1)}'] = str(weights)
-    for name in (
-        'models',
-        'training_states',
-        'visualization',
-        'log',
-    ):  # there may be none yet, if the state is another's
+    for name in ('models', 'training_states', 'visualization', 'log'):  # none yet, if the state is another's
         Path(opt['path'][name]).mkdir(parents=True, exist_ok=True)
     return state
 

@@ -161,7 +161,7 @@ def test_a_polite_stop_saves_and_says_so(trainings, make_folder, tmp_path, numbe
     os.kill(child, number)
     assert trainings.wait() == code
     output = trainings.output()[before:]
-    stopped = int(re.search(r'stopped after iteration (\d+), saved as \S+; --auto_resume goes on', output)[1])
+    stopped = int(re.search(r'stopped after iteration (\d+), saved as \S+; --auto_resume resumes', output)[1])
     assert stopped == 30 if in_validation else 9 <= stopped < 30
     assert 'Traceback' not in output
     if in_validation:
@@ -187,9 +187,9 @@ def test_the_newest_whole_checkpoint_is_used(trainings, make_folder, tmp_path, d
         path.write_bytes(content if how == 'changed' else content[: len(content) // 2])
     output = trainings.run('-opt', file, '--auto_resume')
     if how == 'missing' and damaged.endswith('.state'):  # no trace of it
-        assert 'torn or missing' not in output
+        assert 'changed or missing' not in output
     else:
-        assert re.search(rf'{Path(damaged).name} torn or missing: going on from \S+3\.state instead', output)
+        assert re.search(rf'{Path(damaged).name} torn, changed or missing: resuming from \S+3\.state instead', output)
     assert 'iter: 3.' in output
     assert_same(weights(tmp_path, 'torn'), whole)
 
@@ -214,7 +214,9 @@ def test_nothing_whole_is_an_error_and_nothing_is_archived(trainings, make_folde
     state.write_bytes(whole)
     (root / 'torn' / 'models' / 'net_g_3.pth').unlink()
     output = trainings.run('-opt', file)
-    assert output.endswith('exit code 1') and re.search(r'path\.resume_state: torn or missing: \S+net_g_3\.pth', output)
+    assert output.endswith('exit code 1') and re.search(
+        r'path\.resume_state: torn, changed or missing: \S+net_g_3\.pth', output
+    )
 
 
 def test_a_state_of_another_experiment_serves_with_its_own_weights(trainings, make_folder, tmp_path):

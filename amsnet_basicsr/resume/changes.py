@@ -1,0 +1,46 @@
+"""What a state was saved with, and what of it has changed when a training resumes.
+
+The rule: the options file counts. The seed alone stays that of the state, since the order of the data hangs on it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+SCHEDULE = ('train.optim_', 'train.scheduler', 'train.warmup_iter')
+"""Beginnings of the options that the saved optimizers and schedulers hold."""
+DATA = ('images', 'batch', 'processes', 'datasets.train')
+"""Beginnings of what the place in an epoch depends on."""
+_OF_NO_WEIGHT = (
+    'datasets.train.dataroot', 'datasets.train.meta_info', 'datasets.train.num_worker', 'datasets.train.prefetch',
+    'datasets.train.pin_memory', 'datasets.train.persistent_workers', 'train.total_iter', 'train.accumulate',
+    'train.checkpointing', 'train.on_bad_loss',
+)  # fmt: skip
+
+
+def made_with(opt: Mapping[str, Any], images: int, batch: int) -> dict[str, Any]:
+    """Collect what a state is saved with, as plain values.
+
+    Args:
+        opt: BasicSR's options.
+        images: Number of training images.
+        batch: Images in a batch of one process.
+    """
+    options = {key: opt[key] for key in opt if key in ('model_type', 'scale', 'scheme', 'train') or 'network_' in key}
+    recorded = {
+        **options,
+        'datasets': {'train': opt['datasets']['train']},
+        'images': images,
+        'batch': batch,
+        'processes': opt['world_size'],
+    }
+    return json.loads(json.dumps(recorded, default=str))
+
+
+def differences(old: Any, new: Any, key: str = '') -> Iterator[tuple[str, Any, Any]]:
+    """Yield dotted name, old and new value of what has changed and matters for the result."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in dict.fromkeys([*old, *new]):
+            yield from differences(old.get(name), new.get(name), f'{key}.{name}' if key else str(name))
+    elif old != new and not key.startswith(_OF_NO_WEIGHT):
+        yield key, old, new

@@ -1,0 +1,79 @@
+"""What an experiment has saved, in order: `training_states/history.json` lists the files of each checkpoint by hash.
+
+The newest checkpoint is the last in the list, not the one of the largest iteration: whoever resumed from an earlier one
+has left the later ones behind. Experiments of earlier versions have no such file.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from amsnet_basicsr.utils.atomic_write import atomic_write
+
+_NAME = 'history.json'
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training state and the weights that belong to it.
+
+    Attributes:
+        iteration: The iteration it was saved at.
+        files: SHA-256 by path within the experiment, such as `models/net_g_9.pth`.
+    """
+
+    iteration: int
+    files: dict[str, str]
+
+
+def read_history(folder: Path) -> list[Checkpoint]:
+    """Read what an experiment has saved; empty if nothing tells, or if what tells is damaged.
+
+    Args:
+        folder: The experiment's `training_states`.
+    """
+    try:
+        listed = json.loads((folder / _NAME).read_bytes())
+        return [Checkpoint(int(one['iteration']), {**one['files']}) for one in listed]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def add_checkpoint(state: Path, weights: Iterable[Path]) -> None:
+    """Add the checkpoint that was just written.
+
+    Raises:
+        OSError: If the list cannot be written; the checkpoint does not count then.
+    """
+    checkpoint = Checkpoint(int(state.stem), {key_of(path): sha256(path) for path in (state, *sorted(weights))})
+    others = [one for one in read_history(state.parent) if one.iteration != checkpoint.iteration]
+    _write(state.parent, [*others, checkpoint])
+
+
+def forget_later(state: Path) -> None:
+    """Leave behind what was saved after a checkpoint, as the training resumes from that one."""
+    history = read_history(state.parent)
+    places = [place for place, one in enumerate(history) if f'{one.iteration}.state' == state.name]
+    if places and history[places[-1] + 1 :]:
+        _write(state.parent, history[: places[-1] + 1])
+
+
+def key_of(path: Path) -> str:
+    """Name a file within its experiment."""
+    return f'{path.parent.name}/{path.name}'
+
+
+def sha256(path: Path) -> str:
+    """Hash a file."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _write(folder: Path, history: list[Checkpoint]) -> None:
+    with atomic_write(folder / _NAME, sync=True) as file:
+        file.write(json.dumps([vars(one) for one in history], indent=1).encode())
