@@ -4,6 +4,7 @@ import os
 import os.path as osp
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from amsnet_basicsr.options.command import read_command
@@ -39,26 +40,40 @@ def train(root_path: str) -> None:
         try:
             try:
                 basicsr.train.train_pipeline(root_path)
-            except TrainingStopped:
-                said = run.stop()
-                if opt['rank'] == 0:
-                    print(f'Training {said}', flush=True)
-                sys.exit(128 + (interruption.signal or signal.SIGTERM))
+            except TrainingStopped as stopped:
+                said, reason = run.stop(), str(stopped)
+                if reason:
+                    sys.exit(f'Training ended: {reason}; {said}')
+                _stop(opt, f'Training {said}', interruption.signal)
             leave()
+            interruption.check()
+            if opt['rank'] == 0:
+                report(opt, command.arguments.opt, interruption.check)
         except (UserError, WeightsError) as error:
             sys.exit(f'Training ended: {error}')
         except KeyboardInterrupt:
-            sys.exit('Training ended at once; --auto_resume resumes from the newest checkpoint, if there is one')
-    if opt['rank'] == 0:
-        report(opt, command.arguments.opt)
+            if opt and run.iteration >= opt['train']['total_iter']:
+                _stop(opt, 'Training is complete; stopped in what follows it', interruption.signal)
+            said = 'Training ended at once; --auto_resume resumes from the newest checkpoint, if there is one'
+            _stop(opt, said, interruption.signal)
+        finally:
+            run.release()
 
 
-def report(opt: dict[str, Any], opt_file: str) -> None:
+def _stop(opt: dict[str, Any], said: str, number: int | None) -> None:
+    """Leave with the exit code of a signal; none is known to a process that others stopped."""
+    if not opt or opt['rank'] == 0:
+        print(said, flush=True)
+    sys.exit(128 + (number or signal.SIGTERM))
+
+
+def report(opt: dict[str, Any], opt_file: str, stop_if_asked: Callable[[], None]) -> None:
     """Print the summary after training, with the comparison that `report:` asks for.
 
     Args:
         opt: The options of the run.
         opt_file: Path of its options file.
+        stop_if_asked: Called between two images.
     """
     root, weights = opt['path']['experiments_root'], osp.join(opt['path']['models'], 'net_g_latest.pth')
     images = opt['path']['visualization']
@@ -67,7 +82,7 @@ def report(opt: dict[str, Any], opt_file: str) -> None:
         from amsnet_basicsr.models.validation.compare import compare_refinements
 
         images = osp.join(root, 'report')
-        lines += [compare_refinements(opt, weights, images), '']
+        lines += [compare_refinements(opt, weights, images, stop_if_asked), '']
     if osp.isdir(images) and os.listdir(images):
         lines.append(f'Images     {_show(images)} (noisy | denoised | clean)')
     lines += [f'Weights    {_show(weights)}', f'Log        {_show(opt["path"]["log"])}']

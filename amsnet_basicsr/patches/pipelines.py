@@ -4,7 +4,9 @@ Each pipeline is one function that takes nothing but a path, so there is no othe
 """
 
 import copy
+import signal
 import sys
+import threading
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -13,7 +15,7 @@ import torch
 from basicsr.models.base_model import BaseModel
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
-from basicsr.utils.dist_util import master_only
+from basicsr.utils.dist_util import get_dist_info, master_only
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch.utils.data import DataLoader, Dataset
 
@@ -23,14 +25,17 @@ from amsnet_basicsr.models.base_model import ExtendedBaseModel
 from amsnet_basicsr.patches.loggers import copy_options, open_tensorboard, start_wandb
 from amsnet_basicsr.patches.sr_models import CheckedModel, CheckedSRModel
 from amsnet_basicsr.resume.data_order import SeededDataset
+from amsnet_basicsr.resume.folders import make_folders, put_aside
 from amsnet_basicsr.resume.model import ResumableModel
-from amsnet_basicsr.resume.run import TrainingRun
+from amsnet_basicsr.resume.run import TrainingRun, TrainingStopped
 from amsnet_basicsr.resume.states import load_resume_state
-from amsnet_basicsr.utils.distributed import wait_for_all
+from amsnet_basicsr.utils.distributed import from_first
+from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.stop_signal import Interruption
+from amsnet_basicsr.utils.text import one_line
 
 _REBOUND = (
-    'make_exp_dirs', 'create_train_val_dataloader', 'build_dataset', 'build_dataloader',
+    'create_train_val_dataloader', 'build_dataset', 'build_dataloader',
     'init_tb_loggers', 'CPUPrefetcher', 'CUDAPrefetcher',
 )  # fmt: skip
 _originals: dict[str, SimpleNamespace] = {}
@@ -48,7 +53,7 @@ def apply() -> None:
         if hasattr(module, 'train_pipeline') and hasattr(module, 'create_train_val_dataloader'):
             attach_run(module, TrainingRun(Interruption()))
         elif hasattr(module, 'test_pipeline') and hasattr(module, 'build_model'):
-            module.build_model = build_model
+            module.build_model, module.make_exp_dirs = build_model, make_exp_dirs
 
 
 def build_model(opt: dict[str, Any], run: TrainingRun | None = None) -> BaseModel:
@@ -64,6 +69,18 @@ def build_model(opt: dict[str, Any], run: TrainingRun | None = None) -> BaseMode
         run.model = model
     get_root_logger().info(f'Model [{model_class.__name__}] is created.')
     return model
+
+
+def make_exp_dirs(opt: dict[str, Any]) -> None:
+    """Make the folders of a run in the first process; all use them."""
+    failed = None
+    if get_dist_info()[0] == 0:
+        try:
+            make_folders(opt)
+        except (UserError, OSError) as error:
+            failed = str(error)
+    if failed := from_first(failed):
+        raise UserError(failed)
 
 
 def _subclass(model_class: type[BaseModel], run: TrainingRun | None) -> type[BaseModel]:
@@ -88,9 +105,9 @@ def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
         pipeline.__name__, SimpleNamespace(**{name: getattr(pipeline, name) for name in _REBOUND})
     )
 
-    def make_exp_dirs(opt: dict[str, Any]) -> None:
-        original.make_exp_dirs(opt)
-        wait_for_all()  # the first process makes them, all use them
+    def load_state(opt: dict[str, Any]) -> dict[str, Any] | None:
+        run.hold(opt)
+        return load_resume_state(opt)
 
     def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> tuple[Any, ...]:
         run.begin(opt)
@@ -114,8 +131,9 @@ def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
 
     names = {
         'make_exp_dirs': make_exp_dirs,
+        'mkdir_and_rename': put_aside,
         'copy_opt_file': master_only(copy_options),
-        'load_resume_state': load_resume_state,
+        'load_resume_state': load_state,
         'create_train_val_dataloader': create_train_val_dataloader,
         'EnlargedSampler': run.make_sampler,
         'build_dataset': build_dataset,
@@ -137,11 +155,35 @@ def _prefetcher(base: type) -> type:
         def __init__(self, loader: DataLoader, *args: Any, run: TrainingRun) -> None:
             super().__init__(loader, *args)
             self._run = run
+            _leave_dead_workers_to_the_loader()
+
+        def reset(self) -> None:
+            super().reset()
+            _leave_dead_workers_to_the_loader()
 
         def next(self) -> dict[str, Any] | None:
             self._run.before_batch()
-            batch = super().next()
+            try:
+                batch = super().next()
+            except UserError as error:  # with a traceback, if it is from a worker
+                raise UserError(str(error).rstrip().rpartition('UserError: ')[2]) from None
+            except RuntimeError as error:
+                if 'DataLoader worker' not in str(error):
+                    raise
+                raise TrainingStopped(
+                    f'a data worker died ({one_line(error)}), which a full memory may cause: '
+                    'try a smaller num_worker_per_gpu'
+                ) from error
             self._run.after_batch(batch)
             return batch
 
     return RunPrefetcher
+
+
+def _leave_dead_workers_to_the_loader() -> None:
+    """Take back PyTorch's handler of SIGCHLD, which raises in the middle of a step when a worker dies.
+
+    The loader looks after its workers itself when it waits for a batch: between two steps, where a state can be saved.
+    """
+    if hasattr(signal, 'SIGCHLD') and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -4,10 +4,13 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.seeding import mixed_seed, seed_generators
+from amsnet_basicsr.utils.text import one_line
 
 Place = tuple[int, int]
 """Index of an image, and the seed of what is random in reading it."""
@@ -84,7 +87,15 @@ class SeededDataset(Dataset):
         """Read the image of a place."""
         index, seed = place
         seed_generators(seed)
-        return self.dataset[index]
+        try:
+            return self.dataset[index]
+        except (ValueError, KeyError, OSError) as error:  # ours name the file
+            reason = error.args[0] if isinstance(error, KeyError) else error
+        except (AttributeError, TypeError, cv2.error) as error:  # BasicSR goes on with the None of a damaged file
+            reason = error
+        paths = getattr(self.dataset, 'paths', None)
+        where = f'training image {paths[index]}: ' if isinstance(paths, list) and index < len(paths) else ''
+        raise UserError(where + one_line(reason))
 
     def __len__(self) -> int:
         """Number of images."""

@@ -1,5 +1,6 @@
 """One training that can be stopped between any two iterations and resumed exactly. BasicSR's loop is not in here."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from amsnet_basicsr.resume.changes import made_with
 from amsnet_basicsr.resume.data_order import ResumableSampler
+from amsnet_basicsr.resume.folders import remove_leftovers
 from amsnet_basicsr.resume.states import newest_intact
-from amsnet_basicsr.utils.distributed import wait_for_all
+from amsnet_basicsr.utils.distributed import from_first, wait_for_all
+from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.seeding import mixed_seed, seed_generators
 from amsnet_basicsr.utils.stop_signal import Interruption
 
@@ -19,8 +23,12 @@ _AGREE_EVERY = 10
 """Iterations between two looks at whether any process was asked to stop: each costs a message."""
 
 
+_PATIENCE = 10
+"""Seconds: the data workers of a run that was killed hold its lock until they notice."""
+
+
 class TrainingStopped(Exception):  # noqa: N818 (no error)
-    """Somebody asked the training to stop, and all of an iteration is done."""
+    """Somebody asked the training to stop, or for the reason given it must; all of an iteration is done."""
 
 
 class TrainingRun:
@@ -38,7 +46,30 @@ class TrainingRun:
         """Know nothing yet."""
         self.interruption = interruption
         self.tb_logger: Any = None
+        self._held = ExitStack()
         self.begin({})
+
+    def hold(self, opt: dict[str, Any]) -> None:
+        """Keep other runs away from the experiment, and remove what killed ones left.
+
+        Raises:
+            UserError: If another run holds it.
+        """
+        failed = None
+        if opt['rank'] == 0:
+            self.release()
+            root = Path(opt['path']['experiments_root'])
+            try:
+                self._held.enter_context(exclusive_lock(root, _PATIENCE))
+                remove_leftovers(root)
+            except OSError as error:
+                failed = f'{root}: {error.strerror}'
+        if failed := from_first(failed):
+            raise UserError(failed)
+
+    def release(self) -> None:
+        """Let others have the experiment."""
+        self._held.close()
 
     def begin(self, opt: dict[str, Any]) -> None:
         """Start counting.
@@ -92,7 +123,8 @@ class TrainingRun:
         if self._resumed:
             self._resumed = False
             val = self.opt.get('val')
-            if val and not self.validated and self.iteration % val['val_freq'] == 0 and not self._finished:
+            due = val and not self.validated and self.iteration % val['val_freq'] == 0
+            if val and due and not self._finished:
                 get_root_logger().info(
                     f'The validation of iteration {self.iteration} comes after its checkpoint: done now'
                 )
@@ -110,7 +142,7 @@ class TrainingRun:
         Raises:
             TrainingStopped: If somebody asked for it.
         """
-        if self.interruption.signal is not None and not self.opt['dist'] and not self._finished:
+        if self.interruption.signal is not None and not self.opt['dist']:
             raise TrainingStopped
 
     def _agree_to_stop(self) -> None:
@@ -156,9 +188,10 @@ class TrainingRun:
             self.tb_logger.close()
         if self.iteration == 0:
             return 'stopped before the first iteration: there is nothing to save'
-        state = Path(self.opt['path']['training_states']) / f'{self.iteration}.state'
+        iteration = min(self.iteration, self.opt['train']['total_iter'])  # a batch more is read at the end
+        state = Path(self.opt['path']['training_states']) / f'{iteration}.state'
         self.stopping = True
-        self.model.save(self.sampler.epoch, self.iteration)
+        self.model.save(self.sampler.epoch, iteration)
         if self.opt['dist']:
             wait_for_all()  # a process that ends takes the others down
-        return f'stopped after iteration {self.iteration}, saved as {state}; --auto_resume resumes from there'
+        return f'stopped after iteration {iteration}, saved as {state}; --auto_resume resumes from there'

@@ -110,6 +110,12 @@ def state_to_resume(opt: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
                 f'no checkpoint in {folder} is intact (torn, changed or missing: {named}); leave out --auto_resume '
                 'to start anew'
             )
+        weights = sorted(Path(opt['path']['models']).glob('*.pth'))
+        if state is None and weights and not opt['path'].get('resume_state'):
+            return None, [
+                f'{folder.parent} holds weights ({weights[0].name}) but no training state: nothing to resume, so '
+                'training starts anew and the folder is put aside'
+            ]
         if state is not None:
             return state, [f'{named} torn, changed or missing: resuming from {state} instead'] if broken else []
     if not opt['path'].get('resume_state'):

@@ -1,6 +1,9 @@
 """One process at a time at one place."""
 
 import errno
+import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,26 +12,39 @@ from filelock import FileLock, Timeout
 
 
 @contextmanager
-def exclusive_lock(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path, wait: float = 0) -> Iterator[None]:
     """Hold a lock on an output; the lock is a hidden file beside it and ends with the process, however that ends.
 
     Args:
         path: The file or folder being written; its parent is made if need be.
+        wait: Seconds to wait for another process to release it.
 
     Raises:
-        BlockingIOError: If another process holds the lock.
+        BlockingIOError: If another process holds the lock; the message says which, and since when.
         OSError: If the lock file can't be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.absolute().with_name(f'.{path.absolute().name}.lock')
     lock = FileLock(file)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait)
     except Timeout:
-        raise BlockingIOError(errno.EAGAIN, 'another run is writing there; wait for it to end', str(path)) from None
+        raise BlockingIOError(
+            errno.EAGAIN, f'another run is writing there{_holder(file)}; wait for it to end', str(path)
+        ) from None
+    with suppress(OSError):
+        file.write_text(f'process {os.getpid()} on {socket.gethostname()} since {time.strftime("%Y-%m-%d %H:%M:%S")}')
     try:
         yield
     finally:
         with suppress(OSError):
             file.unlink()  # while the lock is held, so that the file is nobody else's
         lock.release()
+
+
+def _holder(file: Path) -> str:
+    try:
+        holder = file.read_text('utf-8', 'replace')[:200]
+    except OSError:
+        return ''
+    return f' ({holder})' if holder.isprintable() and holder else ''

@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -169,6 +170,63 @@ def test_a_polite_stop_saves_and_says_so(trainings, make_folder, tmp_path, numbe
     output = trainings.run('-opt', file, '--auto_resume')
     assert ('The validation of iteration 30 comes after its checkpoint' in output) == in_validation
     assert_same(weights(tmp_path, 'stopped'), whole)
+
+
+def wait_for(trainings, text: str, before: int = 0) -> None:
+    while text not in trainings.output()[before:]:
+        time.sleep(0.005)
+
+
+def test_a_stop_in_the_last_validation_saves_and_exits_as_the_signal_says(trainings, make_folder, tmp_path):
+    opt = options(make_folder('noisy', count=40), 'last', 5, save_checkpoint_freq=1000)
+    opt['val'].update(val_freq=1000, save_img=True)
+    file = write(tmp_path / 'train.yml', opt)
+    child = trainings.start('-opt', file)
+    wait_for(trainings, 'Save the latest model')
+    os.kill(child, signal.SIGTERM)
+    assert trainings.wait() == 143 and 'Traceback' not in trainings.output()
+    assert re.search(r'stopped after iteration 5, saved as \S+5\.state', trainings.output())
+    whole = weights(tmp_path, 'last')
+    assert trainings.run('-opt', file, '--auto_resume').endswith('exit code 0')
+    assert_same(weights(tmp_path, 'last'), whole)
+
+
+def test_a_dead_data_worker_saves_the_state_and_says_so(trainings, make_folder, tmp_path):
+    opt = options(make_folder('noisy'), 'dead', 1000, save_checkpoint_freq=1000)
+    opt['datasets']['train'].update(num_worker_per_gpu=1, dataset_enlarge_ratio=600)
+    opt['val']['val_freq'] = 1000
+    child = trainings.start('-opt', write(tmp_path / 'train.yml', opt))
+    wait_for(trainings, 'iter:       5,')
+    psutil.Process(child).children()[0].kill()
+    assert trainings.wait() == 1
+    output = trainings.output()
+    assert 'Traceback' not in output
+    saved = re.search(r'Training ended: a data worker died .* saved as (\S+\.state);', output)
+    assert saved and Path(saved[1]).is_file()
+
+
+def test_weights_without_a_state_are_told_before_they_are_put_aside(trainings, make_folder, tmp_path):
+    file = write(tmp_path / 'train.yml', options(make_folder('noisy'), 'alone', 2, save_checkpoint_freq=1000))
+    trainings.run('-opt', file)
+    output = trainings.run('-opt', file, '--auto_resume')
+    assert output.index('but no training state: nothing to resume') < output.index('Rename it to')
+    assert output.endswith('exit code 0')
+
+
+def test_the_schedule_of_the_file_counts_when_a_training_is_prolonged(trainings, make_folder, tmp_path):
+    opt = options(make_folder('noisy'), 'longer', 4, save_checkpoint_freq=4)
+    file = write(tmp_path / 'train.yml', opt)
+    trainings.run('-opt', file)
+    opt['train'].update(total_iter=8, optim_g={'type': 'AdamW', 'lr': 1e-2, 'weight_decay': 0})
+    opt['train']['scheduler']['periods'] = [8]
+    output = trainings.run('-opt', write(file, opt), '--auto_resume')
+    assert output.endswith('exit code 0') and 'train.optim_g.lr was 0.001 when the state was saved' in output
+    assert re.search(r'iter: +8, lr:\(3\.8\d+e-04,\)', output)  # a cosine from 1e-2 over 8
+    opt['train']['total_iter'] = 2
+    opt['train']['scheduler']['periods'] = [2]
+    output = trainings.run('-opt', write(file, opt), '--auto_resume')
+    assert '8.state is of iteration 8, and train.total_iter is 2: raise it' in output
+    assert output.endswith('exit code 1')
 
 
 @pytest.mark.parametrize('damaged', ['training_states/6.state', 'models/net_g_6.pth'])

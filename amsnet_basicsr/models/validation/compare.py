@@ -4,6 +4,7 @@ import copy
 import os
 import os.path as osp
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ _METRICS = {
 _BLUR_SIGMAS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
-def compare_refinements(opt: dict[str, Any], weights: str, folder: str) -> str:
+def compare_refinements(
+    opt: dict[str, Any], weights: str, folder: str, stop_if_asked: Callable[[], None] = lambda: None
+) -> str:
     """Denoise the sets that have ground truth with each refinement of `report.refine`, and compare with plain blur.
 
     Blur is the Gaussian whose sigma does best on the set against the clean images: more than anybody could choose
@@ -34,6 +37,7 @@ def compare_refinements(opt: dict[str, Any], weights: str, folder: str) -> str:
         weights: Path of the trained weights.
         folder: Where the table (`report.md`) goes, and images: strips noisy | denoised | clean with the refinement
             that has the best PSNR, and `…_crop.png`, the middle of every row of the table and of the clean image.
+        stop_if_asked: Called before each image is denoised; may raise.
 
     Returns:
         For each set a table in Markdown: mean PSNR and SSIM over the images (RGB, 8 bit), and the seconds it took to
@@ -46,9 +50,8 @@ def compare_refinements(opt: dict[str, Any], weights: str, folder: str) -> str:
             dataset = build_dataset(dataset_opt)
             pairs = [item for item in (dataset[index] for index in range(len(dataset))) if 'gt' in item]
             if pairs:
-                tables.append(
-                    _compare_on(pairs, dataset_opt['name'], model, opt['report'].get('refine', [None]), folder)
-                )
+                refinements = opt['report'].get('refine', [None])
+                tables.append(_compare_on(pairs, dataset_opt['name'], model, refinements, folder, stop_if_asked))
     text = '\n\n'.join(tables) or 'No set has ground truth, so there is nothing to compare.'
     os.makedirs(folder, exist_ok=True)
     with open(osp.join(folder, 'report.md'), 'w', encoding='utf-8') as file:
@@ -57,7 +60,12 @@ def compare_refinements(opt: dict[str, Any], weights: str, folder: str) -> str:
 
 
 def _compare_on(
-    pairs: list[dict[str, Any]], set_name: str, model: Any, refinements: list[dict[str, Any] | None], folder: str
+    pairs: list[dict[str, Any]],
+    set_name: str,
+    model: Any,
+    refinements: list[dict[str, Any] | None],
+    folder: str,
+    stop_if_asked: Callable[[], None],
 ) -> str:
     noisy, clean = ([tensor2img(pair[key].clone()) for pair in pairs] for key in ('lq', 'gt'))
     megapixels = sum(image.shape[0] * image.shape[1] for image in clean) / 1e6
@@ -77,7 +85,10 @@ def _compare_on(
     for refine in refinements:
         model.scheme = model.scheme.model_copy(update={'refine': build_refinement(refine)})
         start = time.perf_counter()
-        denoised = [_denoise(model, pair) for pair in pairs]
+        denoised = []
+        for pair in pairs:
+            stop_if_asked()
+            denoised.append(_denoise(model, pair))
         seconds = (time.perf_counter() - start) / megapixels
         settings = ', '.join(f'{key} {value}' for key, value in (refine or {}).items() if key != 'type')
         name = f'{method}, {refine["type"]} ({settings})' if refine else f'{method}, no refinement'

@@ -1,0 +1,72 @@
+"""Folders of experiments and results: an older run of the same name is put aside, and nothing else ever is."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from amsnet_basicsr.utils.errors import UserError
+
+_OURS = {'models', 'training_states', 'visualization', 'report'}
+_NO_FOLDERS = ('strict_load', 'pretrain_network', 'resume', 'param_key')
+
+
+def make_folders(opt: dict[str, Any]) -> None:
+    """Take the place of BasicSR's `make_exp_dirs`, which puts aside whatever lies in the place of a run.
+
+    Args:
+        opt: BasicSR's options.
+
+    Raises:
+        UserError: If something else than a run lies there.
+    """
+    put_aside(Path(opt['path']['experiments_root' if opt['is_train'] else 'results_root']))
+    for key, path in opt['path'].items():
+        if isinstance(path, str) and not any(part in key for part in _NO_FOLDERS):
+            os.makedirs(path, exist_ok=True)
+
+
+def put_aside(folder: str | Path) -> None:
+    """Make a folder for a new run; that of an older run is renamed, and curves of TensorBoard too.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        UserError: If something else lies there.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not _is_run(folder):
+            raise UserError(
+                f'{folder} is not what a run of this name left, so it is not moved away; give the run another name, or '
+                'move the folder yourself'
+            )
+        stem = f'{folder}_archived_{time.strftime("%Y%m%d_%H%M%S")}'
+        target, number = Path(stem), 1
+        while target.exists():
+            number += 1
+            target = Path(f'{stem}_{number}')
+        print(f'Path already exists. Rename it to {target}', flush=True)
+        folder.rename(target)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of runs that were killed; to be called while no other run writes there."""
+    for leftover in folder.rglob('.amsnet-*.tmp'):
+        leftover.unlink(missing_ok=True)
+
+
+def _is_run(folder: Path) -> bool:
+    """Tell whether a folder is what training, testing or TensorBoard made."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    if (
+        {'models', 'training_states'} <= names
+        or 'report.md' in names
+        or any(name.startswith('events.out.tfevents') for name in names)
+    ):
+        return True
+    return all(name in _OURS or name.endswith(('.log', '.yml', '.tmp')) for name in names)
