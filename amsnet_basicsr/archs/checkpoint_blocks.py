@@ -1,7 +1,7 @@
 """Gradient checkpointing of any network's blocks: less memory, more time, the same result."""
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ def checkpoint_blocks(net: nn.Module) -> int:
     """Let a network's blocks forget their features in the forward pass and compute them again in the backward pass.
 
     Memory falls to about the features between the blocks, time rises by about a forward pass, the result stays the
-    same. Names of weights don't change, nor does evaluation.
+    same. Names of parameters don't change, nor does evaluation.
 
     Args:
         net: The network, changed in place. Its blocks are the composite modules in its lists and sequences.
@@ -30,7 +30,7 @@ def checkpoint_blocks(net: nn.Module) -> int:
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for block in blocks for module in block.modules()):
         raise ValueError(f'train: checkpointing would take the BatchNorm statistics of {type(net).__name__} twice')
     for block in blocks:
-        block.forward = partial(_recomputed, block.forward, block)
+        block.__class__ = _recomputing(type(block))
     return len(blocks)
 
 
@@ -44,7 +44,18 @@ def _blocks(net: nn.Module) -> Iterable[nn.Module]:
             yield from _blocks(child)
 
 
-def _recomputed(forward: Callable[..., Any], block: nn.Module, *args: Any) -> Any:
-    if block.training and torch.is_grad_enabled():
-        return checkpoint(forward, *args, use_reentrant=False)
-    return forward(*args)
+@cache
+def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
+    """Make a class of blocks that compute their features again.
+
+    Not a function kept by the block: replicas of DataParallel would call that of the block they are copies of.
+    """
+
+    class Recomputing(kind):  # type: ignore[misc, valid-type]
+        def forward(self, *args: Any) -> Any:
+            if self.training and torch.is_grad_enabled():
+                return checkpoint(super().forward, *args, use_reentrant=False)
+            return super().forward(*args)
+
+    Recomputing.__name__ = Recomputing.__qualname__ = kind.__name__
+    return Recomputing

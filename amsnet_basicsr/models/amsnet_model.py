@@ -28,6 +28,9 @@ from amsnet_basicsr.scheme import (
 )
 from amsnet_basicsr.utils.seeding import mixed_seed
 
+_GPU_PIXELS = 2**18
+"""Most pixels in one pass of the network while denoising on a GPU, unless the options say; fewer leave it idle."""
+
 
 @MODEL_REGISTRY.register()
 class AMSNetModel(ValidationLoop, ExtendedBaseModel):
@@ -61,6 +64,8 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         super().__init__(opt)
         net = self.get_bare_model(self.net_g)
         self.size_multiple = self.scheme.size_multiple or required_multiple(net)
+        if self.device.type == 'cuda' and 'max_pixels' not in self.scheme.model_fields_set:
+            self.scheme = self.scheme.model_copy(update={'max_pixels': _GPU_PIXELS})
         self.scheme.denoiser(net, self.size_multiple)  # what doesn't fit this network is told now, not after training
 
     def init_training_settings(self) -> None:

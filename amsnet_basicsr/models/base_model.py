@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from basicsr.models.base_model import BaseModel
+from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import master_only
 from torch import nn
 from torch.nn.parallel import DataParallel
@@ -40,12 +41,19 @@ class ExtendedBaseModel(BaseModel):
         net = net.to(self.device)
         if self.opt.get('channels_last'):
             net = net.to(memory_format=torch.channels_last)
-        if self.opt.get('compile'):
+        several = self.opt['num_gpu'] > 1 and not self.opt['dist']
+        if several:
+            get_root_logger().warning(
+                f'{self.opt["num_gpu"]} GPUs in one process: slower than a process for each (torchrun '
+                f'--nproc_per_node={self.opt["num_gpu"]} … --launcher pytorch)'
+                f'{", and the network is not compiled" if self.opt.get("compile") else ""}'
+            )
+        elif self.opt.get('compile'):
             net.compile()  # in place, so that the parameters keep their names
         if self.opt['dist']:
             devices = [torch.cuda.current_device()] if self.device.type == 'cuda' else None
             return average_gradients(net, devices, self.opt.get('find_unused_parameters', False))
-        return DataParallel(net) if self.opt['num_gpu'] > 1 else net
+        return DataParallel(net) if several else net
 
     def load_network(
         self, net: nn.Module, load_path: str, strict: bool = True, param_key: str | None = 'params'

@@ -167,8 +167,8 @@ def _prefetcher(base: type) -> type:
                 batch = super().next()
             except UserError as error:  # with a traceback, if it is from a worker
                 raise UserError(str(error).rstrip().rpartition('UserError: ')[2]) from None
-            except RuntimeError as error:
-                if 'DataLoader worker' not in str(error):
+            except (RuntimeError, OSError, EOFError) as error:  # the last two from a pipe that nobody writes to
+                if isinstance(error, RuntimeError) and 'DataLoader worker' not in str(error):
                     raise
                 raise TrainingStopped(
                     f'a data worker died ({one_line(error)}), which a full memory may cause: '

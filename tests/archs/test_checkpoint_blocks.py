@@ -46,3 +46,24 @@ class BatchNormBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.norm(x)
+
+
+class Doubled(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.inner = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(self.inner.weight, factor)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x)
+
+
+def test_a_replica_of_a_block_runs_its_own_parameters():
+    """As DataParallel makes it for another GPU."""
+    net = nn.Sequential(Doubled(2))
+    checkpoint_blocks(net)
+    replica = net[0]._replicate_for_data_parallel()
+    replica._modules = {'inner': Doubled(3).inner}
+    one = torch.ones(1, 1, requires_grad=True)
+    assert replica(one).item() == 3 and net(one).item() == 2
+    assert type(net[0]).__name__ == 'Doubled' and isinstance(net[0], Doubled)
