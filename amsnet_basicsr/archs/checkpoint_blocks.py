@@ -30,7 +30,7 @@ def checkpoint_blocks(net: nn.Module) -> int:
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for block in blocks for module in block.modules()):
         raise ValueError(f'train: checkpointing would take the BatchNorm statistics of {type(net).__name__} twice')
     for block in blocks:
-        block.__class__ = _recomputing(type(block))
+        block.__class__ = _recomputing(type(block))  # type: ignore[arg-type]
     return len(blocks)
 
 

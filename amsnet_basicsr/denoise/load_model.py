@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from amsnet_basicsr.archs import ARCHS
@@ -14,6 +13,7 @@ from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file
 from amsnet_basicsr.convert.find_state_dict import find_tensors
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.options.schema import Scheme, SchemeOptions
+from amsnet_basicsr.utils.finite import bad_tensors
 from amsnet_basicsr.utils.text import one_line
 
 SHIPPED = Path(__file__).resolve().parent.parent / 'weights'
@@ -213,6 +213,5 @@ def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
 
 
 def _refuse_nan(path: Path, net: nn.Module) -> None:
-    for name, value in net.state_dict().items():
-        if torch.is_floating_point(value) and not value.isfinite().all():
-            raise ModelError(f'{path}: {name} holds NaN or infinite values; the training that wrote it went wrong')
+    if bad := bad_tensors(net):
+        raise ModelError(f'{path}: {bad[0]} holds NaN or infinite values; the training that wrote it went wrong')

@@ -10,6 +10,7 @@ from torch import nn
 
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.finite import bad_tensors
 from amsnet_basicsr.utils.text import first_line
 
 
@@ -52,11 +53,6 @@ def _room(folder: Path) -> str:
         return ''
 
 
-def is_bad(value: torch.Tensor, is_buffer: bool) -> bool:
-    """Tell whether a tensor of a network shows that training went wrong; a buffer may be infinite, as masks are."""
-    return value.is_floating_point() and bool((value.isnan() if is_buffer else ~value.isfinite()).any())
-
-
 def network_content(networks: Sequence[nn.Module], keys: Sequence[str]) -> dict[str, dict[str, torch.Tensor]]:
     """Collect weights as BasicSR saves them.
 
@@ -73,9 +69,7 @@ def network_content(networks: Sequence[nn.Module], keys: Sequence[str]) -> dict[
     content = {}
     for network, key in zip(networks, keys, strict=True):
         weights = {_own_name(name): value.detach().cpu() for name, value in network.state_dict().items()}
-        buffers = {_own_name(name) for name, _ in network.named_buffers()}
-        bad = [name for name, value in weights.items() if is_bad(value, name in buffers)]
-        if bad:
+        if bad := bad_tensors(network):
             raise UserError(f'{len(bad)} of {len(weights)} weights are NaN or infinite ({bad[0]}, …): not saved')
         content[key] = weights
     return content

@@ -174,7 +174,7 @@ def write_image(image: np.ndarray, path: str) -> None:
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(Path(path)) as file:
-            file.write(cv2.imencode(Path(path).suffix, image)[1])
+            file.write(cv2.imencode(Path(path).suffix, image)[1].tobytes())
     except (OSError, cv2.error) as error:
         raise UserError(f'{path} cannot be written: {one_line(error)}') from error
 
