@@ -13,7 +13,7 @@ import numpy as np
 import scipy.io
 from tqdm import tqdm
 
-from amsnet_basicsr.prepare.mat_blocks import damage_told
+from amsnet_basicsr.prepare.mat_blocks import checked_object, damage_told, inner_object
 from amsnet_basicsr.prepare.outputs import (
     check_space,
     discard,
@@ -84,9 +84,9 @@ def read_boxes(data: Path) -> list[np.ndarray]:
     if not path.is_file():
         raise UserError(f'there is no {path}: --data takes the folder that holds info.mat and images_srgb')
     with damage_told(path, "not DND's info.mat (it has no 'info/boundingboxes')"), h5py.File(path) as file:
-        references = file['info/boundingboxes'][()].ravel()
+        references = inner_object(file, 'info/boundingboxes', path)[()].ravel()
         # MATLAB's axes are reversed in HDF5: (boxes, 4) is (4, boxes) there.
-        boxes = [np.asarray(file[reference]).T.astype(int) for reference in references]
+        boxes = [np.asarray(checked_object(file[reference], path)).T.astype(int) for reference in references]
     if not boxes or any(box.ndim != 2 or box.shape[1] != 4 for box in boxes):
         raise UserError(f'{path}: boundingboxes has the shape {boxes[0].shape if boxes else ()}, not 20×4 boxes')
     missing = [path for index in range(len(boxes)) if not (path := image_path(data, index)).is_file()]
@@ -99,7 +99,7 @@ def read_crop(path: Path, box: Sequence[int]) -> np.ndarray:
     """Read one box (counted from 1) of a noisy image: RGB, (H, W, 3), float32 in [0, 1]."""
     top, left, bottom, right = (int(value) for value in box)
     with damage_told(path, 'not an image of DND (it has no InoisySRGB)'), h5py.File(path) as file:
-        image = file['InoisySRGB']
+        image = inner_object(file, 'InoisySRGB', path)
         channels, width, height = image.shape
         if channels != 3 or not (1 <= top <= bottom <= height and 1 <= left <= right <= width):
             raise UserError(f'{path} has {height}×{width}×{channels} values, but a box is {top, left, bottom, right}')

@@ -13,6 +13,8 @@ from amsnet_basicsr.utils.errors import UserError
 
 #: Images and blocks of each, in both sets.
 GRID = (40, 32)
+#: Most values of an array that is read: four times the published ones. A small file may claim any number.
+MOST_VALUES = 2**30
 #: Shape of a block.
 BLOCK = (256, 256, 3)
 
@@ -44,13 +46,7 @@ class MatBlocks:
 
 def variables(path: Path) -> list[str]:
     """List the variables of a MATLAB file, version 5 or 7.3."""
-    if not path.is_file():
-        raise UserError(f'there is no file {path}')
-    with damage_told(path):
-        if h5py.is_hdf5(path):
-            with h5py.File(path) as file:
-                return [name for name in file if not name.startswith('#')]
-        return [name for name, _, _ in scipy.io.whosmat(path)]
+    return list(_shapes_of(path))
 
 
 @contextmanager
@@ -67,10 +63,12 @@ def open_blocks(path: Path, names: Sequence[str]) -> Iterator[MatBlocks]:
     Raises:
         UserError: If the file is missing or damaged, has no such variable, or one of another kind.
     """
-    found = variables(path)
+    found = _shapes_of(path)
     name = next((name for name in names if name in found), None)
     if name is None:
         raise UserError(f'{path} holds {", ".join(found) or "nothing"}, but no {" or ".join(names)}')
+    if np.prod(found[name], dtype=float) > MOST_VALUES:
+        raise UserError(f'{path} claims {"×".join(map(str, found[name]))} values; SIDD has 40×32×256×256×3')
     if not h5py.is_hdf5(path):
         with damage_told(path):
             array = scipy.io.loadmat(path, variable_names=[name])[name]
@@ -79,7 +77,50 @@ def open_blocks(path: Path, names: Sequence[str]) -> Iterator[MatBlocks]:
     with damage_told(path):
         file = h5py.File(path)
     with file:
-        yield _checked(file[name], path)
+        yield _checked(inner_object(file, name, path), path)
+
+
+def _shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """Read names and shapes of a MATLAB file's variables."""
+    if not path.is_file():
+        raise UserError(f'there is no file {path}')
+    with damage_told(path):
+        return _read_shapes(path)
+
+
+def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    if not h5py.is_hdf5(path):
+        return {name: shape for name, shape, _ in scipy.io.whosmat(path)}
+    with h5py.File(path) as file:
+        names = [name for name in file if not name.startswith('#')]
+        return {name: getattr(inner_object(file, name, path), 'shape', ()) for name in names}
+
+
+def inner_object(file: h5py.File, name: str, path: Path) -> h5py.Dataset | h5py.Group:
+    """Open a group or dataset that lies in an HDF5 file itself.
+
+    A dataset may name any other file as its storage, by a link, as external or as virtual: reading it would copy that
+    file into the output.
+
+    Raises:
+        UserError: If it lies elsewhere, or claims more values than any that is read here has.
+        KeyError: If there is no such object.
+    """
+    parts = name.split('/')
+    for count in range(1, len(parts) + 1):
+        if file.id.links.get_info('/'.join(parts[:count]).encode()).type != h5py.h5l.TYPE_HARD:
+            raise UserError(f'{path}: {name} is a link, which is not followed')
+    return checked_object(file[name], path)
+
+
+def checked_object(found: h5py.Dataset | h5py.Group, path: Path) -> h5py.Dataset | h5py.Group:
+    """Refuse a dataset as `inner_object` does."""
+    if isinstance(found, h5py.Dataset):
+        if found.external or found.is_virtual:
+            raise UserError(f'{path}: {found.name} is stored in another file, which is not read')
+        if found.size > MOST_VALUES:
+            raise UserError(f'{path}: {found.name} claims {found.size} values, more than any that is read here has')
+    return found
 
 
 def _checked(array: Any, path: Path) -> MatBlocks:

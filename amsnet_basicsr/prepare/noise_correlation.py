@@ -40,16 +40,24 @@ class NoiseCorrelation:
     """Autocorrelation of noise.
 
     Attributes:
-        horizontal: Correlation between pixels 0 to `MAX_LAG` apart in a row, (channels, MAX_LAG + 1); 1 at lag 0.
-        vertical: The same in a column.
         sigma: Standard deviation of the noise in the flat patches, for each channel, in units of the image range.
         patches: Number of patches used.
+        every: Correlation at all lags down and to the right, -`MAX_LAG` to `MAX_LAG`, (channels, 13, 13).
     """
 
-    horizontal: np.ndarray
-    vertical: np.ndarray
     sigma: np.ndarray
     patches: int
+    every: np.ndarray
+
+    @property
+    def horizontal(self) -> np.ndarray:
+        """Correlation between pixels 0 to `MAX_LAG` apart in a row, (channels, MAX_LAG + 1); 1 at lag 0."""
+        return self.every[:, MAX_LAG, MAX_LAG:]
+
+    @property
+    def vertical(self) -> np.ndarray:
+        """The same in a column."""
+        return self.every[:, MAX_LAG:, MAX_LAG]
 
     @property
     def mean(self) -> np.ndarray:
@@ -68,11 +76,13 @@ class NoiseSpectra:
 
     Attributes:
         power: Power spectra of its flat patches, each of mean 1, (patches, channels, 32, 32).
-        variance: Variances of the patches in units of the image range, (patches, channels).
+        covariance: Covariances of their channels in units of the image range, (patches, channels, channels).
+        brightness: Their means, (patches, channels).
     """
 
     power: np.ndarray
-    variance: np.ndarray
+    covariance: np.ndarray
+    brightness: np.ndarray
 
 
 def estimate_noise_correlation(image: np.ndarray) -> NoiseCorrelation:
@@ -127,16 +137,19 @@ def noise_spectra(image: np.ndarray, limit: int = 256) -> NoiseSpectra:
     patches = _candidates(image) / np.float32(scale)
     clipped = ((patches <= 0.01) | (patches >= 0.99)).mean(axis=(2, 3)).max(axis=1) > _CLIPPED
     patches = patches[~clipped]
-    brightness = patches.mean(axis=(1, 2, 3)) if len(patches) else np.zeros(0)
+    brightness = patches.mean(axis=(2, 3))
     patches = _detrend(patches)
     variance = patches.var(axis=(2, 3))
     # Where rounding is as strong as the noise, its correlation is not to be seen; without any noise there is nothing.
     noisy = (variance > max((0.6 * step) ** 2, 1e-14)).all(axis=1)
     patches, variance, brightness = patches[noisy], variance[noisy], brightness[noisy]
-    chosen = _flattest(variance.mean(axis=1), brightness)
+    chosen = _flattest(variance.mean(axis=1), brightness.mean(axis=1))
     chosen = chosen[:: max(1, -(-len(chosen) // limit))]
     power = np.abs(np.fft.fft2(patches[chosen] * _window())) ** 2 / _SIZE**2
-    return NoiseSpectra((power / variance[chosen, :, None, None]).astype(np.float16), variance[chosen])
+    flat = patches[chosen].reshape(len(chosen), patches.shape[1], _SIZE**2)
+    covariance = flat @ flat.transpose(0, 2, 1) / _SIZE**2
+    power = (power / variance[chosen, :, None, None]).astype(np.float16)
+    return NoiseSpectra(power, covariance, brightness[chosen])
 
 
 def combine_spectra(spectra: Iterable[NoiseSpectra]) -> NoiseCorrelation:
@@ -161,9 +174,9 @@ def combine_spectra(spectra: Iterable[NoiseSpectra]) -> NoiseCorrelation:
         for channel in range(spectra[0].power.shape[1])
     )
     covariance = np.stack([_fit(np.median(of_all.astype(np.float32), axis=0) / np.log(2), count) for of_all in power])
-    correlation = covariance / covariance[:, :1, :1]
-    variance = np.median(np.concatenate([of_one.variance for of_one in spectra]), axis=0)
-    return NoiseCorrelation(correlation[:, 0], correlation[:, :, 0], np.sqrt(variance), count)
+    variance = np.median(np.concatenate([of_one.covariance for of_one in spectra]), axis=0).diagonal()
+    every = covariance / covariance[:, MAX_LAG, MAX_LAG, None, None]
+    return NoiseCorrelation(np.sqrt(variance), count, every)
 
 
 def _candidates(image: np.ndarray) -> np.ndarray:
@@ -235,7 +248,7 @@ def _fit(power: np.ndarray, count: int) -> np.ndarray:
         count: Number of patches it is the median of.
 
     Returns:
-        Covariance at lags 0 to `MAX_LAG` down and to the right, (MAX_LAG + 1, MAX_LAG + 1).
+        Covariance at lags -`MAX_LAG` to `MAX_LAG` down and to the right, (2 MAX_LAG + 1, 2 MAX_LAG + 1).
     """
     used, design, lags = _model()
     weight = 1 / np.maximum(power[used], 1e-3 * power.max())  # the error of a spectrum is proportional to it
@@ -245,8 +258,7 @@ def _fit(power: np.ndarray, count: int) -> np.ndarray:
     matrix = np.concatenate([design * weight[:, None], prior])
     values = np.concatenate([power[used] * weight, np.zeros(len(lags))])
     solution = np.linalg.lstsq(matrix, values, rcond=None)[0]
-    covariance = np.zeros((MAX_LAG + 1, MAX_LAG + 1))
+    covariance = np.zeros((2 * MAX_LAG + 1, 2 * MAX_LAG + 1))
     for (y, x), value in zip(lags, solution, strict=True):
-        if x >= 0:
-            covariance[y, x] = value
+        covariance[MAX_LAG + y, MAX_LAG + x] = covariance[MAX_LAG - y, MAX_LAG - x] = value
     return covariance

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from amsnet_basicsr.images import png
+from amsnet_basicsr.images.size_limit import pixel_limit, size_error
 from amsnet_basicsr.prepare.image_patches import patch_count, patch_offsets
 from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source, check_target
 from amsnet_basicsr.prepare.outputs import human_bytes
@@ -16,6 +17,7 @@ from amsnet_basicsr.utils.errors import UserError
 #: Noisy images in the published dataset: 160 scenes, two shots each.
 EXPECTED_IMAGES = 320
 _NOISY = re.compile(r'(.+)_NOISY_SRGB_(\d+)\.png', re.IGNORECASE)
+_MOST_METADATA = 2**24
 _SCENE = re.compile(r'\d{4}_\d{3}_\w+')
 
 
@@ -54,10 +56,17 @@ class SourceImage:
             raise ValueError(f'it cannot be unpacked: {error}') from error
 
     def read_size(self, least: int) -> tuple[int, int]:
-        """Read height and width from the header; ValueError if the image can't be used."""
+        """Read height and width from the header; ValueError if the image can't be used.
+
+        What it claims bounds what is read later: a few megabytes of a zip can unpack to gigabytes.
+        """
         height, width = png.read_size(self.read(png.HEADER_BYTES))
         if min(height, width) < least:
             raise ValueError(f'it has {height}×{width} pixels, less than a patch of --size {least}')
+        if reason := size_error(width, height, pixel_limit()):
+            raise ValueError(reason)
+        if self.size_bytes > 3.1 * height * width + _MOST_METADATA:
+            raise ValueError(f'it takes {human_bytes(self.size_bytes)}, more than {height}×{width} pixels can')
         return height, width
 
 

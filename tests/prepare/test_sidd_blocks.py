@@ -193,3 +193,36 @@ def test_mistakes_take_one_line(prepare, files, tmp_path):
     (tmp_path / 'flipped.mat').write_bytes(content)
     refused(prepare('validation', 'flipped.mat', files[1]), 'flipped.mat is damaged, or not a MATLAB file')
     assert not (tmp_path / 'datasets' / 'SIDD_validation' / 'noisy').exists()
+
+
+def test_no_other_file_is_copied_into_the_output(prepare, files, tmp_path):
+    shape = (3, 10, 12, 2, 3)
+    secret = tmp_path / 'secret'
+    secret.write_bytes(b'secret' * 1000)
+    with h5py.File(tmp_path / 'target.h5', 'w') as file:
+        file['x'] = np.zeros(shape, np.uint8)
+
+    def external(file: h5py.File) -> None:
+        file.create_dataset(NOISY, shape, np.uint8, external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
+
+    def link(file: h5py.File) -> None:
+        file[NOISY] = h5py.ExternalLink(str(tmp_path / 'target.h5'), 'x')
+
+    def virtual(file: h5py.File) -> None:
+        layout = h5py.VirtualLayout(shape, np.uint8)
+        layout[...] = h5py.VirtualSource(str(tmp_path / 'target.h5'), 'x', shape)
+        file.create_virtual_dataset(NOISY, layout)
+
+    def huge(file: h5py.File) -> None:
+        file.create_dataset(NOISY, (3, 256, 256, 2**20, 40), np.uint8, chunks=(3, 256, 256, 1, 1))
+
+    for fill, message in (
+        (external, 'stored in another file'),
+        (link, 'is a link, which is not followed'),
+        (virtual, 'stored in another file'),
+        (huge, 'claims 8246337208320 values'),
+    ):
+        with h5py.File(tmp_path / 'hostile.mat', 'w') as file:
+            fill(file)
+        refused(prepare('validation', 'hostile.mat', files[1]), 'hostile.mat', message)
+    assert not list(tmp_path.rglob('*.png'))

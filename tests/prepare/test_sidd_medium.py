@@ -337,3 +337,18 @@ def test_settings_are_plain_json(tmp_path):
         with LmdbBuild(tmp_path / 'a.lmdb', (1, 2), {'shape': shape}, Choices()) as build:
             build.put_group('g', Made({'k': b'1'}), (1, 2))
             assert build.groups() == {'g': Group(1, 1, [1, 2], {})}
+
+
+def test_a_zip_that_unpacks_to_far_more_than_its_image_is_left_out(tmp_path, prepare):
+    tree = make_tree(tmp_path / 'tree', SCENES[:1])
+    bomb = zip_tree(tree, tmp_path / 'bomb.zip')
+    whole = (tree / 'Data' / SCENES[0] / '0001_NOISY_SRGB_010.PNG').read_bytes()
+    with zipfile.ZipFile(bomb, 'a', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f'{SCENES[1]}/0002_NOISY_SRGB_010.PNG', whole + bytes(40 * 2**20))
+    assert bomb.stat().st_size < 300_000
+    result = prepare('medium', bomb, '--size', 64, '-o', 'a.lmdb', '--skip-damaged')
+    assert result.returncode == 0 and 'it takes 42.0MB, more than 100×140 pixels can' in result.stderr
+    huge = bytearray(whole)
+    huge[16:24] = (100_000).to_bytes(4, 'big') * 2
+    (tree / 'Data' / SCENES[0] / '0001_NOISY_SRGB_010.PNG').write_bytes(huge)
+    refused(prepare('medium', tree, '--size', 64, '-o', 'b.lmdb'), '1 of 2 cannot be used', '100000×100000 pixels')
