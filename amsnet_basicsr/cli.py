@@ -1,4 +1,4 @@
-"""The command `amsnet-denoise`: hands over to denoising, `fit` or `export`."""
+"""The command `amsnet-denoise`: hands over to denoising, `fit`, `adapt` or `export`."""
 
 import sys
 from collections.abc import Sequence
@@ -20,6 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from amsnet_basicsr.fit import command as fit
 
             return fit.main(arguments[1:])
+        if arguments[:1] == ['adapt']:
+            from amsnet_basicsr.fit.adapt import command as adapt
+
+            return adapt.main(arguments[1:])
         if arguments[:1] == ['export']:
             from amsnet_basicsr.denoise.export import command as export
 

@@ -213,10 +213,10 @@ def _run(record: Record, args: argparse.Namespace) -> int:
         print(line, flush=True)
 
     stages.run_stages(record, _runner(args, say))
-    say(f'\nDone: {folder / _RESULTS[0]}')
+    say(f'\n{"Done" if report.is_advised(record) else "Done, but not worth using"}: {folder / _RESULTS[0]}')
     say(f'Look at {folder / "progress" / "result.png"} (noisy | teacher | student); figures in {folder / "report.md"}')
     say('\n'.join(report.doubts(record)) or 'The student denoises nearly as its teacher does.')
-    say('\n'.join(['Next:', *report.next_steps(folder, record.settings.minutes)]))
+    say('\n'.join(['Next:', *report.next_steps(record)]))
     return 0
 
 

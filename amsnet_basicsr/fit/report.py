@@ -12,15 +12,20 @@ import numpy as np
 
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
-from amsnet_basicsr.fit.images import HELD_OUT_PATCHES
+from amsnet_basicsr.denoise.load_model import load_model
+from amsnet_basicsr.fit.adapt.measure import risks
+from amsnet_basicsr.fit.adapt.noise import estimate_noise_model
+from amsnet_basicsr.fit.images import HELD_OUT_PATCHES, spread
 from amsnet_basicsr.fit.learn import ARCH, TEACHER, averaged_weights, denoiser_of, student_start, weights_file
 from amsnet_basicsr.fit.progress_images import comparison, held_out, held_out_rows, read_png, write_png
 from amsnet_basicsr.fit.state import STAGES, Record, Runner
+from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from amsnet_basicsr.utils.atomic_write import atomic_write
 
 MODEL = 'model.safetensors'
 _ENOUGH_LIKENESS = 32.0
 """PSNR of the student to its teacher, in dB, from which on they are hard to tell apart."""
+_PATCHES_FOR_NOISE = 64
 
 
 def is_finished(record: Record) -> bool:
@@ -41,11 +46,39 @@ def pack(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
     compared, image = compare(files, rows, teacher, student)
     (folder / 'progress').mkdir(exist_ok=True)
     write_png(folder / 'progress' / 'result.png', image)
-    facts.update(vars(compared))
+    facts.update(vars(compared), **against_shipped(record, candidate, files, runner))
     record.tick()
     with atomic_write(folder / 'report.md') as file:
         file.write(report(record).encode(errors='backslashreplace'))
     os.replace(candidate, folder / MODEL)
+
+
+def against_shipped(record: Record, candidate: Path, files: Sequence[Path], runner: Runner) -> dict[str, float]:
+    """Estimate the PSNR of the shipped model and of the student on held-out patches, see `risks`.
+
+    Returns:
+        `shipped_psnr` and `student_psnr` in dB; nothing if the noise can't be estimated.
+    """
+    try:
+        nets = [load_model(model).net.to(runner.device).eval() for model in (None, candidate)]
+        patches = spread(sorted((record.folder / 'patches' / 'train').glob('*.png')), _PATCHES_FOR_NOISE)
+        noise = estimate_noise_model(noise_spectra(read_png(file)) for file in patches)
+    except ValueError:
+        return {}
+    crops = []
+    for file in files:
+        image = read_png(file)
+        height, width = (min(side, 256) // 16 * 16 for side in image.shape[:2])
+        crops.append(image[:height, :width].astype(np.float32) / 255)
+    errors = risks(nets, crops, noise, runner.device, record.settings.seed).mean(axis=0)
+    shipped, student = (float(10 * np.log10(1 / max(error, 1e-7))) for error in errors)
+    return {'shipped_psnr': shipped, 'student_psnr': student}
+
+
+def is_advised(record: Record) -> bool:
+    """Whether the student is better than the shipped model, as far as noisy images tell."""
+    pack = record.facts('pack')
+    return pack.get('student_psnr', np.inf) > pack.get('shipped_psnr', -np.inf)
 
 
 @dataclass(frozen=True)
@@ -111,6 +144,11 @@ def report(record: Record) -> str:
         *dict.fromkeys([*of_curve[:1], *of_curve[-1:]]),
         f"| PSNR of the noisy patches to the teacher's result | {pack['noisy_to_teacher']:.2f} dB |",
         f"| PSNR of the student's result to the teacher's | {pack['student_to_teacher']:.2f} dB |",
+        *(
+            f'| PSNR to the clean image, estimated from the noise, {name} | {pack[f"{key}_psnr"]:.2f} dB |'
+            for name, key in (('shipped model', 'shipped'), ("the student's result", 'student'))
+            if f'{key}_psnr' in pack
+        ),
         f'| teacher, seconds a megapixel | {pack["teacher_seconds"]:.1f} |',
         f'| student, seconds a megapixel | {pack["student_seconds"]:.2f} |',
         '',
@@ -138,7 +176,7 @@ def report(record: Record) -> str:
         '## Next',
         '',
         '```bash',
-        *next_steps(record.folder, settings.minutes),
+        *next_steps(record),
         '```',
         '',
     ])  # fmt: skip
@@ -146,8 +184,19 @@ def report(record: Record) -> str:
 
 def doubts(record: Record) -> list[str]:
     """Say what the figures leave to be desired, a sentence each."""
-    teacher, likeness = record.facts('teacher'), record.facts('pack')['student_to_teacher']
-    found = []
+    teacher, pack = record.facts('teacher'), record.facts('pack')
+    likeness, found = pack['student_to_teacher'], []
+    if not is_advised(record):
+        found.append(
+            f'The shipped model denoises these images better: {pack["shipped_psnr"]:.2f} dB, this one '
+            f'{pack["student_psnr"]:.2f} dB (estimated from the noise alone). Use amsnet-denoise without --model, try '
+            'amsnet-denoise adapt, or train longer (--minutes).'
+        )
+    elif 'shipped_psnr' not in pack:
+        found.append(
+            'These images have too few flat places to tell whether this model is better than the shipped one: compare '
+            'the results by eye.'
+        )
     if teacher['curve'] and teacher['curve'][-1][1] >= teacher['neighbours']:
         found.append(
             f'The teacher predicts hidden pixels no better ({teacher["curve"][-1][1]:.4f}) than the mean of their '
@@ -161,14 +210,20 @@ def doubts(record: Record) -> list[str]:
     return found
 
 
-def next_steps(folder: Path, minutes: float) -> list[str]:
+def next_steps(record: Record) -> list[str]:
     """Commands to type next, a comment above each."""
+    folder, minutes = record.folder, 4 * record.settings.minutes
     model, teacher = shlex.quote(str(folder)), shlex.quote(str(folder / TEACHER))
-    return [
+    use = [
         '# clean the images',
         f'amsnet-denoise IMAGES -o cleaned --model {model}',
         '# slower, often a little better: the teacher itself',
         f'amsnet-denoise IMAGES -o cleaned_by_teacher --model {teacher}',
+    ]
+    if not is_advised(record):
+        use = ['# clean the images, by the shipped model', 'amsnet-denoise IMAGES -o cleaned']
+    return [
+        *use,
         '# longer training from where this one ended',
-        f'amsnet-denoise fit IMAGES -o {shlex.quote(f"{folder}_2")} --minutes {4 * minutes:g} --init {teacher}',
+        f'amsnet-denoise fit IMAGES -o {shlex.quote(f"{folder}_2")} --minutes {minutes:g} --init {teacher}',
     ]

@@ -25,6 +25,7 @@ from amsnet_basicsr.fit.images import (
 from amsnet_basicsr.fit.learn import neighbour_loss, read_init, student_start
 from amsnet_basicsr.fit.options import Training, student_options, teacher_options
 from amsnet_basicsr.fit.plan import Costs, crop_size, make_plan, network_options
+from amsnet_basicsr.fit.report import doubts, is_advised, next_steps
 from amsnet_basicsr.fit.state import Record, Settings
 from amsnet_basicsr.options.reader import OptionsLoader
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
@@ -287,3 +288,18 @@ def test_a_mistake_leaves_the_work_of_a_fit_alone(tmp_path, monkeypatch, capsys)
     assert record.settings == Settings(width=8, seed=7)
     assert begun(folder, '--restart', '--patch', '128') == 0
     assert Record.read(folder).settings == Settings(width=8, seed=7, patch=128)
+
+
+def test_a_model_worse_than_the_shipped_one_is_never_advised(tmp_path):
+    facts = {'done': True, 'student_to_teacher': 40.0}
+    teacher = {'curve': [], 'neighbours': 0.1}
+    for measured, advised, line in (
+        ({'shipped_psnr': 29.2, 'student_psnr': 26.5}, False, 'The shipped model denoises these images better: 29.20'),
+        ({'shipped_psnr': 29.2, 'student_psnr': 29.9}, True, None),
+        ({}, True, 'too few flat places to tell'),
+    ):
+        data = {'settings': {}, 'images': [], 'stages': {'pack': {**facts, **measured}, 'teacher': teacher}}
+        record = Record(tmp_path / 'm', data)
+        assert is_advised(record) == advised
+        assert [line in found for found in doubts(record)] == [True] * bool(line)
+        assert any('--model' in step for step in next_steps(record)) == advised

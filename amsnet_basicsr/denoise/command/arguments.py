@@ -15,6 +15,7 @@ EXIF, XMP and ICC profile are kept; the originals are never written over.
   amsnet-denoise image.jpg -o clean.jpg
   amsnet-denoise photos -o clean                  a folder with all below it
   amsnet-denoise 'photos/**/*.png' -o clean       a pattern
+  amsnet-denoise adapt --help                     tune the model to the noise of your images, in minutes
   amsnet-denoise fit --help                       train a model on your own images
   amsnet-denoise export --help                    the model as a file for other programs
 """

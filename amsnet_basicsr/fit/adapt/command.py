@@ -1,0 +1,74 @@
+"""`amsnet-denoise adapt IMAGES -o my_model`: the shipped student for the noise of these images, in a minute or two."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from amsnet_basicsr.utils.errors import UserError
+
+MODEL = 'model.safetensors'
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    result = argparse.ArgumentParser(
+        prog='amsnet-denoise adapt',
+        description='Fine-tune the shipped model to the noise of your images, which is estimated from them alone, and '
+        'keep the result only if it is better on parts of them that it was not tuned on. Use it with '
+        'amsnet-denoise IMAGES -o CLEANED --model OUT. For noise that this does not improve there is amsnet-denoise '
+        'fit, which takes longer.',
+    )
+    add = result.add_argument
+    add('images', nargs='+', metavar='IMAGES', help='folders, files or patterns; best of one camera at one setting')
+    add('-o', '--output', required=True, metavar='OUT', help='folder for the model')
+    length = result.add_mutually_exclusive_group()
+    length.add_argument('--seconds', type=float, default=90, help='time for the fine-tuning (default: 90)')
+    length.add_argument('--steps', type=int, help='steps instead of a time: the same seed gives the same model')
+    add('--model', metavar='WEIGHTS', help='start from this model instead of the shipped one')
+    add('--seed', type=int, default=0, help='seed of all random choices (default: 0)')
+    add('--device', choices=('auto', 'cpu', 'cuda'), default='auto', help='where to run (default: a GPU if any)')
+    add('--overwrite', action='store_true', help='replace a model that is there')
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments after `amsnet-denoise adapt`; None takes those of the process.
+
+    Returns:
+        0 if it ran to its end, whether the model is kept or not, else 1, or 130 if interrupted.
+    """
+    args = parser().parse_args(argv)
+    folder = Path(args.output).expanduser()
+    try:
+        if (args.steps is not None and args.steps < 1) or not 0 < args.seconds < 1e6:
+            raise UserError('--steps and --seconds must be positive')
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f'{folder} is a file; name a folder with -o')
+        if (folder / MODEL).exists() and not args.overwrite:
+            raise UserError(f'{folder / MODEL} exists already; --overwrite replaces it, or -o names another place')
+        from amsnet_basicsr.fit.adapt.run import (
+            Adaptation,
+            adapt,
+        )  # PyTorch takes its seconds: mistakes are told before
+
+        how = Adaptation(args.seconds, args.steps, args.model, args.seed, args.device)
+        for line in adapt(args.images, folder / MODEL, how):
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        print('\nstopped; nothing was written', file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # nobody reads what is printed
+        sys.stdout = open(os.devnull, 'w')  # noqa: SIM115
+        return 1
+    except OSError as error:
+        print(f'amsnet-denoise adapt: {error.filename or folder}: {error.strerror or error}', file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(f'amsnet-denoise adapt: {error}', file=sys.stderr)
+        return 1
+    return 0

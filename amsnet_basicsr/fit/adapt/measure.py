@@ -1,0 +1,60 @@
+"""Which of two networks denoises better, told from noisy images alone: Stein's unbiased estimate of the risk.
+
+For y = x + n with Gaussian noise n of covariance Σ, E|f(y) − x|² = E|f(y) − y|² + 2 tr(Σ ∂f/∂y) − tr Σ. The trace is
+the mean of n'·(f(y + ε n') − f(y)) / ε over other noise n' of the same kind, which the noise model draws, and tr Σ is
+the same for every network. (Stein 1981; Ramani, Blu and Unser 2008 for the random probe.)
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from amsnet_basicsr.fit.adapt.noise import NoiseModel
+
+_STEP = 0.1  # ε: large enough for float32, small enough to be a derivative
+_CLIPPED = 0.02  # noise of pixels nearer to black or white is cut off, and not Gaussian
+
+
+def risks(
+    nets: Sequence[nn.Module], crops: Sequence[np.ndarray], noise: NoiseModel, device: torch.device, seed: int
+) -> np.ndarray:
+    """Estimate the mean squared errors of networks on noisy crops.
+
+    Args:
+        nets: Networks from (N, 3, H, W) to the same, values in [0, 1], in evaluation mode.
+        crops: Noisy crops, (H, W, 3), float32 in [0, 1]; sides such that the networks take them.
+        noise: What their noise is like.
+        device: Where to run.
+        seed: Seed of the probes.
+
+    Returns:
+        Errors in units of the squared image range, (crops, networks). An error in the noise's level shifts those of all
+        networks alike, so their differences are surer than their values.
+    """
+    generator = np.random.default_rng(seed)
+    result = np.empty((len(crops), len(nets)))
+    for index, noisy in enumerate(crops):
+        level = noise.level(cv2.GaussianBlur(noisy, (0, 0), 2))
+        probe = level * noise.draw(noisy.shape[0], noisy.shape[1], generator)
+        inside = ((noisy > _CLIPPED) & (noisy < 1 - _CLIPPED)).all(axis=2)
+        for column, net in enumerate(nets):
+            plain, moved = (run(net, image, device) for image in (noisy, noisy + _STEP * probe))
+            error = (plain - noisy) ** 2 + 2 * probe * (moved - plain) / _STEP - level**2
+            result[index, column] = error[inside].mean() if inside.any() else 0.0
+    return result
+
+
+def run(net: nn.Module, image: np.ndarray, device: torch.device) -> np.ndarray:
+    """Run a network on an image, (H, W, 3), float32."""
+    with torch.no_grad():
+        x = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None].to(device)
+        return net(x)[0].permute(1, 2, 0).cpu().numpy()
+
+
+def is_better(errors: np.ndarray) -> bool:
+    """Tell whether the second network is better than the first beyond doubt, from `risks` of several crops."""
+    gain = errors[:, 0] - errors[:, 1]
+    return bool(gain.mean() > 2 * gain.std(ddof=1) / len(gain) ** 0.5) if len(gain) > 1 else bool(gain.mean() > 0)

@@ -1,0 +1,93 @@
+"""A model of the noise of given images, estimated from them alone, that draws more of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from amsnet_basicsr.prepare.noise_correlation import MAX_LAG, NoiseSpectra, combine_spectra
+
+_PATCHES_PER_LEVEL = 16
+_MOST_LEVELS = 6
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Gaussian noise whose level depends on brightness, correlated between pixels and between channels.
+
+    Attributes:
+        brightness: Brightnesses at which the level is known, rising, (3, levels), in [0, 1].
+        sigma: Standard deviation there, (3, levels).
+        spatial: Correlation at lags -6 to 6 down and to the right, (3, 13, 13).
+        channels: Correlation between the channels, (3, 3).
+        patches: Number of flat patches that it is estimated from.
+    """
+
+    brightness: np.ndarray
+    sigma: np.ndarray
+    spatial: np.ndarray
+    channels: np.ndarray
+    patches: int
+
+    def level(self, image: np.ndarray) -> np.ndarray:
+        """Standard deviation of the noise at each pixel of a clean image, (H, W, 3) in [0, 1]."""
+        levels = [np.interp(image[..., c], self.brightness[c], self.sigma[c]) for c in range(3)]
+        return np.stack(levels, axis=-1).astype(np.float32)
+
+    def draw(self, height: int, width: int, generator: np.random.Generator) -> np.ndarray:
+        """Draw noise of unit standard deviation, (H, W, 3), float32."""
+        mixing = np.linalg.cholesky(self.channels + 1e-4 * np.eye(3))
+        white = generator.standard_normal((height, width, 3), np.float32) @ mixing.T.astype(np.float32)
+        transfer = np.sqrt(self._power(height, width))
+        noise = np.fft.irfft2(np.fft.rfft2(white, axes=(0, 1)) * transfer, s=(height, width), axes=(0, 1))
+        return noise.astype(np.float32)
+
+    def _power(self, height: int, width: int) -> np.ndarray:
+        """Spectrum of the noise, of mean 1, (H, W // 2 + 1, 3)."""
+        lags = range(-MAX_LAG, MAX_LAG + 1)
+        torus = np.zeros((height, width, 3))
+        for y in lags:
+            for x in lags:
+                torus[y % height, x % width] += self.spatial[:, MAX_LAG + y, MAX_LAG + x]
+        # A fitted autocorrelation may have a spectrum that is a little negative somewhere.
+        full = np.fft.fft2(torus, axes=(0, 1)).real.clip(0)
+        return (full / full.mean(axis=(0, 1)))[:, : width // 2 + 1]
+
+    def describe(self) -> str:
+        """Say in one line what the noise is like."""
+        middle = self.sigma.shape[1] // 2
+        mean = (self.spatial[:, MAX_LAG, MAX_LAG + 1] + self.spatial[:, MAX_LAG + 1, MAX_LAG]).mean() / 2
+        between = (self.channels.sum() - 3) / 6
+        levels = '/'.join(f'{255 * value:.1f}' for value in self.sigma.mean(axis=0)[[0, middle, -1]])
+        return (
+            f'noise of sigma {levels} of 255 in the darkest, middle and brightest flat places, correlation {mean:.2f} '
+            f'between neighbours and {between:.2f} between channels ({self.patches} flat patches)'
+        )
+
+
+def estimate_noise_model(spectra: Iterable[NoiseSpectra]) -> NoiseModel:
+    """Estimate the noise of RGB images from the spectra of their flat patches.
+
+    Raises:
+        ValueError: If there are too few flat patches.
+    """
+    spectra = [of_one for of_one in spectra if len(of_one.power)]
+    correlation = combine_spectra(spectra)
+    covariance = np.concatenate([of_one.covariance for of_one in spectra])
+    brightness = np.concatenate([of_one.brightness for of_one in spectra])
+    scale = np.sqrt(np.einsum('pcc->pc', covariance))
+    channels = np.median(covariance / (scale[:, :, None] * scale[:, None, :]), axis=0)
+    levels = min(_MOST_LEVELS, max(1, len(brightness) // _PATCHES_PER_LEVEL))
+    points = np.empty((2, 3, levels))
+    for c in range(3):
+        for level, group in enumerate(np.array_split(np.argsort(brightness[:, c]), levels)):
+            points[:, c, level] = np.median(brightness[group, c]), np.median(scale[group, c])
+    return NoiseModel(points[0], points[1], correlation.every, _positive(channels), correlation.patches)
+
+
+def _positive(correlation: np.ndarray) -> np.ndarray:
+    """Make a matrix of medians a correlation matrix again: no negative eigenvalues, ones on the diagonal."""
+    values, vectors = np.linalg.eigh(correlation)
+    made = (vectors * values.clip(1e-3)) @ vectors.T
+    scale = np.sqrt(np.diag(made))
+    return made / np.outer(scale, scale)

@@ -1,0 +1,142 @@
+"""From noisy images to a model for their noise, or to the finding that the model they started from is as good."""
+
+import copy
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from amsnet_basicsr.convert import write_file
+from amsnet_basicsr.denoise.load_model import Model, load_model
+from amsnet_basicsr.fit.adapt.measure import is_better, risks, run
+from amsnet_basicsr.fit.adapt.noise import NoiseModel, estimate_noise_model
+from amsnet_basicsr.fit.adapt.tune import tune
+from amsnet_basicsr.fit.images import Box, find_images, plan_cuts, read_pixels, spread, survey
+from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison, write_png
+from amsnet_basicsr.utils.errors import UserError
+
+_IMAGES = 32
+_TILE, _TILES = 384, 12  # trained on: at most so many tiles, of at least such sides where images have them
+_SIDE = 256  # of the tiles held out, at most
+_MULTIPLE = 16
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How to adapt.
+
+    Attributes:
+        seconds: Time for the fine-tuning.
+        steps: Steps instead of a time.
+        model: Weights to start from; None for the shipped student.
+        seed: Seed of all draws.
+        device: 'auto', 'cpu' or 'cuda'.
+    """
+
+    seconds: float = 90
+    steps: int | None = None
+    model: str | None = None
+    seed: int = 0
+    device: str = 'auto'
+
+
+def adapt(inputs: Sequence[str], target: Path, how: Adaptation) -> Iterator[str]:
+    """Adapt a model to images, and write it if it is better for them.
+
+    Args:
+        inputs: Folders, files and patterns.
+        target: The file of the model; `comparison.png` is written beside it.
+        how: How to adapt.
+
+    Yields:
+        Lines that say what was found and done.
+
+    Raises:
+        ValueError: If something can't be done.
+    """
+    if how.device == 'cuda' and not torch.cuda.is_available():
+        raise UserError('--device cuda: PyTorch sees no such GPU here; --device cpu does without')
+    device = torch.device('cuda' if how.device != 'cpu' and torch.cuda.is_available() else 'cpu')
+    start = load_model(how.model)
+    if start.scheme.type != 'plain':
+        raise UserError(f'{start.source} denoises by masks; adapt takes a student, which denoises in one pass')
+    train, held_out, noise, lines = _read(inputs, target.parent, how.seed)
+    yield from lines
+    net = copy.deepcopy(start.net)
+    with tqdm(total=100, desc='adapting', unit='%', disable=None, leave=False) as bar:
+        steps, began = 0, time.monotonic()
+
+        def progress(step: int) -> float:
+            nonlocal steps, began
+            if step == 0:
+                began = time.monotonic()
+            steps = step
+            share = step / how.steps if how.steps else (time.monotonic() - began) / how.seconds
+            bar.update(min(100, int(100 * share)) - bar.n)
+            return share
+
+        net.load_state_dict(tune(net, train, noise, progress, device, how.seed))
+    nets = [start.net.to(device).eval(), net.eval()]
+    errors = risks(nets, held_out, noise, device, how.seed)
+    before, after = (10 * np.log10(1 / max(value, 1e-7)) for value in errors.mean(axis=0))
+    kept = is_better(errors)
+    yield (
+        f'{steps} steps; estimated PSNR on {len(held_out)} held-out tiles: {before:.2f} dB by the model it started '
+        f'from, {after:.2f} dB adapted'
+    )
+    if not kept:
+        yield (
+            'The adapted model is not better beyond doubt, so it was not kept: use the model as it is, more --seconds, '
+            'or amsnet-denoise fit'
+        )
+        return
+    yield from _write(target, start, nets, held_out, device)
+
+
+def _read(
+    inputs: Sequence[str], exclude: Path, seed: int
+) -> tuple[list[np.ndarray], list[np.ndarray], NoiseModel, list[str]]:
+    """Read tiles to train on and to hold out, and estimate the noise."""
+    paths = spread(find_images(inputs, exclude), _IMAGES)
+    usable, left_out, spectra = survey(paths, lambda done: None)
+    try:
+        noise = estimate_noise_model(spectra)
+    except ValueError as error:
+        raise UserError(f'the noise cannot be estimated: {error}; give more images') from None
+    train: list[np.ndarray] = []
+    held_out: list[np.ndarray] = []
+    for cut in plan_cuts(usable, _TILE, _TILES, seed):
+        if cut.train or cut.held_out:
+            pixels = read_pixels(cut.image.path)
+            train += [_tile(pixels, box, 2 * _TILE) for box in cut.train]
+            held_out += [_tile(pixels, box, _SIDE) for box in cut.held_out]
+    lines = [f'left out: {name}: {reason}' for name, reason in left_out.items()]
+    return train, held_out, noise, [*lines, f'{len(usable)} images: {noise.describe()}']
+
+
+def _tile(pixels: np.ndarray, box: Box, most: int) -> np.ndarray:
+    """Cut a tile, float32 in [0, 1], whose sides are multiples of what networks take."""
+    top, left, bottom, right = box
+    height, width = (min(side, most) // _MULTIPLE * _MULTIPLE for side in (bottom - top, right - left))
+    return pixels[top : top + height, left : left + width].astype(np.float32) / 255
+
+
+def _write(
+    target: Path, start: Model, nets: list[torch.nn.Module], held_out: list[np.ndarray], device: torch.device
+) -> Iterator[str]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shown = sorted(held_out, key=lambda tile: -float(tile.std()))[:MOST_ROWS]
+    rows = [[tile, *(run(net, tile, device) for net in nets)] for tile in shown]
+    table = [[(image.clip(0, 1) * 255).round().astype(np.uint8) for image in row] for row in rows]
+    image = target.parent / 'comparison.png'
+    write_png(image, comparison(table, ('noisy', 'before', 'adapted')))
+    weights = {name: value.cpu() for name, value in nets[1].state_dict().items()}
+    write_file(target, weights, start.arch, start.options, overwrite=True, scheme={'type': 'plain'})
+    folder = shlex.quote(str(target.parent))
+    yield f'Done: {target}; look at {image} (noisy | before | adapted)'
+    yield f'Next: amsnet-denoise IMAGES -o cleaned --model {folder}'

@@ -1,0 +1,108 @@
+"""Fine-tune a student to the noise of given images, without a clean one.
+
+Half of each batch is a noisy crop recorrupted: for noise n' of the same kind, the network maps y + a n' to y − n' / a,
+whose noises are independent, so the expected loss is that against the clean image (Recorrupted-to-Recorrupted: Pang,
+Zheng, Quan and Ji, CVPR 2021). The other half is a cleaned image at half or quarter size, which is sharp and has little
+noise left, under noise of the model.
+"""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from amsnet_basicsr.fit.adapt.measure import run
+from amsnet_basicsr.fit.adapt.noise import NoiseModel
+
+CROP, BATCH, RATE = 96, 4, 5e-4
+_AVERAGED = 0.98  # weights are averaged over some 50 steps
+
+
+def tune(
+    net: nn.Module,
+    images: Sequence[np.ndarray],
+    noise: NoiseModel,
+    progress: Callable[[int], float],
+    device: torch.device,
+    seed: int,
+) -> dict[str, torch.Tensor]:
+    """Fine-tune a network.
+
+    Args:
+        net: The network, (N, 3, H, W) to the same in [0, 1]; changed.
+        images: Noisy images, (H, W, 3), float32 in [0, 1], at least 4 `CROP` wide or less if there are no others.
+        noise: What their noise is like.
+        progress: Told how many steps are done; says what share of the work that is.
+        device: Where to run.
+        seed: Seed of all draws.
+
+    Returns:
+        The averaged weights.
+    """
+    generator = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    net.to(device).eval()
+    smaller = [_smaller(run(net, image, device)) for image in images]
+    small = [image for sizes in smaller for image in sizes if min(image.shape[:2]) >= CROP // 2]
+    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=0)
+    average = {name: value.detach().clone() for name, value in net.state_dict().items()}
+    step = 0
+    net.train()
+    while (share := progress(step)) < 1:
+        for group in optimizer.param_groups:
+            group['lr'] = RATE * min(1, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * share))
+        pairs = [
+            _recorrupted(_crop(images, generator), noise, generator)
+            if number % 2 or not small
+            else _synthetic(_crop(small, generator), noise, generator)
+            for number in range(BATCH)
+        ]
+        x, target = (
+            torch.from_numpy(np.stack(side).transpose(0, 3, 1, 2).copy()).to(device)
+            for side in zip(*pairs, strict=True)
+        )
+        loss = (net(x) - target).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            keep = min(_AVERAGED, step / (step + 10))
+            for name, value in net.state_dict().items():
+                average[name].lerp_(value, 1 - keep)
+        step += 1
+    return average
+
+
+def _smaller(image: np.ndarray) -> list[np.ndarray]:
+    """An image at half and at quarter size."""
+    return [
+        cv2.resize(image, (image.shape[1] // by, image.shape[0] // by), interpolation=cv2.INTER_AREA).clip(0, 1)
+        for by in (2, 4)
+    ]
+
+
+def _crop(images: Sequence[np.ndarray], generator: np.random.Generator) -> np.ndarray:
+    """Cut a crop at random, flipped and turned; images count by their pixels, and small ones are mirrored on."""
+    pixels = np.array([image.shape[0] * image.shape[1] for image in images], float)
+    image = images[generator.choice(len(images), p=pixels / pixels.sum())]
+    lack = [max(0, CROP - side) for side in image.shape[:2]]
+    if any(lack):
+        image = np.pad(image, [(0, lack[0]), (0, lack[1]), (0, 0)], mode='symmetric')
+    top, left = (int(generator.integers(side - CROP + 1)) for side in image.shape[:2])
+    crop = np.rot90(image[top : top + CROP, left : left + CROP], int(generator.integers(4)))
+    return crop[:, ::-1] if generator.random() < 0.5 else crop
+
+
+def _recorrupted(noisy: np.ndarray, noise: NoiseModel, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    more = noise.level(cv2.GaussianBlur(noisy, (0, 0), 2)) * noise.draw(CROP, CROP, generator)
+    share = np.float32(generator.uniform(0.5, 1))
+    return noisy + share * more, noisy - more / share
+
+
+def _synthetic(clean: np.ndarray, noise: NoiseModel, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    level = np.float32(generator.uniform(0.7, 1.3))
+    noisy = clean + level * noise.level(clean) * noise.draw(CROP, CROP, generator)
+    return (noisy.clip(0, 1) * 255).round() / np.float32(255), np.ascontiguousarray(clean)

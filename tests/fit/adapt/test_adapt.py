@@ -1,0 +1,151 @@
+"""Adapting a model: the noise it sees, the measure that needs no clean image, and when the result is kept."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from amsnet_basicsr.archs import NAFNet
+from amsnet_basicsr.convert import write_file
+from amsnet_basicsr.denoise.denoiser import Denoiser
+from amsnet_basicsr.fit.adapt import command
+from amsnet_basicsr.fit.adapt.measure import is_better, risks
+from amsnet_basicsr.fit.adapt.noise import estimate_noise_model
+from amsnet_basicsr.prepare.noise_correlation import MAX_LAG, noise_spectra
+
+CPU = torch.device('cpu')
+TINY = {'img_channel': 3, 'width': 4, 'middle_blk_num': 1, 'enc_blk_nums': [1], 'dec_blk_nums': [1]}
+
+
+def scene(height: int, width: int) -> np.ndarray:
+    """A smooth scene, (H, W, 3) in [0, 1]."""
+    y, x = np.mgrid[:height, :width]
+    planes = [0.5 + 0.2 * np.sin(x / 40), 0.4 + 0.2 * np.cos(y / 50), 0.3 + 0.3 * x / width]
+    return np.stack(planes, axis=-1)
+
+
+def grain(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Noise of deviation 1, correlated between pixels and equal in the three channels."""
+    noise = cv2.GaussianBlur(np.random.default_rng(seed).normal(size=(height, width)), (0, 0), 0.8)
+    return np.repeat((noise / noise.std())[..., None], 3, axis=2)
+
+
+def noisy_of(clean: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    return ((clean + noise).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def test_level_and_correlations_of_the_noise_are_found_and_drawn():
+    clean = scene(512, 512)
+    sigma = 0.02 + 0.1 * clean.mean(axis=2, keepdims=True)
+    model = estimate_noise_model([noise_spectra(noisy_of(clean, sigma * grain(512, 512)))])
+    assert model.level(clean) == pytest.approx(np.repeat(sigma, 3, axis=2), rel=0.3)
+    assert model.channels.min() > 0.95
+    drawn = model.draw(256, 240, np.random.default_rng(1))
+    wanted = grain(256, 240, 2)
+    for noise in (drawn, wanted):
+        assert noise.std(axis=(0, 1)) == pytest.approx(1, abs=0.05)
+    for lag in (1, 2, 3):
+        found, right = (float((noise[:, lag:] * noise[:, :-lag]).mean()) for noise in (drawn, wanted))
+        assert found == pytest.approx(right, abs=0.08)
+    assert np.corrcoef(drawn[..., 0].ravel(), drawn[..., 2].ravel())[0, 1] > 0.95
+    assert model.spatial.shape == (3, 2 * MAX_LAG + 1, 2 * MAX_LAG + 1) and '0.99 between channels' in model.describe()
+
+
+class Blur(nn.Module):
+    """A denoiser with one parameter."""
+
+    def __init__(self, sigma: float) -> None:
+        super().__init__()
+        kernel = torch.from_numpy(cv2.getGaussianKernel(21, sigma)).float()
+        self.register_buffer('kernel', (kernel @ kernel.T).expand(3, 1, 21, 21).clone())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.conv2d(nn.functional.pad(x, (10,) * 4, mode='reflect'), self.kernel, groups=3)
+
+
+def test_the_measure_orders_denoisers_as_the_clean_image_does():
+    y, x = np.mgrid[:512, :512]
+    clean = scene(512, 512) + 0.1 * np.sin(y / 4)[..., None] * (x < 256)[..., None]
+    noisy = noisy_of(clean, 0.06 * grain(512, 512))
+    model = estimate_noise_model([noise_spectra(noisy)])
+    nets = [nn.Identity(), *(Blur(sigma) for sigma in (1, 1.5, 2.5, 4))]
+    crops = [
+        noisy[top : top + 128, left : left + 128].astype(np.float32) / 255
+        for top in range(0, 512, 128)
+        for left in range(0, 512, 128)
+    ]
+    found = risks(nets, crops, model, CPU, seed=0)
+    image = torch.from_numpy(noisy.astype(np.float32) / 255).permute(2, 0, 1)[None]
+    true = [float(((net(image)[0].permute(1, 2, 0).numpy() - clean) ** 2).mean()) for net in nets]
+    assert np.argsort(found.mean(axis=0)).tolist() == np.argsort(true).tolist()
+    assert found.mean(axis=0)[1:] == pytest.approx(true[1:], rel=0.3)
+    best, worst = int(np.argmin(true)), int(np.argmax(true))
+    assert is_better(found[:, [worst, best]]) and not is_better(found[:, [best, worst]])
+    assert not is_better(found[:, [best, best]])
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for number in range(4):
+        noisy = noisy_of(np.rot90(scene(256, 256), number), 0.08 * grain(256, 256, number))
+        cv2.imwrite(str(folder / f'{number}.png'), noisy[..., ::-1])
+    (folder / 'torn.png').write_bytes(b'\x89PNG\r\n\x1a\n')
+    return folder
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Path:
+    """A network that denoises nothing, as its blocks add nothing yet."""
+    torch.manual_seed(0)
+    net = NAFNet(**TINY)
+    nn.init.zeros_(net.ending.weight)
+    nn.init.zeros_(net.ending.bias)
+    write_file(tmp_path / 'identity.safetensors', net.state_dict(), 'NAFNet', TINY, scheme={'type': 'plain'})
+    return tmp_path / 'identity.safetensors'
+
+
+def run(*arguments: object) -> int:
+    return command.main([*map(str, arguments), '--device', 'cpu'])
+
+
+def test_a_better_model_is_kept_and_can_be_used(images, identity, tmp_path, capsys):
+    target = tmp_path / 'my model'
+    assert run(images, '-o', target, '--model', identity, '--steps', 60) == 0
+    out = capsys.readouterr().out
+    assert 'torn.png: unreadable' in out and '60 steps; estimated PSNR on' in out and 'Next: amsnet-denoise' in out
+    noisy = noisy_of(scene(256, 256), 0.08 * grain(256, 256, 9))
+    errors = [
+        float(((Denoiser.from_pretrained(model, device='cpu')(noisy) / 255.0 - scene(256, 256)) ** 2).mean())
+        for model in (identity, target)
+    ]
+    assert errors[1] < 0.8 * errors[0]
+    assert sorted(path.name for path in target.iterdir()) == ['comparison.png', 'model.safetensors']
+    assert run(images, '-o', target, '--model', identity, '--steps', 1) == 1
+    assert '--overwrite replaces it' in capsys.readouterr().err
+
+
+def test_a_model_that_is_no_better_is_not_kept(images, identity, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr('amsnet_basicsr.fit.adapt.tune.RATE', 0.0)
+    assert run(images, '-o', tmp_path / 'out', '--model', identity, '--steps', 1) == 0
+    assert 'not kept' in capsys.readouterr().out and not (tmp_path / 'out').exists()
+
+
+def test_mistakes_take_one_line(images, tmp_path, capsys):
+    flat = tmp_path / 'flat.png'
+    cv2.imwrite(str(flat), np.full((128, 256, 3), 100, np.uint8))
+    for arguments, message in (
+        ((tmp_path / 'missing', '-o', tmp_path / 'out'), 'missing: no such file'),
+        ((images, '-o', flat), 'flat.png is a file'),
+        ((images, '-o', tmp_path / 'out', '--steps', 0), '--steps and --seconds must be positive'),
+        ((flat, '-o', tmp_path / 'out'), 'the noise cannot be estimated: 0 flat patches'),
+        ((images, '-o', tmp_path / 'out', '--model', tmp_path / 'no.pth'), 'no.pth'),
+    ):
+        assert run(*arguments) == 1
+        error = capsys.readouterr().err
+        assert message in error and error.count('\n') == 1 and error.startswith('amsnet-denoise adapt: ')
+    assert not (tmp_path / 'out').exists()
