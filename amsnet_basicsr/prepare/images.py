@@ -1,7 +1,6 @@
 """A folder of people's own images: patches in an LMDB to train on, and what its noise is like."""
 
 import json
-import os
 import re
 import zlib
 from collections import Counter
@@ -36,6 +35,7 @@ from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.parallel import ordered_map
+from amsnet_basicsr.utils.walk import walk_files
 
 REPORT = 'report.json'
 """Name of the report inside the LMDB's folder; BasicSR reads nothing but `data.mdb` and `meta_info.txt` there."""
@@ -67,11 +67,12 @@ class PatchRules:
 
 @dataclass(frozen=True)
 class FoundImages:
-    """The images of a folder: names relative to it, sorted, and the number of other files by suffix."""
+    """A folder's images, names relative to it, sorted; other files by suffix; subfolders that can't be searched."""
 
     folder: Path
     names: tuple[str, ...]
     others: Mapping[str, int]
+    unreadable: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -185,21 +186,21 @@ def find_images(folder: Path) -> FoundImages:
     """
     if not folder.is_dir():
         raise UserError(f'there is no folder {folder}')
-    names, others = [], Counter[str]()
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith('.') and not name.endswith('.lmdb')]
-        for name in files:
-            suffix = Path(name).suffix.lower()
-            if name.startswith('.'):
-                continue
-            if suffix in READ_SUFFIXES:
-                names.append(Path(parent, name).relative_to(folder).as_posix())
-            else:
-                others[suffix or 'without suffix'] += 1
+    names, others, unreadable = [], Counter[str](), {}
+
+    def skip(error: OSError) -> None:
+        unreadable[Path(error.filename).relative_to(folder).as_posix()] = f'cannot be searched: {error.strerror}'
+
+    for path in walk_files(folder, skip, lambda name: not name.endswith('.lmdb')):
+        suffix = path.suffix.lower()
+        if suffix in READ_SUFFIXES:
+            names.append(path.relative_to(folder).as_posix())
+        else:
+            others[suffix or 'without suffix'] += 1
     if not names:
         there = f'; it holds {_counts(dict(others.most_common(5)))}' if others else ''
         raise UserError(f'{folder} holds no image ({", ".join(READ_SUFFIXES)}){there}')
-    return FoundImages(folder, tuple(sorted(names)), dict(others))
+    return FoundImages(folder, tuple(sorted(names)), dict(others), unreadable)
 
 
 def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choices | None = None) -> ImagesReport:
@@ -325,6 +326,7 @@ def _fingerprint(path: Path) -> list[int]:
 def _report(found: FoundImages, rules: PatchRules, by_name: Mapping[str, Group], noise: NoiseReport) -> ImagesReport:
     taken = [name for name, group in by_name.items() if group.count]
     left_out = {name: group.facts['left_out'] for name, group in by_name.items() if not group.count}
+    left_out |= {name: ['unreadable folder', reason] for name, reason in found.unreadable.items()}
     return ImagesReport(
         source=str(found.folder.resolve()),
         rules=asdict(rules),

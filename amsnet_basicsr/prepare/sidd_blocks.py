@@ -25,6 +25,7 @@ from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import ordered_map
+from amsnet_basicsr.utils.walk import walk_files
 
 #: Names of the variables, and of the files that hold them.
 VALIDATION = {'noisy': 'ValidationNoisyBlocksSrgb', 'clean': 'ValidationGtBlocksSrgb'}
@@ -46,10 +47,11 @@ def find_mat_files(inputs: Sequence[Path], wanted: Mapping[str, str]) -> dict[st
     """
     found: dict[str, Path] = {}
     candidates: list[Path] = []
+    unreadable: list[OSError] = []
     for path in inputs:
         if path.is_dir():
             names = [f'{name}.mat'.lower() for name in wanted.values()]
-            candidates += [file for file in sorted(path.rglob('*')) if file.name.lower() in names]
+            candidates += [file for file in walk_files(path, unreadable.append) if file.name.lower() in names]
         else:
             candidates.append(path)
     for path in candidates:
@@ -64,7 +66,8 @@ def find_mat_files(inputs: Sequence[Path], wanted: Mapping[str, str]) -> dict[st
                 raise UserError(f'{found[role]} and {path} both hold {wanted[role]}: give one of them')
     missing = [name for role, name in wanted.items() if role not in found]
     if missing:
-        raise UserError(f'{" and ".join(f"{name}.mat" for name in missing)}: not found in the input')
+        hint = ''.join(f' ({error.filename} cannot be searched: {error.strerror})' for error in unreadable[:1])
+        raise UserError(f'{" and ".join(f"{name}.mat" for name in missing)}: not found in the input{hint}')
     return found
 
 

@@ -13,6 +13,7 @@ from amsnet_basicsr.prepare.image_patches import patch_count, patch_offsets
 from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source, check_target
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.walk import walk_files
 
 #: Noisy images in the published dataset: 160 scenes, two shots each.
 EXPECTED_IMAGES = 320
@@ -70,12 +71,13 @@ class SourceImage:
         return height, width
 
 
-def find_noisy_images(inputs: Iterable[Path]) -> list[SourceImage]:
+def find_noisy_images(inputs: Iterable[Path], unreadable: list[str] | None = None) -> list[SourceImage]:
     """Find `*_NOISY_SRGB_*.PNG`.
 
     Args:
         inputs: Folders, searched at any depth, and zip files. In a folder without such images the zip files that lie
             directly in it are taken.
+        unreadable: Gets a line on each folder or file that can't be looked at.
 
     Returns:
         The images, sorted by key.
@@ -84,32 +86,38 @@ def find_noisy_images(inputs: Iterable[Path]) -> list[SourceImage]:
         UserError: If an input doesn't exist or is of another kind, there are no such images, or one is found twice.
     """
     found: dict[str, SourceImage] = {}
-    inputs = list(inputs)
+    inputs, unreadable = list(inputs), [] if unreadable is None else unreadable
     for source in inputs:
-        for image in _images_in(source):
+        for image in _images_in(source, unreadable):
             twin = found.setdefault(image.key, image)
             if twin is not image:
                 raise UserError(f'{image.name} is there twice, also as {twin.name}: give one of them')
     if not found:
         raise UserError(
             f'no *_NOISY_SRGB_*.PNG in {", ".join(map(str, inputs))}: give the folder or the zip of SIDD-Medium, sRGB'
+            + ''.join(f' ({line})' for line in unreadable[:1])
         )
     return [found[key] for key in sorted(found)]
 
 
-def _images_in(source: Path) -> Iterator[SourceImage]:
+def _images_in(source: Path, unreadable: list[str]) -> Iterator[SourceImage]:
+    def skip(error: OSError) -> None:
+        unreadable.append(f'{error.filename}: it cannot be searched: {error.strerror}')
+
     if source.is_dir():
-        images = [
-            SourceImage(key, path, None, path.stat().st_size)
-            for path in source.rglob('*')
-            if (key := image_key(path)) and path.is_file()
-        ]
-        if images:
-            yield from images
-        else:
+        images = 0
+        for path in walk_files(source, skip):
+            if key := image_key(path):
+                images += 1
+                try:
+                    if path.is_file():
+                        yield SourceImage(key, path, None, path.stat().st_size)
+                except OSError as error:
+                    unreadable.append(f'{path}: it cannot be read: {error.strerror}')
+        if not images:
             for path in sorted(source.iterdir()):
                 if path.suffix.lower() == '.zip':
-                    yield from _images_in(path)
+                    yield from _images_in(path, unreadable)
     elif source.is_file() and zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
             for member in archive.infolist():
@@ -160,10 +168,11 @@ def make_medium_lmdb(
     if size < 1 or step < 1:
         raise UserError(f'--size and --step must be at least 1, got {size} and {step}')
     check_target(target, choices.overwrite)
-    images = find_noisy_images(inputs)
+    damaged: list[str] = []
+    images = find_noisy_images(inputs, damaged)
     if len(images) != EXPECTED_IMAGES:
         choices.say(f'Warning: {len(images)} noisy images found; SIDD-Medium has {EXPECTED_IMAGES}')
-    sources, damaged, patches, needed = [], [], 0, 0.0
+    sources, patches, needed = [], 0, 0.0
     for image in images:
         try:
             height, width = image.read_size(size)

@@ -298,6 +298,23 @@ def test_a_broken_link_and_a_name_that_is_no_text_are_left_out(prepare, tmp_path
     assert len(listed(tmp_path / 'mine.lmdb')) == 1
 
 
+def test_folders_that_cannot_be_searched_are_named_and_the_rest_goes_on(prepare, tmp_path, monkeypatch):
+    folder, scandir = tmp_path / 'photos', os.scandir
+    save(folder / '0.png', rgb(64, 64, 0))
+    save(folder / 'closed' / '1.png', rgb(64, 64, 1))
+
+    def refuse(path: object):
+        if str(path).endswith('closed'):  # whoever runs this may be allowed everything
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    out = prepare(folder, '-o', tmp_path / 'mine.lmdb', '--size', 64)
+    assert 'Left out: 1 unreadable folder' in out
+    report = json.loads((tmp_path / 'mine.lmdb' / 'report.json').read_text())
+    assert report['files_left_out'] == {'closed': 'unreadable folder: cannot be searched: Permission denied'}
+
+
 def test_mistakes_are_told_in_one_line(prepare, tmp_path, capsys):
     folder, target = tmp_path / 'photos', tmp_path / 'mine.lmdb'
     assert prepare(folder, '-o', target, fails=True) == f'prepare_photos.py: there is no folder {folder}\n'

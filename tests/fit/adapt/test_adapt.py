@@ -51,7 +51,7 @@ def test_level_and_correlations_of_the_noise_are_found_and_drawn():
         found, right = (float((noise[:, lag:] * noise[:, :-lag]).mean()) for noise in (drawn, wanted))
         assert found == pytest.approx(right, abs=0.08)
     assert np.corrcoef(drawn[..., 0].ravel(), drawn[..., 2].ravel())[0, 1] > 0.95
-    assert model.spatial.shape == (3, 2 * MAX_LAG + 1, 2 * MAX_LAG + 1) and '0.99 between channels' in model.describe()
+    assert model.spatial.shape == (3, 2 * MAX_LAG + 1, 2 * MAX_LAG + 1) and '1.00 between channels' in model.describe()
 
 
 class Blur(nn.Module):

@@ -1,0 +1,68 @@
+"""Searching folders that are deep, closed or longer than the system takes."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from amsnet_basicsr.utils.walk import walk_files
+
+
+@pytest.fixture
+def long_path(tmp_path):
+    """A folder with one good file, and a file in a folder whose path is longer than the 4096 bytes that Linux takes."""
+    (tmp_path / 'good.png').write_bytes(b'')
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir('n' * 250, dir_fd=here)
+        there = os.open('n' * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = there
+    os.close(os.open('far.png', os.O_CREAT, dir_fd=here))
+    os.close(here)
+    return tmp_path
+
+
+def test_files_in_order_without_hidden_ones_and_linked_folders(tmp_path):
+    for name in ('b/2.png', 'b/.hidden/3.png', 'a.png', 'c/4.png', '.trash/5.png', 'b/1.png', 'd.lmdb/data.mdb'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    (tmp_path / 'b' / 'link').symlink_to(tmp_path)
+    found = walk_files(tmp_path, pytest.fail, lambda name: not name.endswith('.lmdb'))
+    names = [path.relative_to(tmp_path).as_posix() for path in found]
+    assert names == ['a.png', 'b/1.png', 'b/2.png', 'b/link', 'c/4.png']
+
+
+def test_what_cannot_be_searched_is_reported_and_the_rest_goes_on(long_path, monkeypatch):
+    errors: list[OSError] = []
+    assert [path.name for path in walk_files(long_path, errors.append)] == ['good.png']
+    assert len(errors) == 1 and errors[0].strerror == 'File name too long'
+
+    (long_path / 'closed').mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Path):
+        if Path(path).name == 'closed':  # whoever runs this may be allowed everything
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    errors.clear()
+    assert [path.name for path in walk_files(long_path, errors.append)] == ['good.png']
+    assert [error.strerror for error in errors] == ['Permission denied', 'File name too long']
+
+
+def test_any_depth(tmp_path):
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir('d', dir_fd=here)
+        there = os.open('d', os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = there
+    os.close(os.open('deep.png', os.O_CREAT, dir_fd=here))
+    os.close(here)
+    try:
+        assert [path.name for path in walk_files(tmp_path, pytest.fail)] == ['deep.png']
+    finally:
+        subprocess.run(['rm', '-rf', str(tmp_path / 'd')], check=True)
