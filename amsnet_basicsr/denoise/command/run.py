@@ -67,8 +67,8 @@ class Run:
                     run_batch(jobs, self._load, settings, self._console, outcomes, each)
                 except KeyboardInterrupt:
                     interrupted = True
-                if each is not None and not each.count:
-                    raise _NothingToShowError  # so that no empty page is left
+                if each is not None:
+                    each.finish(outcomes)
         except _NothingToShowError:
             pass
         except ImageError as error:
@@ -151,3 +151,11 @@ class _GalleryOfRun:
         facts = {'denoised': str(job.output), 'seconds': f'{seconds:.1f}', 'settings': self._run.in_words()}
         self._writer.add(GalleryEntry(str(job.source), noisy, denoised, facts))
         self.count += 1
+
+    def finish(self, outcomes: Sequence[Outcome]) -> None:
+        """List what failed; leave no empty page."""
+        if not self.count:
+            raise _NothingToShowError
+        for outcome in outcomes:
+            if outcome.error is not None:
+                self._writer.add_failure(outcome.input, outcome.error)

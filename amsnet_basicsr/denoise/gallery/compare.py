@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from amsnet_basicsr.denoise.gallery.crops import detailed_part
 from amsnet_basicsr.images import ImageData, Metadata, to_8_bit
 
 PANEL = 800
@@ -16,7 +17,7 @@ _GREY = 128
 def compare_image(noisy: ImageData, denoised: ImageData) -> ImageData:
     """Put two images side by side.
 
-    Below both, scaled down to `PANEL`, comes the part with the strongest edges at full size. Images that need no
+    Below both, scaled down to `PANEL`, comes the part with the most detail at full size. Images that need no
     scaling are shown whole only. Alpha is ignored.
 
     Args:
@@ -28,46 +29,15 @@ def compare_image(noisy: ImageData, denoised: ImageData) -> ImageData:
     """
     height, width = noisy.pixels.shape[:2]
     scale = min(1.0, PANEL / height, PANEL / width)
-    pair = (noisy.pixels, denoised.pixels)
-    if scale == 1:
-        rows = [pair]
-    else:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        crop = min(height, CROP_HEIGHT), min(width, max(size[0], _SMALLEST_CROP_WIDTH))
-        top, left = strongest_edges(denoised.pixels, *crop)
-        rows = [
-            tuple(
-                cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1) for pixels in pair
-            ),
-            tuple(pixels[top : top + crop[0], left : left + crop[1]] for pixels in pair),
-        ]
+    pair = noisy.pixels, denoised.pixels
+    rows = [pair]
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        left, right = (cv2.resize(x, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1) for x in pair)
+        crop = CROP_HEIGHT, max(size[0], _SMALLEST_CROP_WIDTH)
+        y, x, h, w = detailed_part(right, (height, width), crop)
+        rows = [(left, right), (pair[0][y : y + h, x : x + w], pair[1][y : y + h, x : x + w])]
     return ImageData(_arrange(rows), None, Metadata(icc=noisy.metadata.icc))
-
-
-def strongest_edges(pixels: np.ndarray, height: int, width: int) -> tuple[int, int]:
-    """Find the part of an image with the most edges, looking at it from afar so that noise doesn't count.
-
-    Args:
-        pixels: (H, W, C).
-        height: Rows of the part, at most H.
-        width: Columns of the part, at most W.
-
-    Returns:
-        Its top row and left column.
-    """
-    full_height, full_width = pixels.shape[:2]
-    scale = min(1.0, 400 / max(full_height, full_width))
-    size = (max(1, round(full_width * scale)), max(1, round(full_height * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1).mean(axis=2)
-    edges = np.zeros_like(small)
-    edges[1:] += np.abs(np.diff(small, axis=0))
-    edges[:, 1:] += np.abs(np.diff(small, axis=1))
-    rows = min(size[1], max(1, round(height * scale)))
-    columns = min(size[0], max(1, round(width * scale)))
-    sums = np.pad(edges, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
-    within = sums[rows:, columns:] - sums[:-rows, columns:] - sums[rows:, :-columns] + sums[:-rows, :-columns]
-    top, left = np.unravel_index(within.argmax(), within.shape)
-    return min(int(top / scale), full_height - height), min(int(left / scale), full_width - width)
 
 
 def _arrange(rows: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

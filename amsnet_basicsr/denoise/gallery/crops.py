@@ -8,15 +8,7 @@ from amsnet_basicsr.images import ImageData, to_8_bit
 
 
 def shrink(image: ImageData, longest: int) -> ImageData:
-    """Make an image smaller.
-
-    Args:
-        image: The image.
-        longest: Longest side that is wanted, in pixels.
-
-    Returns:
-        The image of that longest side, at its own bit depth; the image itself if it is no larger.
-    """
+    """Make an image smaller, to this longest side in pixels, at its own bit depth; a smaller one stays as it is."""
     height, width = image.pixels.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
@@ -36,39 +28,28 @@ def shrink(image: ImageData, longest: int) -> ImageData:
 
 
 def cut(image: ImageData, top: int, left: int, height: int, width: int) -> ImageData:
-    """Cut a part out of an image.
-
-    Args:
-        image: The image.
-        top: First row.
-        left: First column.
-        height: Number of rows.
-        width: Number of columns.
-
-    Returns:
-        The part.
-    """
+    """Cut a part out of an image."""
     rows, columns = slice(top, top + height), slice(left, left + width)
     alpha = None if image.alpha is None else image.alpha[rows, columns]
     return ImageData(image.pixels[rows, columns], alpha, image.metadata)
 
 
-def detailed_part(small: ImageData, size: tuple[int, int], side: int) -> tuple[int, int, int, int]:
+def detailed_part(small: np.ndarray, size: tuple[int, int], part: tuple[int, int]) -> tuple[int, int, int, int]:
     """Choose the part of an image with the most detail, where a denoiser has the most to lose.
 
     Args:
-        small: The image, maybe made smaller.
+        small: The image, maybe made smaller, (h, w, C).
         size: Height and width of the image itself.
-        side: Height and width of the part; an image that is smaller is taken from border to border.
+        part: Height and width of the part; an image that is smaller is taken from border to border.
 
     Returns:
         Top, left, height and width of the part in the image itself.
     """
-    part = [min(whole, side) for whole in size]
-    luma = small.pixels.mean(axis=2)
-    place = most_detailed(luma, *(max(1, p * s // w) for p, s, w in zip(part, luma.shape, size, strict=True)))
-    top, left = (min(x * w // s, w - p) for x, w, s, p in zip(place, size, luma.shape, part, strict=True))
-    return top, left, part[0], part[1]
+    sides = [min(whole, wanted) for whole, wanted in zip(size, part, strict=True)]
+    luma = small.mean(axis=2)
+    place = most_detailed(luma, *(max(1, p * s // w) for p, s, w in zip(sides, luma.shape, size, strict=True)))
+    top, left = (min(x * w // s, w - p) for x, w, s, p in zip(place, size, luma.shape, sides, strict=True))
+    return top, left, sides[0], sides[1]
 
 
 def most_detailed(luma: np.ndarray, height: int, width: int) -> tuple[int, int]:

@@ -1,9 +1,11 @@
 """The image to judge by: what is where, and how large it may get."""
 
+import cv2
 import numpy as np
 import pytest
 
-from amsnet_basicsr.denoise.gallery.compare import compare_image, strongest_edges
+from amsnet_basicsr.denoise.gallery.compare import compare_image
+from amsnet_basicsr.denoise.gallery.crops import detailed_part
 from amsnet_basicsr.images import ImageData, Metadata
 
 
@@ -23,7 +25,8 @@ def test_large_images_are_scaled_with_a_crop_of_the_edges_below():
     noisy = (denoised + rng.integers(0, 30, denoised.shape)).astype(np.uint8)
     result = compare_image(ImageData(noisy), ImageData(denoised)).pixels
     assert result.shape == (533 + 8 + 480, 800 + 8 + 800, 1)
-    top, left = strongest_edges(denoised, 480, 800)
+    small = cv2.resize(denoised, (800, 533), interpolation=cv2.INTER_AREA)[..., None]
+    top, left, *_ = detailed_part(small, (1200, 1800), (480, 800))
     assert top <= 700 and top + 480 >= 1000 and left <= 1200 and left + 800 >= 1500
     assert np.array_equal(result[541:, :800], noisy[top : top + 480, left : left + 800])
     assert np.array_equal(result[541:, 808:], denoised[top : top + 480, left : left + 800])

@@ -191,3 +191,13 @@ def test_mistakes_are_explained(tmp_path):
         one(tmp_path, noise(4, 4), noise(4, 5), name='a')
     with pytest.raises(ValueError, match='within the with block'):
         GalleryWriter(tmp_path / 'page.html', 'Title').add(GalleryEntry('a', noise(4, 4), noise(4, 4), {}))
+
+
+def test_failed_images_are_listed_and_labels_differ(tmp_path):
+    with GalleryWriter(tmp_path / 'page.html', 'Title') as gallery:
+        gallery.add(GalleryEntry('a', noise(400, 400), noise(400, 400), {}))
+        gallery.add_failure('<b>.png', 'it is damaged')
+    page = Page(tmp_path / 'page.html')
+    assert '<b>.png' in [text for _, text in page.texts] and ': it is damaged' in [text for _, text in page.texts]
+    labels = [attributes['aria-label'] for tag, attributes in page.tags if tag == 'input' and 'value' in attributes]
+    assert len(labels) == len(set(labels)) == 2
