@@ -34,7 +34,8 @@ def render(stage: str, word: str) -> str:
     text = re.sub(r'(batch_size_per_gpu:) \d+', rf'\1 {setting["datasets"]["train"]["batch_size_per_gpu"]}', text)
     text = re.sub(r'^network_g:\n(  .*\n)+', network, text, flags=re.MULTILINE)
     origin = f'Written by scripts/make_arch_options.py from {model.name}, which explains it: change that.'
-    return f'# {STAGES[stage].format(name=NETWORKS[word], word=word)}.\n# {origin}\n{text}'
+    editors = '# yaml-language-server: $schema=schema/options.json'
+    return f'{editors}\n# {STAGES[stage].format(name=NETWORKS[word], word=word)}.\n# {origin}\n{text}'
 
 
 def render_all() -> dict[str, str]:

@@ -78,7 +78,7 @@ def _scalar(text: str) -> Any:
     """Read one word: only its type is found out, so that no character in it means anything."""
     loader = ValueLoader('')
     try:
-        tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+        tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
         return loader.construct_object(yaml.ScalarNode(tag, text))
     finally:
         loader.dispose()

@@ -56,8 +56,8 @@ def _construct_plugin(loader: OptionsLoader, node: yaml.Node) -> str:
 
 OptionsLoader.add_constructor(_PLUGIN_TAG, _construct_plugin)
 # YAML has a type of its own for a lone "=", which the safe loader doesn't make; and `<<` is a merge as a key only.
-OptionsLoader.add_constructor(f'{_STANDARD}value', OptionsLoader.construct_yaml_str)
-OptionsLoader.add_constructor(f'{_STANDARD}merge', OptionsLoader.construct_yaml_str)
+for _kind in ('value', 'merge'):
+    OptionsLoader.add_constructor(f'{_STANDARD}{_kind}', lambda loader, node: str(node.value))
 
 
 def _inspect(root: yaml.Node) -> None:
@@ -142,8 +142,8 @@ def read_options(path: str) -> dict[str, Any]:
         raise ValueError(f'{path}, line {line}: a character that YAML does not allow; remove it') from None
     except yaml.YAMLError as error:
         mark = getattr(error, 'problem_mark', None)
-        line = f', line {mark.line + 1}' if mark else ''
-        raise ValueError(f'{path}{line}: {one_line(getattr(error, "problem", None) or error)}') from None
+        place = f', line {mark.line + 1}' if mark else ''
+        raise ValueError(f'{path}{place}: {one_line(getattr(error, "problem", None) or error)}') from None
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
     if not isinstance(options, dict):

@@ -59,8 +59,8 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, dict):
-            same = isinstance(old, dict) and value.get('type', old.get('type')) == old.get('type')
-            merged[key] = merge(old if same else {}, value)
+            old = old if isinstance(old, dict) else {}
+            merged[key] = merge(old if value.get('type', old.get('type')) == old.get('type') else {}, value)
         else:
             merged[key] = value
     return merged

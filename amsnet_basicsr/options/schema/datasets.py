@@ -100,6 +100,7 @@ class NoisyImageOptions(DatasetOptions, Augmented):
     """Unpaired noisy images from folders, lists or LMDBs: crops for training, else whole images."""
 
     type: Text = 'NoisyImageDataset'
+    """Name of the class."""
     dataroot_lq: Text | None = None
     """Folder (searched with its subfolders) or LMDB (a folder whose name ends in `.lmdb`)."""
     dataroots: Sequence[Text] | None = None
@@ -139,6 +140,7 @@ class CameraNoiseOptions(DatasetOptions, Augmented, SimulationOptions):
     """Noisy images made from clean ones by a simulated camera; the same noise in every epoch and worker."""
 
     type: Text = 'CameraNoiseDataset'
+    """Name of the class."""
     dataroot_gt: Text | None = None
     """Folder of clean images. Default: the photographs that ship with scikit-image."""
     scenes: Sequence[Text] | None = None
@@ -158,6 +160,7 @@ class NoiseMixtureOptions(DatasetOptions):
     """Crops for a student of many cameras: real pairs with a teacher's images, and scenes under many kinds of noise."""
 
     type: Text = 'NoiseMixtureDataset'
+    """Name of the class."""
     dataroot_lq: Text
     """Folder of noisy images, all of one size."""
     dataroot_gt: Text
@@ -178,6 +181,7 @@ class PairedPhotosOptions(DatasetOptions):
     """Pairs of noisy and clean photographs, whole, for validation and tests: PolyU, CC15, folders of pairs."""
 
     type: Text = 'PairedPhotosDataset'
+    """Name of the class."""
     dataroot: Text | None = None
     """Folder, searched with its subfolders, in which noisy and clean images lie side by side."""
     noisy: Text | None = None
@@ -206,6 +210,7 @@ class PairedImageOptions(_BasicSRImages, Augmented):
     """BasicSR's pairs of images of equal name."""
 
     type: Text = 'PairedImageDataset'
+    """Name of the class."""
     dataroot_lq: Text
     """Folder or LMDB of noisy images."""
     dataroot_gt: Text
@@ -229,6 +234,7 @@ class SingleImageOptions(_BasicSRImages):
     """BasicSR's noisy images alone, whole."""
 
     type: Text = 'SingleImageDataset'
+    """Name of the class."""
     dataroot_lq: Text
     """Folder or LMDB of noisy images."""
     io_backend: IoBackend = Field(examples=['{type: disk}'])

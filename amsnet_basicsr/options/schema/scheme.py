@@ -31,7 +31,12 @@ def _refinement_options(refine: Refinement | None) -> dict[str, Any] | None:
 
 
 Branches = Annotated[int, Field(ge=2, le=_MOST - 1)]
-Refine = Annotated[Refinement | None, PlainValidator(_refinement), PlainSerializer(_refinement_options)]
+Refine = Annotated[
+    Refinement | None,
+    PlainValidator(_refinement),
+    PlainSerializer(_refinement_options),
+    Wanted('a refinement, such as {type: R3}, or ~'),
+]
 
 
 class Scheme(Block):
@@ -49,7 +54,7 @@ class Scheme(Block):
     """Refinement of the denoised image."""
 
     def __init__(self, type: str = 'amsnet', **settings: Any) -> None:
-        super().__init__(type=type, **settings)
+        super().__init__(type=type, **settings)  # type: ignore[call-arg]
 
     def metadata(self) -> dict[str, Any]:
         """Return what a file of weights says of it."""

@@ -1,0 +1,172 @@
+"""The JSON schema of options files, by which editors complete and check them, and the tables of the documentation."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from amsnet_basicsr.options.schema import datasets, file, scheme, training, validation
+from amsnet_basicsr.options.schema.block import Block
+from amsnet_basicsr.options.schema.messages import words
+from amsnet_basicsr.options.schema.signatures import block_of
+from amsnet_basicsr.scheme import REFINEMENTS
+
+Classes = Mapping[str, Callable[..., Any]]
+_DRAFT = 'http://json-schema.org/draft-07/schema#'
+_SECTIONS: dict[str, type[Block]] = {
+    'The file': file.AMSNetOptions,
+    '`scheme`': scheme.SchemeOptions,
+    '`scheme` of APBSNModel': scheme.APBSNOptions,
+    '`datasets`: every set': datasets.DatasetOptions,
+    **{f'`datasets`: {name}': block for name, block in datasets.DATASETS.items()},
+    '`train`': training.AMSNetTraining,
+    '`train` of APBSNModel': training.APBSNTraining,
+    '`train` of SRModel': training.SRTraining,
+    '`train.optim_g`': training.Optimizer,
+    '`train.scheduler`': training.Scheduler,
+    '`val`': validation.OurValidation,
+    '`val.metrics`: every metric': validation.Metric,
+    '`path`': file.Path,
+    '`logger`': file.Logger,
+    '`dist_params`': file.DistParams,
+}
+
+
+def options_schema(networks: Classes, losses: Classes, metrics: Classes) -> dict[str, Any]:
+    """Write the JSON schema of options files.
+
+    Args:
+        networks: Networks whose parameters the schema shall know, by name.
+        losses: Likewise losses.
+        metrics: Likewise metrics.
+
+    Returns:
+        The schema, draft 7.
+    """
+    taken: dict[str, Mapping[str, type[BaseModel]]] = {
+        'Network': {name: block_of(found, name) for name, found in networks.items()},
+        'Loss': {name: block_of(found, name) for name, found in losses.items()},
+        'Metric': {name: _metric(found, name) for name, found in metrics.items()},
+        'Dataset': datasets.DATASETS,
+        'Refinement': {name: block_of(found, name) for name, found in REFINEMENTS.items()},
+    }
+    models: list[type[Block]] = list(dict.fromkeys([*file.MODELS.values(), file.OtherOptions]))
+    blocks: list[type[BaseModel]] = [*models, datasets.DatasetOptions]
+    blocks += [block for kind in taken.values() for block in kind.values()]
+    _, schema = models_json_schema([(block, 'validation') for block in blocks], by_alias=True)
+    defs: dict[str, Any] = _without_titles(schema['$defs'])
+    defs |= {'Dataset': {'type': 'object', 'required': ['name', 'type'], 'properties': {'type': {'type': 'string'}}}}
+    for kind in ('Network', 'Loss', 'Metric', 'Dataset'):
+        defs[kind]['allOf'] = _by_type('type', taken[kind])
+        defs[kind]['properties']['type'] = {'anyOf': [{'enum': list(taken[kind])}, {'type': 'string'}]}
+    refinements = [{'$ref': f'#/$defs/{block.__name__}'} for block in taken['Refinement'].values()]
+    for block in (scheme.SchemeOptions, scheme.APBSNOptions):
+        defs[block.__name__]['properties']['refine'] |= {'anyOf': [*refinements, {'type': 'null'}]}
+    train = {'$ref': '#/$defs/Dataset', 'required': list(datasets.DatasetOptions.needed_in_training)}
+    for model in models:
+        defs[model.__name__]['properties']['datasets'] |= {
+            'properties': {'train': {'allOf': [{'$ref': '#/$defs/Dataset'}, train]}},
+            'patternProperties': {'^(val|test)(_.*)?$': {'$ref': '#/$defs/Dataset'}},
+            'additionalProperties': False,
+        }
+    model_type = {'anyOf': [{'enum': list(file.MODELS)}, {'type': 'string'}]}
+    others = {'if': {'not': {'properties': {'model_type': {'enum': list(file.MODELS)}}}}}
+    return {
+        '$schema': _DRAFT,
+        'title': 'Options of one training or one test',
+        'type': 'object',
+        'required': ['name', 'model_type'],
+        'properties': {'model_type': model_type},
+        'allOf': [*_by_type('model_type', file.MODELS), {**others, 'then': {'$ref': '#/$defs/OtherOptions'}}],
+        '$defs': defs,
+    }
+
+
+def comparison_schema() -> dict[str, Any]:
+    """Write the JSON schema of a comparison: a base and the settings that are laid over it."""
+    group = {'type': 'object'}
+    setting = {**group, 'description': 'Options that differ from the base; ~ takes one out.'}
+    return {
+        '$schema': _DRAFT,
+        'title': 'Options of several trainings that differ in a few settings',
+        **group,
+        'required': ['base', 'name', 'settings'],
+        'properties': {
+            'base': {'type': 'string', 'description': 'Options file that all settings share, relative to this file.'},
+            'name': {'type': 'string', 'description': 'Beginning of the names of the experiments.'},
+            'reference': {'type': 'string', 'description': 'The setting that the others are compared with.'},
+            'settings': {**group, 'additionalProperties': setting, 'description': 'Settings by name.'},
+        },
+    }
+
+
+def tables() -> str:
+    """Write the tables of the documentation, in Markdown: every option, what it may be, its default and meaning."""
+    return '\n\n'.join('\n'.join(_table(title, block)) for title, block in _SECTIONS.items())
+
+
+def _table(title: str, block: type[Block]) -> Iterator[str]:
+    yield f'### {title}\n'
+    yield f'{(inspect.getdoc(block) or "").strip()}\n'
+    yield '| option | what it may be | default | meaning |'
+    yield '|---|---|---|---|'
+    shared = datasets.DatasetOptions.model_fields if title.startswith('`datasets`: ') else {}
+    for name, field in block.model_fields.items():
+        if (
+            name in shared
+            and block is not datasets.DatasetOptions
+            and (name in ('name', 'type') or not field.is_required())
+        ):
+            continue
+        annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        default = 'required' if field.is_required() else _yaml(field.default)
+        meaning = ' '.join((field.description or '').split()).replace('|', '\\|')
+        yield f'| `{name}` | {words(annotation)} | {default} | {meaning} |'
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f'[{", ".join(map(_yaml, value))}]'
+    if value is None or isinstance(value, bool):
+        return {True: 'true', False: 'false', None: '~'}[value]
+    return f'{value:g}' if isinstance(value, float) else str(value)
+
+
+def _metric(found: Callable[..., Any], name: str) -> type[BaseModel]:
+    """The options of a metric: what it takes but for the images, and `better`."""
+    images = ('img', 'img2', 'noisy', 'prediction')
+
+    def rest(**options: Any) -> None: ...
+
+    parameters = inspect.signature(found).parameters.values()
+    plain = [
+        one.replace(kind=one.KEYWORD_ONLY)
+        for one in parameters
+        if one.name not in images and one.kind != one.VAR_KEYWORD
+    ]
+    rest.__signature__ = inspect.Signature([*plain, *inspect.signature(rest).parameters.values()])  # type: ignore[attr-defined]
+    rest.__name__, rest.__doc__ = found.__name__, inspect.getdoc(found)
+    return block_of(rest, name)
+
+
+def _by_type(key: str, classes: Mapping[str, type[BaseModel]]) -> list[dict[str, Any]]:
+    return [
+        {
+            'if': {'required': [key], 'properties': {key: {'const': name}}},
+            'then': {'$ref': f'#/$defs/{block.__name__}'},
+        }
+        for name, block in classes.items()
+    ]
+
+
+def _without_titles(schema: Any) -> Any:
+    """Leave out the titles that pydantic makes of the names."""
+    if isinstance(schema, dict):
+        return {
+            key: _without_titles(value)
+            for key, value in schema.items()
+            if not (key == 'title' and isinstance(value, str))
+        }
+    return [_without_titles(item) for item in schema] if isinstance(schema, list) else schema
