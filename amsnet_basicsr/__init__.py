@@ -1,8 +1,8 @@
 """AMSNet for BasicSR: self-supervised denoising of real images.
 
-Importing this package is quick and has no side effects. Three things hang on it:
+Importing this package is quick and has no side effects. It gives access to three things:
 
-- `from amsnet_basicsr import Denoiser` cleans images, without BasicSR.
+- `from amsnet_basicsr import Denoiser` denoises images, without BasicSR.
 - `amsnet_basicsr.plugin` registers the archs, datasets, losses, metrics and models with BasicSR.
 - Reading `amsnet_basicsr.__version__` imports that plugin first. An options file with the line
   `plugin: !!python/name:amsnet_basicsr.__version__` thus registers everything in an unmodified BasicSR, whose options

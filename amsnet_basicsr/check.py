@@ -1,4 +1,4 @@
-"""`python -m amsnet_basicsr.check -opt options.yml`: look through options as training and testing do, and no more."""
+"""`python -m amsnet_basicsr.check -opt options.yml`: check options as training and testing do, without starting."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from amsnet_basicsr.utils.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check a file and say what is wrong with it, or what it would do. Nothing is written.
+    """Check a file and print its problems, or what it would do. Nothing is written.
 
     Args:
         argv: Arguments; default: those of the process.

@@ -1,3 +1,3 @@
-"""The version, on its own so that packaging can read it without importing anything."""
+"""The version, in a file of its own so that packaging can read it without imports."""
 
 __version__ = '0.1.0'

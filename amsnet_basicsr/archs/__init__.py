@@ -1,6 +1,6 @@
 """Denoising networks: (N, C, H, W) images in, images of the same shape out.
 
-Nothing here imports BasicSR, so the networks serve without it; the plugin registers all of `ARCHS` with BasicSR.
+Nothing here imports BasicSR, so the networks work without it; the plugin registers all of `ARCHS` with BasicSR.
 Each network has a `size_multiple`: the height and width of its input must be multiples of it.
 """
 
@@ -16,6 +16,6 @@ from .unet_arch import UNet
 ARCHS: dict[str, type[nn.Module]] = {
     net.__name__: net for net in (DBSNl, DeamNet, DnCNN, NAFNet, NAFNetBaseline, Restormer, UNet)
 }
-"""The networks by the name that options and command lines give."""
+"""The networks by their name in options and on command lines."""
 
 __all__ = ['ARCHS', 'DBSNl', 'DeamNet', 'DnCNN', 'NAFNet', 'NAFNetBaseline', 'Restormer', 'UNet']

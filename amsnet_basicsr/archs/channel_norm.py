@@ -30,11 +30,11 @@ def channel_norm(
         Normalised features, (N, C, H, W).
     """
     if x.is_contiguous(memory_format=torch.channels_last):
-        # The channels lie side by side, so the fused kernels read the pixels without a copy.
+        # Channels are contiguous, so the fused kernels read the pixels without a copy.
         pixels = x.permute(0, 2, 3, 1)
         if bias is not None:
             return F.layer_norm(pixels, weight.shape, weight, bias, eps).permute(0, 3, 1, 2)
-        # A compiler fuses the plain form by itself, and an exporter knows no other.
+        # Compilers fuse the plain form themselves, and exporters know no other.
         if not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
             return _BiasFreeNorm.apply(pixels.to(weight.dtype), weight, eps).permute(0, 3, 1, 2)
     gain = weight.view(1, -1, 1, 1)

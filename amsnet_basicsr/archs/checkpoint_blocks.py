@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 def checkpoint_blocks(net: nn.Module) -> int:
-    """Let a network's blocks forget their features in the forward pass and compute them again in the backward pass.
+    """Recompute the features of a network's blocks in the backward pass instead of keeping them.
 
     Memory falls to about the features between the blocks, time rises by about a forward pass, the result stays the
     same. Names of parameters don't change, nor does evaluation.

@@ -15,10 +15,10 @@ def fuse_batch_norm(net: nn.Module) -> nn.Module:
     hold: that saves a pass over the features. Exact up to rounding.
 
     Args:
-        net: The network, in evaluation mode. It stays as it is.
+        net: The network, in evaluation mode. It is not changed.
 
     Returns:
-        A copy without those normalisations, for inference alone; the network itself if it has none.
+        A copy without those normalisations, for inference only; the network itself if it has none.
     """
     if not any(_pairs(net)):
         return net

@@ -1,4 +1,4 @@
-"""Local means instead of global ones, for networks that see more of an image than they did in training.
+"""Local instead of global means, for networks that see larger images than in training.
 
 Chu et al., "Improving Image Restoration by Revisiting Global Information Aggregation", ECCV 2022, arXiv 2112.04491:
 a network that pools globally has learned the statistics of training crops; those of a whole image are others. The mean
@@ -15,7 +15,7 @@ _CELLS = 20
 
 
 class LocalMean(nn.Module):
-    """Means over windows, on a grid of cells; has no parameters, so it can stand for a global average pooling.
+    """Means over windows, on a grid of cells; has no parameters, so it can replace global average pooling.
 
     Args:
         window: Side of the windows in pixels. An image that is smaller is one window.

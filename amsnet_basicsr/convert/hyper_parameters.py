@@ -1,7 +1,7 @@
 """Hyper-parameters from the names and shapes of the weights: one reader per architecture.
 
 A reader need not notice every damaged file: the network it leads to is compared with the weights key by key
-afterwards. But what it needs and doesn't find, it names.
+afterwards. But it names what it needs and doesn't find.
 """
 
 import math
@@ -39,7 +39,7 @@ def read_restormer(weights: StateDict) -> dict[str, Any]:
 def read_nafnet(weights: StateDict) -> dict[str, Any]:
     """Read a NAFNet."""
     width, channels = _shape(weights, 'intro.weight', 4)[:2]
-    _shape(weights, 'downs.0.weight', 4)  # without scales, any file that breaks off early would be a network
+    _shape(weights, 'downs.0.weight', 4)  # without scales, any truncated file would pass as a network
     scales = max(_count(weights, 'encoders'), _count(weights, 'downs'))
     return {
         'img_channel': channels,
@@ -75,7 +75,7 @@ def read_dncnn(weights: StateDict) -> dict[str, Any]:
     # Convolution and ReLU take two numbers; with batch normalisation, inner ones take three.
     layers = 2 + (last - 2) // 3 if normalised else 1 + last // 2
     outputs = _shape(weights, f'model.{last}.weight', None)[0]
-    if outputs not in (1, inputs):  # the chain breaks off before its last convolution, which will be reported missing
+    if outputs not in (1, inputs):  # the chain ends before its last convolution, which will be reported as missing
         layers, outputs = layers + 1, inputs
     return {
         'in_nc': inputs,
@@ -87,7 +87,7 @@ def read_dncnn(weights: StateDict) -> dict[str, Any]:
 
 
 def read_dbsnl(weights: StateDict) -> dict[str, Any]:
-    """Read a DBSNl; whether its convolutions are dilated doesn't show."""
+    """Read a DBSNl; the weights do not show whether its convolutions are dilated."""
     features, inputs = _shape(weights, 'head.0.weight', 4)[:2]
     modules = {match[1] for key in weights if (match := re.match(r'branch\d\.body\.(\d+)\.body\.', key))}
     return {
@@ -116,7 +116,7 @@ READERS: dict[str, Callable[[StateDict], dict[str, Any]]] = {
 
 
 def _shape(weights: StateDict, key: str, dimensions: int | None) -> tuple[int, ...]:
-    """Return the shape of a weight that must be there, and have so many dimensions."""
+    """Return the shape of a weight that must exist with this number of dimensions."""
     if key not in weights:
         raise WeightsError(f'missing key {key!r}')
     shape = tuple(weights[key].shape)

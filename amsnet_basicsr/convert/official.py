@@ -1,4 +1,4 @@
-"""From an official file to weights of a known network."""
+"""Read an official file as weights of a known network."""
 
 import difflib
 import inspect
@@ -27,7 +27,7 @@ class DenoiserWeights:
         options: Its hyper-parameters.
         weights: Weights by name.
         source: Where in the file they were, e.g. 'state_dict: net.dn.branches.0.*'.
-        assumed: The hyper-parameters that neither weights nor metadata nor the caller told.
+        assumed: The hyper-parameters that neither the weights, the metadata nor the caller gave.
     """
 
     arch: str
@@ -68,7 +68,7 @@ def read_denoiser(
         The denoiser, compared with its network key by key.
 
     Raises:
-        WeightsError: If the file isn't such; the message starts with its name.
+        WeightsError: If it is no such file; the message starts with its name.
         ValueError: If the network has no such option.
     """
     path = Path(path)
@@ -95,7 +95,7 @@ def read_denoiser(
 
 
 def _from_metadata(metadata: Mapping[str, str], arch: str) -> dict[str, Any]:
-    """Take what doesn't show in the weights from a file that says it; the rest is read from the weights themselves."""
+    """Take from the metadata what the weights do not show; the rest is read from the weights."""
     if metadata.get('arch') != arch:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""The mean over hidden pixels, the same for one process and for several; what the mask losses share."""
+"""Mean over hidden pixels, the same for one process and several; shared by the mask losses."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -33,7 +33,7 @@ def hidden_mean(error: torch.Tensor, hidden: torch.Tensor | None = None) -> torc
 
 
 class MaskLoss(nn.Module):
-    """A weighted mask loss for options files; subclasses say which.
+    """Base of the weighted mask losses for options files; subclasses set `function`.
 
     Args:
         loss_weight: Factor of the loss. Default: 1.0.
@@ -50,5 +50,5 @@ class MaskLoss(nn.Module):
     def forward(
         self, prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Compute the weighted loss, a scalar; see the subclass's function."""
+        """Compute the weighted loss, a scalar; see `function` of the subclass."""
         return self.loss_weight * self.function(prediction, target, hidden)

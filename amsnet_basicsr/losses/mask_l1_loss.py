@@ -1,4 +1,4 @@
-"""The mask loss L_m: how far the predictions of hidden pixels are from what was hidden (Eq. 4)."""
+"""The mask loss L_m: the error of the predictions of hidden pixels (Eq. 4)."""
 
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
@@ -15,7 +15,7 @@ def mask_l1_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.T
         hidden: True where a pixel was hidden, (N, 1, H, W) or (N, C, H, W); None if every pixel was (Eq. 10).
 
     Returns:
-        The loss, a scalar; 0 if nothing was hidden. `hidden_mean` says why it is a mean.
+        The loss, a scalar; 0 if nothing was hidden. `hidden_mean` explains why it is a mean.
     """
     return hidden_mean((prediction.float() - target.float()).abs(), hidden)
 

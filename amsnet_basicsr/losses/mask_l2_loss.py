@@ -1,4 +1,4 @@
-"""The mask loss with squares: it asks for the mean of the noise, where `mask_l1_loss` asks for its median."""
+"""The squared mask loss: minimised by the mean of the noisy values, `mask_l1_loss` by their median."""
 
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY

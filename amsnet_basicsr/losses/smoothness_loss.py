@@ -1,4 +1,4 @@
-"""The smoothness prior L_p that takes away the checkerboard in fine-tuning (Eq. 9)."""
+"""The smoothness prior L_p that removes the checkerboard in fine-tuning (Eq. 9)."""
 
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY

@@ -1,4 +1,4 @@
-"""Progress without ground truth: the loss on hidden pixels of held-out noisy images."""
+"""Validation without ground truth: the loss on hidden pixels of held-out noisy images."""
 
 from typing import Any
 

@@ -18,13 +18,13 @@ def calculate_ssim_uniform(
 ) -> float:
     """Compute SSIM as scikit-image's `structural_similarity` does by default.
 
-    Means and (sample) covariances over windows of 7×7 pixels, all of equal weight; windows that the border cuts are
+    Means and (sample) covariances over windows of 7×7 pixels, all of equal weight; windows that cross the border are
     left out. BasicSR's `calculate_ssim` has Gaussian windows of 11×11 instead; the figures differ.
 
     Args:
         img: Denoised image, (H, W, 3) BGR or (H, W, 1), in [0, 255], at least 7×7.
         img2: Clean image, of the same shape.
-        crop_border: Pixels cut off at each side before.
+        crop_border: Pixels cropped from each side first.
         input_order: 'HWC' or 'CHW'.
         test_y_channel: Use the Y channel of YCbCr (BT.601, [16, 235]) instead of the mean over the channels.
         **kwargs: What BasicSR passes to every metric; ignored.

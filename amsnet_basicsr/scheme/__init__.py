@@ -1,4 +1,4 @@
-"""The asymmetric mask scheme, and AP-BSN beside it, in plain PyTorch: nothing of BasicSR, options or files."""
+"""The asymmetric mask scheme and AP-BSN in plain PyTorch, without BasicSR, options or files."""
 
 from amsnet_basicsr.scheme.apbsn import (
     PixelDownsampleDenoiser,

@@ -1,4 +1,4 @@
-"""Random partitions of the pixels into k branches, each of which hides its share (Eq. 2 and 5)."""
+"""Random partitions of the pixels into k branches, each of which hides its own share (Eq. 2 and 5)."""
 
 import torch
 
@@ -19,7 +19,7 @@ def random_partition(
         shape: Shape (N, C, H, W) of the images to mask.
         branches: Number of branches k ≥ 2.
         generator: Source of randomness; None uses torch's global one. The draw is made on its device.
-        per_channel: Draw for each channel on its own, as the paper's M of c×h×w reads. The official code, and so the
+        per_channel: Draw for each channel separately, as the paper's M of c×h×w suggests. The official code, and so the
             default, shares one mask among the channels.
 
     Returns:

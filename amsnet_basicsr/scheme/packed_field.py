@@ -1,4 +1,4 @@
-"""A random field of a whole image, kept small until parts of it are wanted."""
+"""A random field of a whole image, packed until parts of it are needed."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Fitting images of any size to networks that want a multiple of something."""
+"""Pad images of any size to networks that need a multiple of something."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ def pad_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
 
     Args:
         x: Images, (N, C, H, W), of any size from 1×1 up.
-        multiple: The number that both sides shall be divisible by.
+        multiple: What both sides must be divisible by.
 
     Returns:
         Images, (N, C, H′, W′), whose top left H×W pixels are `x`; `x` itself if nothing is missing.
@@ -33,7 +33,7 @@ def pad_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
 
 
 def same_size_forward(net: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, multiple: int = 1) -> torch.Tensor:
-    """Run a network on images of any size: pad to what it needs, crop back to what came in.
+    """Run a network on images of any size: pad to what it needs, crop back to the input size.
 
     Args:
         net: Maps (N, C, H, W) to (N, C, H, W) if H and W are divisible by `multiple`.

@@ -1,4 +1,4 @@
-"""Large images in overlapping tiles, blended as they come, in bounded memory."""
+"""Run over large images in overlapping, blended tiles, in bounded memory."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -10,7 +10,7 @@ RunRegion = Callable[[torch.Tensor, int, int], torch.Tensor]
 ReadRegion = Callable[[int, int, int, int], torch.Tensor]
 #: Takes finished rows, (N, C, h, W), from row `top` on.
 WriteRows = Callable[[torch.Tensor, int], None]
-#: Most rows written at once, as writing makes copies of them.
+#: Most rows written at once, since writing copies them.
 _ROWS = 128
 
 
@@ -26,7 +26,7 @@ def region_starts(length: int, size: int, overlap: int, align: int) -> list[int]
 def even_size(length: int, size: int, overlap: int, align: int) -> int:
     """Return the smallest multiple of `align` for which no more regions are needed than for `size`.
 
-    What regions share is computed twice, so they should share no more than they must.
+    Shared pixels are computed twice, so regions should share no more than necessary.
     """
     if length <= size:
         return size

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write files that appear complete or not at all."""
 
 import errno
 import os
@@ -11,19 +11,19 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_write(path: Path, overwrite: bool = True, sync: bool = False) -> Iterator[BinaryIO]:
-    """Open a file that gets its name only when all of it is written, and leaves nothing behind if anything goes wrong.
+    """Open a file that gets its name only when it is complete, and leaves nothing behind on failure.
 
     Args:
         path: The file; its folder exists.
         overwrite: Whether an existing file may be replaced.
-        sync: Whether the file must be on the disk by then, so that a loss of power can't tear it; takes some time.
+        sync: Whether to flush the file to disk first, so that a power cut can't tear it; takes some time.
 
     Yields:
         A seekable file, open for writing and reading: a hidden one beside `path`.
 
     Raises:
         FileExistsError: If there is such a file and it may not be replaced.
-        OSError: If it cannot be written, as on a full disk; the old one is still there then.
+        OSError: If it cannot be written, as on a full disk; the old one is kept then.
     """
     if not overwrite and os.path.lexists(path):
         raise _exists(path)
@@ -47,9 +47,9 @@ def atomic_write(path: Path, overwrite: bool = True, sync: bool = False) -> Iter
 
 
 def rename_new(temporary: Path, path: Path) -> None:
-    """Rename a file unless the target exists: a hard link fails where it does, so that nobody's file can be lost.
+    """Rename a file unless the target exists: a hard link fails where it does, so that no file can be lost.
 
-    On some file systems the old name stays too, and is the caller's to remove.
+    On some file systems the old name remains; the caller removes it.
 
     Raises:
         FileExistsError: If there is such a file.
@@ -77,7 +77,7 @@ def _exists(path: Path) -> FileExistsError:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the new name on the disk too, where the system can."""
+    """Flush the new name to disk too, where the system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""What several processes do together; alone, each of these does nothing."""
+"""Collective operations of several processes; with a single one they do nothing."""
 
 import warnings
 from typing import TypeVar
@@ -24,12 +24,12 @@ def average_gradients(net: nn.Module, devices: list[int] | None = None, unused: 
 
 
 def has_joined() -> bool:
-    """Tell whether this process is one of several."""
+    """Return whether this process is one of several."""
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def wait_for_all() -> None:
-    """Wait until every process is here."""
+    """Wait until every process has come here."""
     if has_joined():
         torch.distributed.barrier()
 

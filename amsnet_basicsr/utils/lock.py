@@ -1,4 +1,4 @@
-"""One process at a time at one place."""
+"""A lock for one process at a time."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ def exclusive_lock(path: Path, wait: float = 0) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            file.unlink()  # while the lock is held, so that the file is nobody else's
+            file.unlink()  # while the lock is held, so that no other process owns the file
         lock.release()
 
 

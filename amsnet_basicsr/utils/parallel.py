@@ -1,4 +1,4 @@
-"""Work on many items at once, with few of them in memory."""
+"""Process many items in threads, with few of them in memory."""
 
 import os
 from collections import deque

@@ -1,4 +1,4 @@
-"""Seeds that are functions of where a training is."""
+"""Seeds that depend only on the state of a training, such as its iteration."""
 
 import hashlib
 import random
@@ -8,7 +8,7 @@ import torch
 
 
 def mixed_seed(*numbers: int) -> int:
-    """Make one seed of several numbers, such as the run's seed and an iteration.
+    """Combine several numbers, such as the seed of a run and an iteration, into one seed.
 
     A hash, since sums would give neighbouring runs the same seeds.
 

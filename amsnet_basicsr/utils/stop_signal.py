@@ -1,4 +1,4 @@
-"""Stopping at a place where nothing is half done."""
+"""Stop at a safe point after Ctrl-C or SIGTERM."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Keeps Ctrl-C, or a polite kill, until `check` is called; a second one acts at once.
+    """Defer Ctrl-C or SIGTERM until `check` is called; a second one acts at once.
 
     Python would raise within whatever runs: within a callback of a C library, which may swallow it, or between a file's
     writing and its counting. A context manager; elsewhere than in the main thread, where signals don't arrive, it does
@@ -18,11 +18,11 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        """The signal that asked, if one did."""
+        """The signal received, if any."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> 'Interruption':
-        """Take over the signals, but for those that are ignored, as by nohup."""
+        """Take over the signals, except ignored ones (nohup)."""
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 before = signal.getsignal(number)
@@ -33,15 +33,15 @@ class Interruption:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Give the signals back."""
+        """Restore the signal handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Stop here if that was asked for.
+        """Stop here if a signal was received.
 
         Raises:
-            KeyboardInterrupt: If so.
+            KeyboardInterrupt: If one was.
         """
         if self.signal is not None:
             raise KeyboardInterrupt

@@ -1,11 +1,11 @@
-"""Text from outside, fit for one line of a message."""
+"""Make text from outside fit for one line of a message."""
 
 import re
 from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
-    """Escape what would break a line: names of files may hold line ends, and bytes that are not text."""
+    """Escape what would break a line: file names may contain line breaks, and bytes that are not text."""
     return ''.join(sign if sign.isprintable() else sign.encode('unicode_escape').decode() for sign in text)
 
 
@@ -18,7 +18,7 @@ def one_line(text: object, most: int = 300) -> str:
         most: Largest length.
 
     Returns:
-        The text, white space as single spaces; an error without words by its type.
+        The text, white space as single spaces; an error without a message by its type.
     """
     if isinstance(text, BaseException):
         text = str(text) or type(text).__name__
@@ -31,7 +31,7 @@ def one_line(text: object, most: int = 300) -> str:
 
 
 def first_line(error: BaseException, most: int = 300) -> str:
-    """Return the first line of an error that has words, as `one_line`."""
+    """Return the first non-empty line of an error, as `one_line`."""
     lines = (line for line in str(error).splitlines() if line.strip())
     return one_line(next(lines, type(error).__name__), most)
 
@@ -45,6 +45,6 @@ def name_some(names: Sequence[str], most: int = 5, separator: str = ', ') -> str
 def as_text(path: str) -> str:
     """Write a path that is not UTF-8 as one that can be encoded; any other stays as it is.
 
-    OpenCV, TensorBoard and log files take text only. A byte that is not text is written by its number.
+    OpenCV, TensorBoard and log files take text only. A byte that is not text is written as its number.
     """
     return path.encode(errors='surrogateescape').decode(errors='backslashreplace')

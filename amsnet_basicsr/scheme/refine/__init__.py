@@ -10,7 +10,7 @@ from amsnet_basicsr.scheme.refine.r3 import R3
 __all__ = ['R3', 'REFINEMENTS', 'PartitionAverage', 'Refinement', 'build_refinement']
 
 REFINEMENTS: dict[str, type[Refinement]] = {'R3': R3, 'PartitionAverage': PartitionAverage}
-"""The refinements by the name that options give: the one line a new one needs outside its own file."""
+"""The refinements by their name in options: a new one needs a line here and a file of its own."""
 
 
 def build_refinement(options: Mapping[str, Any] | None) -> Refinement | None:

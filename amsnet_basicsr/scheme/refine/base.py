@@ -37,7 +37,7 @@ class Refinement(ABC):
 
     @abstractmethod
     def pass_stride(self, stride: int) -> int:
-        """Return the stride of its passes, where the first was at `stride`; memory goes by the smaller one."""
+        """Return the stride of its passes if the first was at `stride`; the smaller one determines the memory."""
 
     @abstractmethod
     def draw(self, uniform: DrawField, partition: DrawField) -> Iterator[Draw]:
