@@ -71,6 +71,8 @@ def prepare(command: Command, root_path: str, is_train: bool) -> dict[str, Any]:
             init_dist(arguments.launcher, **(opt.get('dist_params') or {}))  # BasicSR passes them on for slurm alone
         except (RuntimeError, TypeError) as error:
             sys.exit(f'--launcher {arguments.launcher}: {error}')
+    if isinstance(opt.get('num_threads'), int):
+        torch.set_num_threads(opt['num_threads'])
     opt['seed_is_drawn'] = opt.get('manual_seed') is None
     if opt['seed_is_drawn']:  # the same in all processes: the order of the training images follows from it
         opt['manual_seed'] = from_first(random.SystemRandom().randint(1, 10000))

@@ -1,5 +1,6 @@
 """A BasicSR model that a training run can stop and resume."""
 
+import time
 import warnings
 from typing import Any
 
@@ -35,6 +36,13 @@ class ResumableModel(BaseModel):
     def stop_if_asked(self) -> None:
         """Stop between two images of a validation, if somebody asked for it."""
         self.run.stop_if_asked()
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        """Do a step, and time it if the number of threads hangs on that."""
+        start = time.perf_counter()
+        super().optimize_parameters(current_iter)
+        if self.run.threads is not None:
+            self.run.threads.add(time.perf_counter() - start)
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         """Restore optimizers and schedulers by BasicSR, and the best metrics, data order and precision besides.

@@ -16,8 +16,10 @@ from amsnet_basicsr.resume.states import newest_intact
 from amsnet_basicsr.utils.distributed import from_first, wait_for_all
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
+from amsnet_basicsr.utils.parallel import available_cores
 from amsnet_basicsr.utils.seeding import mixed_seed, seed_generators
 from amsnet_basicsr.utils.stop_signal import Interruption
+from amsnet_basicsr.utils.threads import ThreadTrial, thread_choices
 
 _AGREE_EVERY = 10
 """Iterations between two looks at whether any process was asked to stop: each costs a message."""
@@ -82,6 +84,10 @@ class TrainingRun:
         self.validated = False
         self.stopping = False
         self._resumed = False
+        self.threads: ThreadTrial | None = None
+        if opt.get('num_threads') == 'auto' and opt['num_gpu'] == 0:
+            choices = thread_choices(available_cores())
+            self.threads = ThreadTrial(choices, torch.set_num_threads, get_root_logger().info)
 
     def make_sampler(self, dataset: Dataset, num_replicas: int, rank: int, ratio: float = 1) -> ResumableSampler:
         """Make the sampler of the training set; takes what BasicSR's `EnlargedSampler` takes."""

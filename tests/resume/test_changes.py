@@ -17,7 +17,7 @@ from tests.pipeline.options import train_options
 class Run:
     """What a model asks of a run."""
 
-    validated, stopping, model = False, False, None
+    validated, stopping, model, threads = False, False, None, None
 
     def __init__(self, opt: dict) -> None:
         self.made_with = {'train': copy.deepcopy(opt['train']), 'batch': 2}

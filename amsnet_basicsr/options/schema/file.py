@@ -108,6 +108,10 @@ class Options(Block):
     """Factor of the image's size; 1 when denoising. BasicSR's PairedImageDataset asks for it."""
     num_gpu: Literal['auto'] | Annotated[int, Ge(0), Le(1024)] = Field(examples=['auto'])
     """Number of GPUs; `auto` uses all, 0 the CPU."""
+    num_threads: Literal['auto'] | Annotated[int, Ge(1), Le(1024)] | None = None
+    """Threads of a run on the CPU: a number, or `auto`, which times the first steps of a training and looks again when
+    steps become much slower. The number decides how sums are rounded, so `auto` gives up exact repetition. Default:
+    PyTorch's (`OMP_NUM_THREADS`)."""
     manual_seed: Annotated[int, Ge(0), Le(2**31 - 1)] | None = None
     """Seed of everything random; the same seed, the same run."""
     datasets: dict[str, Any]
