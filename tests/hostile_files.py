@@ -1,11 +1,13 @@
 """Files as strangers make them: pickles that would run code, images that claim any size."""
 
+import io
 import os
 import struct
 import zlib
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 
 class RunsACommand:
@@ -40,3 +42,12 @@ def jpeg_that_claims(content: bytes, width: int, height: int) -> bytes:
     """Change the size that a baseline JPEG claims."""
     place = content.index(b'\xff\xc0') + 5
     return content[:place] + struct.pack('>HH', height, width) + content[place + 4 :]
+
+
+def jpeg_of_many_scans(count: int) -> bytes:
+    """Make a progressive JPEG of 16×16 pixels whose last scan is repeated until there are `count`."""
+    buffer = io.BytesIO()
+    Image.linear_gradient('L').resize((16, 16)).convert('RGB').save(buffer, 'JPEG', progressive=True)
+    content = buffer.getvalue()
+    scans = [place for place in range(len(content)) if content[place : place + 2] == b'\xff\xda']
+    return content[:-2] + content[scans[-1] : -2] * (count - len(scans)) + content[-2:]

@@ -1,4 +1,4 @@
-"""Random crops and the eight flips and rotations of a square, from torch generators."""
+"""Random crops, the eight flips and rotations of a square, and tensors of them."""
 
 import numpy as np
 import torch
@@ -42,3 +42,16 @@ def random_flip_rotate(
     if flip and _draw(2, generator):
         image = image[:, ::-1]
     return np.rot90(image, _draw(4, generator)) if rotate else image
+
+
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """Turn an 8 or 16 bit image into what networks take.
+
+    Args:
+        image: Image, (H, W, 3), uint8 or uint16, in any memory layout.
+
+    Returns:
+        The image, (3, H, W), float32 in [0, 1].
+    """
+    scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
+    return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))

@@ -11,9 +11,9 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
+from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import find_images
-from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
+from amsnet_basicsr.images import decode_image, read_bytes
 from amsnet_basicsr.options.schema.datasets import CameraNoiseOptions
 from amsnet_basicsr.simulation.exposure import Simulation
 
@@ -138,10 +138,7 @@ def read_scene(path: str) -> np.ndarray:
     Raises:
         ValueError: If it cannot be read, or has less than 3 pixels on a side; the message names the file.
     """
-    try:
-        scene = decode_image(read_bytes(path), path)
-    except OSError as error:
-        raise ValueError(f'{path} cannot be read: {error.strerror}') from error
+    scene = decode_image(read_bytes(path), path)
     if min(scene.shape[:2]) < SMALLEST_SIDE:
         raise ValueError(f'{path} is too small: {scene.shape[0]}×{scene.shape[1]} pixels')
     return (scene >> 8).astype(np.uint8) if scene.dtype == np.uint16 else scene

@@ -2,27 +2,10 @@
 
 import os.path as osp
 import re
-import struct
 from collections.abc import Mapping
-from typing import BinaryIO
 
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.ExifTags import Base
-from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
-
-from amsnet_basicsr.images.decode import open_regular
-from amsnet_basicsr.images.size_limit import pixel_limit, size_error
+from amsnet_basicsr.images import read_size
 from amsnet_basicsr.utils.text import name_some
-
-_KINDS: dict[bytes, type[ImageFile]] = {
-    b'\x89PNG': PngImageFile, b'\xff\xd8\xff': JpegImageFile, b'BM': BmpImageFile, b'RIFF': WebPImageFile,
-    b'II': TiffImageFile, b'MM': TiffImageFile,
-}  # fmt: skip
-_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
 def pair_in_folder(root: str, files: list[str], noisy: str, clean: str) -> list[tuple[str, str]]:
@@ -94,7 +77,7 @@ def check_sizes(pairs: list[tuple[str, str]]) -> None:
     problems = []
     for noisy, clean in pairs:
         try:
-            sizes = [_size(path) for path in (noisy, clean)]
+            sizes = [read_size(path) for path in (noisy, clean)]
         except ValueError as error:
             problems.append(str(error))
             continue
@@ -127,29 +110,3 @@ def _join(noisy: Mapping[str, str], clean: Mapping[str, str], where: str, where_
         texts = [f'{len(paths)} images {place} ({name_some(paths)})' for paths, place in groups if paths]
         raise ValueError(f'{" and ".join(texts)} have no partner; take them out or add what is missing')
     return [(noisy[key], clean[key]) for key in sorted(noisy)]
-
-
-def _size(path: str) -> tuple[int, int]:
-    """Height and width of an upright image."""
-    with open_regular(path) as file:
-        try:
-            image = _open(file)
-            width, height = image.size
-            # Before its EXIF is asked for: to find that, Pillow may decode all of a PNG.
-            refused = size_error(width, height, pixel_limit())
-            turned = not refused and image.getexif().get(Base.Orientation) in _TURNED
-        except (OSError, ValueError, SyntaxError, struct.error, LookupError, ArithmeticError):
-            raise ValueError(f'{path} cannot be read: it is no image, or damaged') from None
-    if refused:
-        raise ValueError(f'{path} is refused: {refused}')
-    return (width, height) if turned else (height, width)
-
-
-def _open(file: BinaryIO) -> ImageFile:
-    """Open an image without Pillow's own limit of size, which cannot be told a higher one for one image."""
-    start = file.read(12)
-    file.seek(0)
-    for signature, kind in _KINDS.items():
-        if start.startswith(signature):
-            return kind(file)
-    raise SyntaxError

@@ -9,8 +9,9 @@ import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
+from amsnet_basicsr.data.augment import to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import find_images, read_meta_info
-from amsnet_basicsr.images.decode import decode_image, read_bytes, to_tensor
+from amsnet_basicsr.images import decode_image, read_bytes
 from amsnet_basicsr.options.schema.datasets import NoiseMixtureOptions
 from amsnet_basicsr.simulation.drawn import draw_scene
 from amsnet_basicsr.simulation.noise_kinds import KINDS, jpeg, sharpen, transplant
@@ -150,10 +151,7 @@ def _camera(clean: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarr
 
 def _read(path: str) -> np.ndarray:
     """Read an 8-bit image, (H, W, 3) RGB."""
-    try:
-        image = decode_image(read_bytes(path), path)
-    except OSError as error:
-        raise ValueError(f'{path} cannot be read: {error.strerror}') from error
+    image = decode_image(read_bytes(path), path)
     if image.dtype != np.uint8:
         raise ValueError(f'{path}: has 16 bits; targets of 8 bits are wanted')
     return image

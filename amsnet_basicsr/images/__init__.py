@@ -5,7 +5,7 @@ values stay in the colour space of the file, whose ICC profile goes along.
 """
 
 from amsnet_basicsr.images.image import ImageData, ImageError, Metadata, to_8_bit
-from amsnet_basicsr.images.read import READ_SUFFIXES, read_image
+from amsnet_basicsr.images.read import READ_SUFFIXES, decode_image, read_bytes, read_image, read_size
 from amsnet_basicsr.images.write import SIXTEEN_BIT_SUFFIXES, WRITE_SUFFIXES, write_image
 
 __all__ = [
@@ -15,7 +15,10 @@ __all__ = [
     'ImageData',
     'ImageError',
     'Metadata',
+    'decode_image',
+    'read_bytes',
     'read_image',
+    'read_size',
     'to_8_bit',
     'write_image',
 ]

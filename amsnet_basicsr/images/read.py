@@ -1,29 +1,43 @@
-"""Reading images of any usual kind."""
+"""The one reader of images, for training, preparation and denoising.
 
+The format is decided from the bytes, and the file is opened with the reader of exactly that format: libvips for PNG,
+JPEG, TIFF and AVIF, Pillow for WebP, GIF and BMP. libvips' other readers (drawings, tables, memory dumps, whatever a
+build has) are blocked for the process. Everything here may be used after a fork: libvips decodes in the calling thread,
+as its own threads would be missing in the child.
+"""
+
+import io
+import os
 import re
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pyvips
 from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ExifTags import Base
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from amsnet_basicsr.images.exif import read_tiff_exif, upright
+from amsnet_basicsr.images.formats import START, format_of
 from amsnet_basicsr.images.image import ImageData, ImageError, Metadata
-from amsnet_basicsr.images.size_limit import pixel_limit, size_error
+from amsnet_basicsr.images.plain import decode_plain
+from amsnet_basicsr.images.size_limit import check_size
+from amsnet_basicsr.images.tiff import check_tiff
+from amsnet_basicsr.utils.text import first_line
 
 READ_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp')
 """Names of files that count as images where a folder is searched. A file named singly may be of any kind."""
 
-#: How files begin that are given to libvips. It would read drawings (SVG), tables and memory dumps too, whose readers
-#: are no place for a stranger's file. Signatures at another place than the start stand below.
-_SIGNATURES = (
-    b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'GIF8', b'II*\0', b'MM\0*', b'II+\0', b'MM\0+',
-    b'\xff\x0a', b'\0\0\0\x0cJXL ', b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51',
-)  # fmt: skip
-_TIFF_SIGNATURES = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
+_VIPS_LOADERS = {'JPEG': 'Jpeg', 'PNG': 'Png', 'TIFF': 'Tiff', 'AVIF': 'Heif'}
+_PILLOW_READERS: dict[str, type[ImageFile]] = {'WebP': WebPImageFile, 'GIF': GifImageFile, 'BMP': BmpImageFile}
 _CHANNELS = {'srgb': 3, 'rgb16': 3, 'rgb': 3, 'b-w': 1, 'grey16': 1}
 _COLOUR_SPACES = {
     'cmyk': 'CMYK',
@@ -36,6 +50,11 @@ _TYPES = {
     'char': 'signed', 'short': 'signed', 'int': '32 bit', 'uint': '32 bit', 'float': 'floating point',
     'double': 'floating point', 'complex': 'complex', 'dpcomplex': 'complex',
 }  # fmt: skip
+_STRIP_BYTES = 2**22
+
+pyvips.operation_block_set('VipsForeignLoad', True)
+for _loader in _VIPS_LOADERS.values():
+    pyvips.operation_block_set(f'VipsForeignLoad{_loader}', False)
 
 
 def read_image(path: Path | str, max_pixels: int | None = None) -> ImageData:
@@ -45,7 +64,7 @@ def read_image(path: Path | str, max_pixels: int | None = None) -> ImageData:
     other colour spaces than grey and RGB, floating point, several pages or frames.
 
     Args:
-        path: JPEG, PNG, TIFF, WebP, BMP, GIF, HEIF, AVIF, JPEG XL or JPEG 2000, as far as libvips was built with them.
+        path: JPEG, PNG, TIFF, WebP, BMP, GIF or AVIF file, whatever its name ends in.
         max_pixels: Largest size that is decoded; None is `pixel_limit`. A small file may claim any size.
 
     Returns:
@@ -54,63 +73,129 @@ def read_image(path: Path | str, max_pixels: int | None = None) -> ImageData:
     Raises:
         ImageError: If the file is missing, damaged, cut off, no image, or one of those refused.
     """
-    path = Path(path)
+    with _named(path), _open(path) as file:
+        return _read(file, max_pixels)
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """Read a regular file; reading a pipe or a device would wait, or go on, for ever.
+
+    Raises:
+        ImageError: If it can't be read; the message starts with the path.
+    """
+    with _named(path), _open(path) as file:
+        return file.read()
+
+
+def read_size(path: Path | str) -> tuple[int, int]:
+    """Read height and width of an image, upright, from its header alone.
+
+    Raises:
+        ImageError: If it can't be read, or claims too many pixels; the message starts with the path.
+    """
+    with _named(path), _open(path) as file:
+        image = _header(file, None, None)
+        size = image.height, image.width
+        return size[::-1] if _orientation(image) in (5, 6, 7, 8) else size
+
+
+def decode_image(content: bytes, name: str) -> np.ndarray:
+    """Decode an image as training reads it: upright RGB, grey in three equal channels, without alpha and metadata.
+
+    Args:
+        content: The file's bytes.
+        name: What to call the image in an error.
+
+    Returns:
+        RGB image, (H, W, 3), uint8 or uint16, with the pixels that `read_image` gives.
+
+    Raises:
+        ImageError: As of `read_image`; the message starts with `name`.
+    """
+    with _named(name):
+        pixels = decode_plain(content)
+        if pixels is not None:
+            return pixels
+        pixels = _read(io.BytesIO(content), None, content).pixels
+        return pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
+
+
+@contextmanager
+def _named(name: Path | str) -> Iterator[None]:
+    """Turn what goes wrong into an `ImageError` that starts with the name."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ImageError('it is a folder' if path.is_dir() else 'it is no regular file')
-        with path.open('rb') as file:
-            start = file.read(12)
-            file.seek(0)
-            if not start:
-                raise ImageError('the file is empty')
-            max_pixels = _usual_limit() if max_pixels is None else max_pixels
-            if start.startswith(b'BM'):
-                return _read_bmp(file, max_pixels)
-            if not _is_image(start):
-                raise ImageError('not an image in a format that can be read')
-            return _read_vips(file, start.startswith(_TIFF_SIGNATURES), max_pixels)
+        yield
     except ImageError as error:
-        raise ImageError(f'{path}: {error}') from None
-    except OSError as error:
-        raise ImageError(f'{path}: cannot be read: {error.strerror or error}') from None
-    except MemoryError:
-        raise ImageError(f'{path}: there is not enough memory to read it') from None
-
-
-def _is_image(start: bytes) -> bool:
-    return start.startswith(_SIGNATURES) or start[4:8] == b'ftyp' or (start[:4] == b'RIFF' and start[8:] == b'WEBP')
-
-
-def _read_vips(file: BinaryIO, is_tiff: bool, max_pixels: int) -> ImageData:
-    try:
-        # From the open file: libvips takes brackets in names for options. Sequential: it need not hold the image too.
-        source = pyvips.Source.new_from_descriptor(file.fileno())
-        image = pyvips.Image.new_from_source(source, '', access='sequential', fail_on='error')
-        _check_size(image.width, image.height, max_pixels)
-        channels = _channels(image)
-        pixels = np.frombuffer(image.write_to_memory(), np.uint8 if image.format == 'uchar' else np.uint16)
+        raise ImageError(f'{name}: {error}') from None
     except pyvips.Error as error:
-        reason = first_line(error)
-        if 'not in a known format' in reason or 'not a known format' in reason:
-            raise ImageError('not an image in a format that can be read') from None
-        if 'labq' in reason:
-            raise ImageError('its pixels are CIELAB; convert it to RGB first') from None
-        raise ImageError(f'damaged or cut off ({reason})') from None
-    pixels = pixels.reshape(image.height, image.width, image.bands)
-    metadata = _metadata(image)
-    if is_tiff:
-        file.seek(0)
-        metadata['exif'] = read_tiff_exif(file)
-    pixels = _turn_upright(pixels, image.get('orientation') if image.get_typeof('orientation') else 1)
+        raise ImageError(f'{name}: {_vips_reason(error)}') from None
+    except MemoryError:
+        raise ImageError(f'{name}: there is not enough memory to read it') from None
+    except OSError as error:
+        if error.errno is None:  # Pillow's
+            raise ImageError(f'{name}: damaged or cut off ({first_line(error)})') from None
+        raise ImageError(f'{name}: cannot be read: {error.strerror}') from None
+    except (ValueError, SyntaxError, struct.error, LookupError, ArithmeticError) as error:  # Pillow's too
+        raise ImageError(f'{name}: damaged or cut off ({first_line(error)})') from None
+
+
+def _open(path: Path | str) -> BinaryIO:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        if os.path.islink(path) and not os.path.exists(path):
+            raise ImageError('it is a link to nothing') from None
+        raise
+    if not stat.S_ISREG(mode):
+        raise ImageError('it is a folder' if stat.S_ISDIR(mode) else 'it is no regular file')
+    return open(path, 'rb')
+
+
+def _header(file: BinaryIO, max_pixels: int | None, content: bytes | None) -> pyvips.Image | ImageFile:
+    """Open a file with the reader of its format, and refuse a size that is too large."""
+    start = file.read(START)
+    file.seek(0)
+    if not start:
+        raise ImageError('the file is empty')
+    kind = format_of(start)
+    if kind in _PILLOW_READERS:  # not Image.open, which has a limit of its own
+        image = _PILLOW_READERS[kind](file)
+    elif kind in _VIPS_LOADERS:
+        # From the open file: libvips takes brackets in names for options. Sequential: it need not hold the image too.
+        source = pyvips.Source.new_from_memory(content) if content else pyvips.Source.new_from_descriptor(file.fileno())
+        load = getattr(pyvips.Image, f'{_VIPS_LOADERS[kind].lower()}load_source')
+        image = load(source, access='sequential', fail_on='error')
+    else:
+        raise ImageError(f'{kind} files cannot be read; convert it to TIFF or PNG first')
+    check_size(image.width, image.height, max_pixels)
+    return image
+
+
+def _orientation(image: pyvips.Image | ImageFile) -> int:
+    if isinstance(image, ImageFile):
+        return image.getexif().get(Base.Orientation, 1)
+    return image.get('orientation') if image.get_typeof('orientation') else 1
+
+
+def _read(file: BinaryIO, max_pixels: int | None, content: bytes | None = None) -> ImageData:
+    image = _header(file, max_pixels, content)
+    if isinstance(image, ImageFile):
+        pixels, channels, metadata = _read_pillow(image)
+    else:
+        channels, metadata = _channels(image), _metadata(image)
+        if image.get('vips-loader').startswith('tiff'):
+            check_tiff(file)
+            file.seek(0)
+            metadata = replace(metadata, exif=read_tiff_exif(file))
+        pixels = _pixels(image)
+    pixels = _turn_upright(pixels, _orientation(image))
     alpha = np.ascontiguousarray(pixels[..., channels]) if pixels.shape[2] > channels else None
-    return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, Metadata(**metadata))
+    return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, metadata)
 
 
 def _channels(image: pyvips.Image) -> int:
     """Return 3 for RGB and 1 for grey, with or without alpha, and refuse all else."""
-    pages = image.get_n_pages()
-    if pages > 1:
-        raise ImageError(f'it holds {pages} pages or frames; save one of them as an image of its own')
+    _check_frames(image.get_n_pages())
     channels = _CHANNELS.get(image.interpretation)
     if channels is None or image.format not in ('uchar', 'ushort'):
         kind = _TYPES.get(image.format) or _COLOUR_SPACES.get(image.interpretation, image.interpretation)
@@ -120,7 +205,24 @@ def _channels(image: pyvips.Image) -> int:
     return channels
 
 
-def _metadata(image: pyvips.Image) -> dict[str, bytes | tuple[float, float] | None]:
+def _check_frames(count: int) -> None:
+    if count > 1:
+        raise ImageError(f'it holds {count} pages or frames; save one of them as an image of its own')
+
+
+def _pixels(image: pyvips.Image) -> np.ndarray:
+    """Decode strip by strip, in this thread, into (H, W, C)."""
+    dtype = np.uint8 if image.format == 'uchar' else np.uint16
+    pixels = np.empty((image.height, image.width, image.bands), dtype)
+    region = pyvips.Region.new(image)
+    step = max(1, _STRIP_BYTES // pixels[0].nbytes)
+    for top in range(0, image.height, step):
+        strip = pixels[top : top + step]
+        strip[...] = np.frombuffer(region.fetch(0, top, image.width, len(strip)), dtype).reshape(strip.shape)
+    return pixels
+
+
+def _metadata(image: pyvips.Image) -> Metadata:
     blobs = {
         name: bytes(image.get(key))
         for name, key in (('icc', 'icc-profile-data'), ('xmp', 'xmp-data'), ('exif', 'exif-data'))
@@ -129,10 +231,12 @@ def _metadata(image: pyvips.Image) -> dict[str, bytes | tuple[float, float] | No
     resolution = None
     if image.get_typeof('resolution-unit') or (image.xres, image.yres) != (1, 1):  # 1 a mm stands for unknown
         resolution = (round(image.xres * 25.4, 3), round(image.yres * 25.4, 3))
-    xmp = blobs.get('xmp')
-    if xmp:  # the pixels will be upright; the packet keeps its length
-        xmp = re.sub(rb'(tiff:Orientation(?:\s*=\s*["\']|>))[2-8](?=["\'<])', rb'\g<1>1', xmp)
-    return {'icc': blobs.get('icc'), 'xmp': xmp, 'exif': upright(blobs.get('exif')), 'resolution': resolution}
+    return Metadata(upright(blobs.get('exif')), blobs.get('icc'), _upright_xmp(blobs.get('xmp')), resolution)
+
+
+def _upright_xmp(xmp: bytes | None) -> bytes | None:
+    """Set the orientation in an XMP packet to 1, as the pixels will be upright; the packet keeps its length."""
+    return xmp and re.sub(rb'(tiff:Orientation(?:\s*=\s*["\']|>))[2-8](?=["\'<])', rb'\g<1>1', xmp)
 
 
 def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -146,36 +250,20 @@ def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels
 
 
-def _read_bmp(file: BinaryIO, max_pixels: int) -> ImageData:
-    try:
-        image = BmpImageFile(file)  # Image.open has a limit of its own, without a way to raise it
-        _check_size(image.width, image.height, max_pixels)
-        resolution = image.info.get('dpi')
-        image = image.convert('L' if image.mode in ('1', 'L') else 'RGBA' if image.mode == 'RGBA' else 'RGB')
-    except ImageError:
-        raise
-    except (OSError, ValueError, SyntaxError, struct.error, LookupError, ArithmeticError) as error:
-        raise ImageError(f'damaged or cut off ({error})') from None
-    metadata = Metadata(resolution=resolution if resolution and all(resolution) else None)
-    pixels = np.array(image).reshape(image.height, image.width, -1)
-    if pixels.shape[2] == 4:
-        return ImageData(np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3]), metadata)
-    return ImageData(pixels, None, metadata)
+def _read_pillow(image: ImageFile) -> tuple[np.ndarray, int, Metadata]:
+    """Decode pixels, (H, W, C), tell how many channels are colours, and read what goes along."""
+    _check_frames(getattr(image, 'n_frames', 1))
+    info = image.info
+    mode = 'RGBA' if image.mode == 'RGBA' or 'transparency' in info else 'L' if image.mode in ('1', 'L') else 'RGB'
+    pixels = np.array(image.convert(mode)).reshape(image.height, image.width, -1)
+    resolution = info.get('dpi') if all(info.get('dpi', ())) else None
+    exif, xmp = upright(info.get('exif')), _upright_xmp(info.get('xmp'))
+    return pixels, 1 if mode == 'L' else 3, Metadata(exif, info.get('icc_profile'), xmp, resolution)
 
 
-def _usual_limit() -> int:
-    try:
-        return pixel_limit()
-    except ValueError as error:
-        raise ImageError(str(error)) from None
-
-
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if reason := size_error(width, height, max_pixels):
-        raise ImageError(reason)
-
-
-def first_line(error: pyvips.Error) -> str:
-    """Take the reason out of an error of libvips."""
+def _vips_reason(error: pyvips.Error) -> str:
     lines = (error.detail or error.message or '').strip().splitlines()
-    return lines[0].removeprefix('VipsForeignLoad: ') if lines else 'unknown error'
+    reason = lines[0].removeprefix('VipsForeignLoad: ') if lines else 'unknown error'
+    if 'labq' in reason:
+        return 'its pixels are CIELAB; convert it to RGB first'
+    return f'damaged or cut off ({reason})'

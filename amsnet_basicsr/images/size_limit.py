@@ -1,6 +1,8 @@
-"""How large an image may say it is before it is refused: a few bytes may claim any size, and memory is finite."""
+"""How large an image may claim to be before it is refused: a few bytes may claim any size, and memory is finite."""
 
 import os
+
+from amsnet_basicsr.images.image import ImageError
 
 VARIABLE = 'AMSNET_MAX_MEGAPIXELS'
 """Environment variable that sets another limit, in millions of pixels."""
@@ -12,7 +14,7 @@ def pixel_limit() -> int:
     """Return the most pixels that an image may have.
 
     Raises:
-        ValueError: If the environment variable isn't a positive number; the message names it.
+        ImageError: If the environment variable isn't a positive number; the message names it.
     """
     text = os.environ.get(VARIABLE, '').strip()
     if not text:
@@ -22,24 +24,21 @@ def pixel_limit() -> int:
     except (ValueError, OverflowError):
         limit = 0
     if limit < 1:
-        raise ValueError(f'{VARIABLE} must be a number of millions of pixels, such as 1000, got {text!r}')
+        raise ImageError(f'{VARIABLE} must be a number of millions of pixels, such as 1000, got {text!r}')
     return limit
 
 
-def size_error(width: int, height: int, limit: int) -> str | None:
-    """Say what is wrong with the size that an image claims, if anything.
+def check_size(width: int, height: int, limit: int | None = None) -> None:
+    """Refuse an image whose header claims too many pixels; the limit is `pixel_limit` unless given.
 
-    Args:
-        width: In pixels.
-        height: In pixels.
-        limit: Most pixels.
-
-    Returns:
-        The end of a sentence that starts with the image's name, or None.
+    Raises:
+        ImageError: If so.
     """
-    if width * height <= limit:
-        return None
-    return (
-        f'it says it has {width}×{height} pixels, more than the limit of {limit / 1e6:.0f} million; if it really is '
-        f'that large, set {VARIABLE}={-(-width * height // 10**6)}'
-    )
+    limit = pixel_limit() if limit is None else limit
+    if width < 1 or height < 1:
+        raise ImageError(f'damaged or cut off (it says it has {width}×{height} pixels)')
+    if width * height > limit:
+        raise ImageError(
+            f'it says it has {width}×{height} pixels, more than the limit of {limit / 1e6:.0f} million; '
+            f'if it really is that large, set {VARIABLE}={-(-width * height // 10**6)}'
+        )

@@ -10,9 +10,35 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from amsnet_basicsr.images.exif import image_tags
-from amsnet_basicsr.images.image import ImageData
+from amsnet_basicsr.images.image import ImageData, ImageError
+from amsnet_basicsr.utils.text import first_line
 
 _STRIP_BYTES = 2**20
+
+
+def check_tiff(file: BinaryIO) -> None:
+    """Refuse what libvips reads in part without a word: a file that breaks off, and the thumbnail of a raw file.
+
+    Args:
+        file: The file; read from its start.
+
+    Raises:
+        ImageError: If it is one of those.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    try:
+        page = tifffile.TiffFile(file).pages.first
+        cut_off = any(
+            start + length > size for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)
+        )
+        raw, thumbnail = 50706 in page.tags, bool(page.subfiletype & 1)  # 50706 is DNGVersion
+    except Exception as error:  # damaged in any way
+        raise ImageError(f'damaged or cut off ({first_line(error)})') from None
+    if raw or thumbnail:
+        raise ImageError('a raw file, or one that begins with a thumbnail; convert it to TIFF or PNG first')
+    if cut_off:
+        raise ImageError('damaged or cut off (pixels are missing)')
 
 
 def write_tiff(file: BinaryIO, image: ImageData) -> None:

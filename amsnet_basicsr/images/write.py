@@ -13,9 +13,9 @@ from PIL import Image
 
 from amsnet_basicsr.images.exif import EXIF_MARK
 from amsnet_basicsr.images.image import ImageData, ImageError, to_8_bit
-from amsnet_basicsr.images.read import first_line
 from amsnet_basicsr.images.tiff import write_tiff
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
+from amsnet_basicsr.utils.text import first_line
 
 WRITE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp')
 """What `write_image` can write."""

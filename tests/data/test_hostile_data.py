@@ -70,11 +70,11 @@ def test_what_is_no_file_neither_hangs_nor_hides(tmp_path):
         dataset(tmp_path / 'in')
     lines = {line.split('/in/')[1] for line in str(caught.value).splitlines() if '/in/' in line}
     assert lines == {
-        'pipe.png cannot be read: it is no regular file',
-        'device.png cannot be read: it is no regular file',
-        'broken.png cannot be read: it is a link to nothing',
-        'itself.png cannot be read: it is a link to nothing',
-        'new\\nline.png is not an image that can be read: it is no PNG, JPEG, BMP, TIFF or WebP image (8 bytes)',
+        'pipe.png: it is no regular file',
+        'device.png: it is no regular file',
+        'broken.png: it is a link to nothing',
+        'itself.png: it is a link to nothing',
+        'new\\nline.png: not an image in a format that can be read',
     }
     kept = dataset(tmp_path / 'in', on_bad_image='skip')
     assert [Path(entry.path).name for entry in kept.entries] == ['inside.png', 'good.png']
@@ -84,11 +84,11 @@ def test_a_pair_with_a_pipe_or_a_bomb_is_told_at_the_start(tmp_path):
     put(tmp_path, b'1_Real.png', 0)
     options = {'name': 'pairs', 'phase': 'val', 'dataroot': str(tmp_path)}
     os.mkfifo(tmp_path / '1_mean.png')
-    with pytest.raises(ValueError, match=r'1_mean\.png cannot be read: it is no regular file'):
+    with pytest.raises(ValueError, match=r'1_mean\.png: it is no regular file'):
         PairedPhotosDataset(options)
     (tmp_path / '1_mean.png').unlink()
     (tmp_path / '1_mean.png').write_bytes(png_that_claims(60000, 60000))
-    with pytest.raises(ValueError, match=r'1_mean\.png is refused: it says it has 60000×60000 pixels'):
+    with pytest.raises(ValueError, match=r'1_mean\.png: it says it has 60000×60000 pixels'):
         PairedPhotosDataset(options)
 
 

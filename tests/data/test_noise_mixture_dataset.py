@@ -76,7 +76,7 @@ def test_made_noise_has_grey_images_and_clean_ones(pairs):
     [
         ({'rael': 0.5}, 'rael'),
         ({'crop_size': 65}, 'not smaller than 65'),
-        ({'dataroot_lq': 'nowhere'}, 'cannot be read'),
+        ({'dataroot_lq': 'nowhere'}, 'No such file'),
     ],
 )
 def test_bad_options_are_told(pairs, options, message):

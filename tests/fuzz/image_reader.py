@@ -8,8 +8,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from amsnet_basicsr.images import ImageData, ImageError, Metadata, read_image, write_image
-from amsnet_basicsr.images.decode import decode_image
+from amsnet_basicsr.images import ImageData, ImageError, Metadata, decode_image, read_image, write_image
 from tests.fuzz.in_a_child import fuzz
 from tests.fuzz.mutations import damaged
 from tests.images.samples import ICC, XMP, exif, pixels

@@ -1,10 +1,14 @@
 """Pixels and metadata to make real files of."""
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base
 from PIL.TiffImagePlugin import IFDRational
 
+CASES = Path(__file__).parent / 'cases'
+"""Small files that were once read or written wrongly."""
 MAKER_NOTE = b'MAKER\0\1\2\3 with places counted from the start of the block'
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="%d" dc:title="dusk"/></x:xmpmeta>'
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()

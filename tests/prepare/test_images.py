@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsnet_basicsr.images.decode import decode_image
+from amsnet_basicsr.images import decode_image
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.prepare.image_patches import SIMILAR, SimilarImages, difference_hash, is_flat
 from tests.conftest import REPOSITORY, noisy_image

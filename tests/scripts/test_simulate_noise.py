@@ -104,7 +104,7 @@ def test_nothing_is_overwritten_unasked_or_lost(main, clean):
     assert set(after) == set(before) and after != before
     # An image that cannot be read: the earlier result stays, and nothing half-made is left.
     (clean / 'z.png').write_bytes(b'no image')
-    assert 'z.png is not an image' in refused(main, 'clean -o out --overwrite')
+    assert 'z.png: not an image' in refused(main, 'clean -o out --overwrite')
     assert contents(Path('out')) == after
     assert 'z.png' in refused(main, 'clean -o new')
     assert {path.name for path in Path().iterdir()} == {'clean', 'out'}

@@ -365,7 +365,7 @@ def test_unusable_scenes_are_named(folder, tmp_path):
         dataset(dataroot_gt=folder)
     (tmp_path / '1.jpg').rename(tmp_path / 'broken.png')
     (tmp_path / 'broken.png').write_bytes(b'no image')
-    with pytest.raises(ValueError, match=r'broken\.png is not an image'):
+    with pytest.raises(ValueError, match=r'broken\.png: not an image'):
         dataset(dataroot_gt=folder)
     cv2.imwrite(str(tmp_path / 'broken.png'), np.zeros((2, 9, 3), np.uint8))
     with pytest.raises(ValueError, match=r'broken\.png is too small: 2×9'):

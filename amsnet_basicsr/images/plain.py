@@ -1,0 +1,91 @@
+"""The fast way for what data sets hold: 8-bit PNG and JPEG, decoded by OpenCV.
+
+For patches of 256×256 pixels it takes 0.4 of libvips' time for JPEG and 0.75 for PNG, and gives the same pixels. OpenCV
+allocates what a file claims and fills what is missing of a JPEG with grey, so the file is looked at from mark to mark
+first.
+"""
+
+import re
+import struct
+
+import cv2
+import numpy as np
+
+from amsnet_basicsr.images.image import ImageError
+from amsnet_basicsr.images.size_limit import check_size
+
+_MARKER = re.compile(rb'\xff[^\x00\xff]')
+#: JPEG's frame headers: all of C0 to CF but DHT, JPG and DAC.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_MOST_SCANS = 100
+"""As libvips has it: each scan of a progressive JPEG decodes the whole image anew, in a few bytes of file."""
+
+
+def decode_plain(content: bytes) -> np.ndarray | None:
+    """Decode a plain PNG or JPEG: 8 bit, grey or RGB.
+
+    Args:
+        content: The whole file.
+
+    Returns:
+        Upright RGB image, (H, W, 3), uint8; None if the file is of another kind.
+
+    Raises:
+        ImageError: If it is damaged, cut off, or claims too many pixels.
+    """
+    try:
+        if content.startswith(b'\x89PNG\r\n\x1a\n'):
+            size = _plain_png(content)
+        elif content.startswith(b'\xff\xd8\xff'):
+            size = _plain_jpeg(content)
+        else:
+            return None
+    except (struct.error, IndexError):
+        raise ImageError('damaged or cut off (its header is damaged)') from None
+    if size is None:
+        return None
+    check_size(*size)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ImageError('damaged or cut off')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _plain_png(content: bytes) -> tuple[int, int] | None:
+    """Walk the chunks: OpenCV 5 takes memory for what a chunk claims, up to 4 GB, before it finds it missing."""
+    width, height, depth, colour = struct.unpack_from('>IIBB', content, 16)
+    if content[12:16] != b'IHDR' or (depth, colour) not in ((8, 0), (8, 2)):
+        return None
+    place, kind = 8, b''
+    while kind != b'IEND':
+        length, kind = struct.unpack_from('>I4s', content, place)
+        if kind == b'eXIf':  # older versions of OpenCV would not turn it
+            return None
+        if place + 12 + length > len(content) or (kind == b'IHDR' and place != 8):
+            raise ImageError('damaged or cut off (the PNG ends within a chunk)')
+        place += 12 + length
+    return width, height
+
+
+def _plain_jpeg(content: bytes) -> tuple[int, int] | None:
+    """Walk the marks: the frame header tells the size, and the end of the image must come after it."""
+    size, place, scans = None, 2, 0
+    while match := _MARKER.search(content, place):
+        marker, place = content[match.start() + 1], match.end()
+        if marker == 0xD9 and size is not None:
+            return size
+        if marker == 1 or 0xD0 <= marker <= 0xD9:  # these have no content
+            continue
+        if marker in _FRAMES and size is None:
+            depth, height, width, channels = struct.unpack_from('>BHHB', content, place + 2)
+            if depth != 8 or channels not in (1, 3):
+                return None
+            size = width, height
+        scans += marker == 0xDA
+        if scans > _MOST_SCANS:
+            raise ImageError(f'it has more than {_MOST_SCANS} scans')
+        place += max(2, struct.unpack_from('>H', content, place)[0])
+    raise ImageError('damaged or cut off (the JPEG has no end)')
