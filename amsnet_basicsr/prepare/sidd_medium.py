@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from amsnet_basicsr.images import png
-from amsnet_basicsr.images.size_limit import pixel_limit, size_error
+from amsnet_basicsr.images.size_limit import check_size
 from amsnet_basicsr.prepare.image_patches import patch_count, patch_offsets
 from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source, check_target
 from amsnet_basicsr.prepare.outputs import human_bytes
@@ -64,8 +64,7 @@ class SourceImage:
         height, width = png.read_size(self.read(png.HEADER_BYTES))
         if min(height, width) < least:
             raise ValueError(f'it has {height}×{width} pixels, less than a patch of --size {least}')
-        if reason := size_error(width, height, pixel_limit()):
-            raise ValueError(reason)
+        check_size(width, height)
         if self.size_bytes > 3.1 * height * width + _MOST_METADATA:
             raise ValueError(f'it takes {human_bytes(self.size_bytes)}, more than {height}×{width} pixels can')
         return height, width
