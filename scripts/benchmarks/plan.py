@@ -131,7 +131,9 @@ def measure(file: str, rounds: int, images: int, side: int) -> list[Cost]:
         passes = images
     if passes:
         model.feed_data({'lq': torch.rand(1, 3, side, side)})
-        operations, seconds = _operations(model.test), _seconds(model.test, 1)
+        kinds = {metric.get('type') for metric in ((opt['val'] or {}).get('metrics') or {}).values()}
+        tasks = [model.test, *([model.predict_hidden] if 'calculate_mask_l1' in kinds else [])]
+        operations, seconds = sum(map(_operations, tasks)), sum(_seconds(task, 1) for task in tasks)
         if opt['is_train']:
             costs.append(Cost('an image of its validations', passes, operations, seconds, None))
         else:

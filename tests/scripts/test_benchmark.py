@@ -240,8 +240,9 @@ def test_the_plan_counts_all_steps_and_passes(run, tmp_path):
     train = {'optim_g': {'type': 'AdamW', 'lr': 1e-3}, 'total_iter': 100, 'mask_opt': {'type': 'MaskL1Loss'}}
     train['scheduler'] = {'type': 'CosineAnnealingRestartLR', 'periods': [100]}
     common = {'model_type': 'AMSNetModel', 'name': 'x', 'network_g': settings, 'scale': 1}
+    hidden = {'type': 'calculate_mask_l1'}  # two passes more
     data = {'train': {'crop_size': 80, 'batch_size_per_gpu': 2}}
-    b = {**common, 'scheme': {}, 'train': train, 'val': {'val_freq': 40.0}, 'datasets': data}
+    b = {**common, 'scheme': {}, 'train': train, 'val': {'val_freq': 40.0, 'metrics': {'x': hidden}}, 'datasets': data}
     p = {**b, 'train': {**train, 'smooth_opt': {'type': 'SmoothnessLoss'}}, 'val': {}}
     e = {**common, 'scheme': {'refine': {'type': 'R3'}}, 'val': {}, 'datasets': {}}
     for name, options in zip('bpe', (b, p, e), strict=True):
@@ -252,7 +253,7 @@ def test_the_plan_counts_all_steps_and_passes(run, tmp_path):
         ['b: a step', '100'], ['an image of its validations', '14'], ['p: a step', '100'], ['e: an image', '7'],
         ['**sum**', ''],
     ]  # fmt: skip
-    total = once * (100 * 3 * 2 * 80**2 * (1 + 2) + 64**2 * (14 * 2 + 7 * 18))
+    total = once * (100 * 3 * 2 * 80**2 * (1 + 2) + 64**2 * (14 * (2 + 2) + 7 * 18))
     assert float(lines[-1][2]) == pytest.approx(total / 1e12, rel=0.01)
     assert lines[2][4].endswith('GiB') and 'Median of 1 steps' in out and '7 images of 64×64' in out
 
