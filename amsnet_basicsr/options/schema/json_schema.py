@@ -85,14 +85,14 @@ def options_schema(networks: Classes, losses: Classes, metrics: Classes) -> dict
 
 
 def comparison_schema() -> dict[str, Any]:
-    """Write the JSON schema of a comparison: a base and the settings that are laid over it."""
+    """Write the JSON schema of options with a base, such as comparisons."""
     group = {'type': 'object'}
     setting = {**group, 'description': 'Options that differ from the base; ~ takes one out.'}
     return {
         '$schema': _DRAFT,
-        'title': 'Options of several trainings that differ in a few settings',
+        'title': 'Options laid over a base, alone or in several settings',
         **group,
-        'required': ['base', 'name', 'settings'],
+        'required': ['base', 'name'],
         'properties': {
             'base': {'type': 'string', 'description': 'Options file that all settings share, relative to this file.'},
             'name': {'type': 'string', 'description': 'Beginning of the names of the experiments.'},
