@@ -187,7 +187,14 @@ def _list_images(root: str, settings: NoisyImageOptions) -> list[ImageEntry]:
     if is_lmdb:
         entries = list(_list_lmdb(root, listing or osp.join(root, 'meta_info.txt'), where))
     elif listing:
-        entries = [_file_entry(osp.join(root, name), size) for name, size in read_meta_info(listing)]
+        listed = [(osp.join(root, name), size) for name, size in read_meta_info(listing)]
+        entries = [_file_entry(path, size) for path, size in listed]
+        missing = [path for path, _ in listed if not osp.exists(path)]
+        if missing and settings.on_bad_image == 'error':
+            raise ValueError(
+                f'{where}: {len(missing)} of {len(entries)} images that {listing} names are missing: '
+                f'{name_some(missing)}'
+            )
     else:
         entries = [_file_entry(path) for path in sorted(find_images(root))]
     if not entries:
@@ -259,7 +266,7 @@ def read_meta_info(path: str) -> list[tuple[str, tuple[int, int] | None]]:
         raise FileNotFoundError(f'there is no meta-info file {path}')
     entries: list[tuple[str, tuple[int, int] | None]] = []
     # Names of files may be no text; they come out as the system gives them.
-    with open(path, encoding='utf-8', errors='surrogateescape') as file:
+    with open(path, encoding='utf-8-sig', errors='surrogateescape') as file:
         for number, line in enumerate(map(str.strip, file), 1):
             if not line:
                 continue

@@ -54,7 +54,15 @@ def add_options_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='KEY:KEY=VALUE',
-        help='change options of the file, e.g. train:ema_decay=0.99 train:optim_g:lr=1e-5',
+        help='change or add options of the file, e.g. train:ema_decay=0.99 train:optim_g:lr=1e-5',
+    )
+    parser.add_argument(
+        '--import',
+        dest='parts',
+        nargs='+',
+        default=[],
+        metavar='PACKAGE',
+        help='import packages of your own first, which register archs, losses, datasets or metrics',
     )
 
 
@@ -89,9 +97,27 @@ def read_or_stop(arguments: argparse.Namespace) -> dict[str, Any]:
     try:
         file, setting = split_setting(arguments.opt)
         arguments.opt = find_options(file)
-        return apply_force_yml(read_setting(arguments.opt, setting), arguments.force_yml)
+        options = read_setting(arguments.opt, setting)
+        _refuse_memcached(arguments.opt, options)
+        if arguments.parts:
+            named = options.get('import')
+            options['import'] = [*(named if isinstance(named, list) else []), *arguments.parts]
+        return apply_force_yml(options, arguments.force_yml)
     except ValueError as error:
         sys.exit(f'{error}; nothing was started')
+
+
+def _refuse_memcached(path: str, options: dict[str, Any]) -> None:
+    """Refuse a file that makes BasicSR import Python from a folder that it names."""
+    datasets = options.get('datasets')
+    for phase, dataset in datasets.items() if isinstance(datasets, dict) else ():
+        backend = dataset.get('io_backend') if isinstance(dataset, dict) else None
+        if isinstance(backend, dict) and backend.get('type') == 'memcached':
+            key = f'datasets:{phase}:io_backend:type'
+            raise ValueError(
+                f'{path}: datasets.{phase}.io_backend: memcached imports Python code from the folder sys_path, which a '
+                f'file may not ask for; write disk here and --force_yml {key}=memcached on the command line'
+            )
 
 
 def list_problems(path: str, problems: list[str], outcome: str) -> str:

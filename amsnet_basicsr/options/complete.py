@@ -5,11 +5,15 @@ import os.path as osp
 from collections.abc import Mapping
 from typing import Any
 
+from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.options.reader import PLUGIN_NAME
 from amsnet_basicsr.version import __version__
 
 #: Frequencies of a run whose name says "debug", as in BasicSR.
 _DEBUG_VAL_FREQ, _DEBUG_PRINT_FREQ, _DEBUG_SAVE_FREQ = 8, 1, 8
+
+#: Settings of the official networks that ours don't have, with the values that ask for what ours are.
+_NEUTRAL = {'dual_pixel_task': False, 'blindspot': False, 'Isreal': True}
 
 
 def complete_options(
@@ -50,6 +54,8 @@ def complete_options(
     opt.update(dist=distributed, rank=rank, world_size=processes, auto_resume=auto_resume, is_train=is_train)
     if opt.get('plugin') == PLUGIN_NAME:
         opt['plugin'] = __version__  # what BasicSR's reader makes of it, and logs
+    if isinstance(opt.get('network_g'), dict):
+        opt['network_g'] = without_neutral(opt['network_g'])
     name = opt.get('name')
     if isinstance(name, str) and debug and not name.startswith('debug'):
         name = opt['name'] = f'debug_{name}'
@@ -65,6 +71,12 @@ def complete_options(
             opt['val']['val_freq'] = _DEBUG_VAL_FREQ
         _group(opt, 'logger').update(print_freq=_DEBUG_PRINT_FREQ, save_checkpoint_freq=_DEBUG_SAVE_FREQ)
     return opt
+
+
+def without_neutral(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out settings that published options of the official networks have, where they change nothing."""
+    ours = isinstance(network.get('type'), str) and network['type'] in ARCHS
+    return {key: value for key, value in network.items() if not (ours and key in _NEUTRAL and value is _NEUTRAL[key])}
 
 
 def _complete_set(dataset: dict[str, Any], phase: str, opt: Mapping[str, Any]) -> None:

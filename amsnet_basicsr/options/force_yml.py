@@ -35,7 +35,7 @@ def apply_force_yml(options: Mapping[str, Any], changes: Iterable[str]) -> dict[
         The changed options.
 
     Raises:
-        ValueError: If an entry is no such thing, its key isn't in the options, or its value cannot be read; the message
+        ValueError: If an entry is no such thing, nothing reads its key, or its value cannot be read; the message
             names all such entries.
     """
     changed = copy.deepcopy(dict(options))
@@ -91,6 +91,7 @@ def _find(options: dict[str, Any], entry: str) -> tuple[Any, Any]:
         raise ValueError('key:key=value expected, e.g. train:optim_g:lr=1e-5')
     keys = [key.strip() for key in path.split(':')]
     group: Any = options
+    _make_room(options, keys)
     for number, key in enumerate(keys):
         where = ':'.join(keys[:number])
         found = _in_list(group, key, where) if isinstance(group, list) else _in_group(group, key, where)
@@ -98,6 +99,22 @@ def _find(options: dict[str, Any], entry: str) -> tuple[Any, Any]:
             return group, found
         group = group[found]
     raise AssertionError  # split gives at least one key
+
+
+def _make_room(options: dict[str, Any], keys: list[str]) -> None:
+    """Add an option that the file doesn't have, if something reads it."""
+    group, rest = options, list(keys)
+    while rest and isinstance(group, dict) and group.get(rest[0]) is not None:
+        group = group[rest.pop(0)]
+    if not rest or not isinstance(group, dict):
+        return
+    from amsnet_basicsr.options.schema.file import knows  # slow: only where it is needed
+
+    if knows(options, keys):
+        for key in rest[:-1]:
+            group[key] = {}
+            group = group[key]
+        group.setdefault(rest[-1], None)
 
 
 def _in_group(group: Any, key: str, where: str) -> str:

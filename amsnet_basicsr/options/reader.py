@@ -21,10 +21,12 @@ _ALLOWED = f'only plain values are read, and !!python/name:{PLUGIN_NAME}'
 _TEXT_TAGS = frozenset(f'{_STANDARD}{kind}' for kind in ('str', 'value', 'merge'))
 
 #: Bounds that no honest options file comes near; beyond them a file is refused before it takes time or memory.
-MOST_BYTES = 1_000_000
-MOST_VALUES = 100_000
+MOST_BYTES = 200_000
+MOST_VALUES = 20_000
 MOST_LEVELS = 40
 _MOST_DIGITS = 2**63
+_LONGEST_NUMBER = 100
+_NUMBERS = (f'{_STANDARD}int', f'{_STANDARD}float')
 
 
 class OptionsLoader(yaml.SafeLoader):
@@ -82,6 +84,8 @@ def _inspect(root: yaml.Node) -> None:
             refuse(node, f'nested deeper than {MOST_LEVELS} levels')
         if node.tag not in _PLAIN_TAGS and node.tag != _PLUGIN_TAG:
             refuse(node, f'{_short(node.tag)} is refused: {_ALLOWED}')
+        if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:  # 1:59:59:… would take minutes
+            refuse(node, f'a number of {len(node.value)} characters; put it in quotes if it is text')
         open_nodes.add(id(node))
         if isinstance(node, yaml.MappingNode):
             _refuse_bad_keys(node, refuse)
@@ -165,6 +169,8 @@ def parse_yaml(text: str, loader: type[OptionsLoader] = OptionsLoader) -> Any:
         yaml.YAMLError: If it is no YAML.
         ValueError: If it holds something that is no plain value; the message names the key.
     """
+    if sum(map(text.count, ',[{\n')) > MOST_VALUES:  # before it takes time: parsing these would take half a minute
+        raise ValueError(f'more than {MOST_VALUES} values')
     try:
         return plain(yaml.load(text, Loader=loader))
     except RecursionError:

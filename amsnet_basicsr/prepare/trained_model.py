@@ -68,8 +68,6 @@ def _read(path: Path) -> dict[str, Any]:
     if weights:
         opt['path']['pretrain_network_g'] = str(Path(weights).expanduser())
     problems = check_options(opt, with_data=False)[0]
-    if not weights:
-        problems.append('path.pretrain_network_g is missing: the trained weights')
     if problems:
         raise UserError(f'{path}: ' + '; '.join(problems))
     return opt

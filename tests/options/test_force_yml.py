@@ -63,9 +63,9 @@ def test_changes_go_where_they_are_meant_to():
     [
         ('train:optm_g:lr=1', "train of the file has no 'optm_g' to change; did you mean 'optim_g'?"),
         ('trian:optim_g:lr=1', "the file has no 'trian' to change; did you mean 'train'?"),
-        ('path:experiments_root=x', "path of the file has no 'experiments_root' to change; there are: none"),
+        ('path:experiment_root=x', "path of the file has no 'experiment_root' to change; there are: none"),
         ('train:optim_g:lr:x=1', 'train:optim_g:lr is no group of options, but 0.001'),
-        ('val:val_freq=1', 'val is no group of options, but None'),
+        ('val:vall_freq=1', 'val is no group of options, but None'),
         ('train:scheduler:periods:2=1', "a list of 2; its elements are 0 to 1, not '2'"),
         ('train:scheduler:periods:-1=1', "not '-1'"),
         ('train:scheduler:periods:²=1', "not '²'"),
@@ -85,3 +85,31 @@ def test_all_bad_changes_are_told():
     with pytest.raises(ValueError) as caught:
         apply_force_yml(OPTIONS, ['nme=1', 'name=good', 'train:x=1'])
     assert len(str(caught.value).splitlines()) == 2 and OPTIONS['name'] == 'tiny'
+
+
+def test_options_that_something_reads_are_added():
+    options = {
+        'model_type': 'AMSNetModel',
+        'datasets': {'val': {'type': 'NoisyImageDataset'}},
+        'train': {},
+        'val': None,
+    }
+    changes = [
+        'train:amp=bf16',
+        'val:batch_size=8',
+        'path:experiments_root=x',
+        'datasets:val:cache_mb=5',
+        'scheme:seed=3',
+    ]
+    assert apply_force_yml(options, changes) == {
+        'model_type': 'AMSNetModel',
+        'datasets': {'val': {'type': 'NoisyImageDataset', 'cache_mb': 5}},
+        'train': {'amp': 'bf16'},
+        'val': {'batch_size': 8},
+        'path': {'experiments_root': 'x'},
+        'scheme': {'seed': 3},
+    }
+    options['model_type'] = 'SRModel'
+    for entry in ('train:amp=bf16', 'datasets:val:mean=1', 'datasets:val_2:name=x', 'scheme:seed=3'):
+        with pytest.raises(ValueError, match='to change'):
+            apply_force_yml(options, [entry])

@@ -1,6 +1,8 @@
 """Asking networks, losses, metrics, optimizers and schedulers whether they take their options, by building them."""
 
+import contextlib
 import copy
+import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,6 +16,7 @@ from amsnet_basicsr.options.schema.file import options_of
 from amsnet_basicsr.options.schema.messages import Finding, Key, named, shown
 from amsnet_basicsr.options.schema.signatures import block_of
 from amsnet_basicsr.options.schema.training import AnyTraining
+from amsnet_basicsr.scheme.pad import required_multiple
 
 #: Classes that fetch pretrained weights when they are built: left to the run.
 _FETCHING = ('VGGFeatureExtractor', 'DFDNet', 'PerceptualLoss')
@@ -70,11 +73,12 @@ def unregistered(opt: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(place, f'{where}: there is no {kind} {name!r}; {hint}')
 
 
-def wrong_network(network: Mapping[str, Any], checkpointing: bool = False) -> Iterator[Finding]:
+def wrong_network(network: Mapping[str, Any], denoises: bool, checkpointing: bool = False) -> Iterator[Finding]:
     """Ask a network whether it can be built, without memory for its weights.
 
     Args:
         network: `network_g`, of a registered type.
+        denoises: Whether it must return images of their own size.
         checkpointing: Whether its blocks are to be computed again in the backward pass.
 
     Yields:
@@ -98,6 +102,8 @@ def wrong_network(network: Mapping[str, Any], checkpointing: bool = False) -> It
         except Exception as error:  # whatever a network finds wrong with its options
             yield Finding(('network_g',), f'network_g: {network["type"]} cannot be built: {_reason(error)}')
             return
+        if denoises and net is not None and (problem := _image_problem(net)):
+            yield Finding(('network_g',), f'network_g: {network["type"]} {problem}')
         try:
             if checkpointing and net is not None:
                 checkpoint_blocks(net)
@@ -131,6 +137,33 @@ def build_network(network: Mapping[str, Any]) -> nn.Module | None:
                 return found(**copy.deepcopy(arguments))
         except Exception:  # some look at values while they are built
             return found(**arguments)
+
+
+def _image_problem(net: nn.Module) -> str | None:
+    """Say why a network cannot denoise colour images, as far as shapes tell; only networks without memory are run."""
+    if any(not parameter.is_meta for parameter in net.parameters()):
+        return None
+
+    def run(channels: int) -> None:
+        multiple = required_multiple(net, channels)
+        shape = (1, channels, *2 * [multiple * -(-32 // multiple)])
+        output = tuple(net(torch.zeros(shape, device='meta')).shape)
+        if output != shape:
+            raise ValueError(f'{shape} became {output}')
+
+    try:
+        run(3)
+        return None
+    except Exception as error:  # whatever a network says of a shape
+        resized = str(error) if ' became ' in str(error) else None
+    for channels in (1, 4, 2):
+        with contextlib.suppress(Exception):
+            run(channels)
+            return (
+                f'takes images of {channels} channel{"s" * (channels > 1)}, but datasets give 3 (grey images as three '
+                f'equal ones); set its numbers of channels to 3'
+            )
+    return f'does not keep the size of images, which a denoiser must ({resized})' if resized else None
 
 
 def wrong_losses(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
@@ -217,8 +250,9 @@ def wrong_metrics(val: Mapping[str, Any], sound: Callable[..., bool]) -> Iterato
     for name, metric in (val.get('metrics') or {}).items():
         if sound('val', 'metrics', name) and 'type' in metric:
             arguments = {key: value for key, value in metric.items() if key not in ('type', 'better')}
-            images = dict.fromkeys(('img', 'img2', 'noisy', 'prediction'))
             found = registered(METRIC_REGISTRY, metric['type'])
+            taken = inspect.signature(found).parameters
+            images = dict.fromkeys(name for name in ('img', 'img2', 'noisy', 'prediction') if name in taken)
             yield from _wrong_arguments(('val', 'metrics', name), found, {**images, **arguments})
 
 

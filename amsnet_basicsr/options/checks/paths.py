@@ -1,13 +1,17 @@
 """Checking that what is read is there, and that results can be written without putting it away."""
 
+import codecs
 import os
 import os.path as osp
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from amsnet_basicsr.convert.basicsr_files import state_problem, weights_problem
+from amsnet_basicsr.options.schema.file import MODELS
 from amsnet_basicsr.options.schema.messages import Finding, named
+from amsnet_basicsr.utils.text import name_some
 
+_LISTED = ('PairedImageDataset', 'SingleImageDataset')
 _DATA = ('dataroot', 'dataroot_lq', 'dataroot_gt', 'dataroots', 'meta_info_file')
 
 
@@ -16,6 +20,9 @@ def wrong_inputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
     for where, path in _inputs(opt):
         if not osp.exists(osp.expanduser(path)):
             yield Finding(where, f'{named(where)}: there is no {path}{_from_where(path)}')
+    if not opt['is_train'] and opt.get('model_type') in MODELS and not opt['path'].get('pretrain_network_g'):
+        said = 'path.pretrain_network_g is missing: without weights, the figures would be those of a random network'
+        yield Finding(('path', 'pretrain_network_g'), said)
     for key in ('pretrain_network_g', 'resume_state'):
         path = opt['path'].get(key)
         if path and not osp.isfile(osp.expanduser(path)):
@@ -32,6 +39,28 @@ def _inputs(opt: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
             for path in value if isinstance(value, list) else [value]:
                 if path and isinstance(path, str):
                     yield ('datasets', phase, key), path
+
+
+def wrong_lists(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
+    """Find lists of BasicSR's own datasets that it would misread, or that name images that aren't there."""
+    for phase, dataset in opt['datasets'].items():
+        where = ('datasets', phase, 'meta_info_file')
+        listing = dataset.get('meta_info_file')
+        root = dataset.get('dataroot_gt' if dataset.get('type') == 'PairedImageDataset' else 'dataroot_lq')
+        on_disk = (dataset.get('io_backend') or {}).get('type') == 'disk'
+        if not (listing and root and on_disk and dataset.get('type') in _LISTED and sound('datasets', phase)):
+            continue
+        with open(osp.expanduser(listing), 'rb') as file:
+            content = file.read()
+        if content.startswith(codecs.BOM_UTF8):
+            said = f'{listing} starts with a byte order mark, which BasicSR takes for a part of the first name'
+            yield Finding(where, f'{named(where)}: {said}; save it as UTF-8 without')
+            continue
+        names = [os.fsdecode(line.split(b' ')[0]) for line in map(bytes.strip, content.splitlines()) if line]
+        missing = [name for name in names if not osp.exists(osp.join(osp.expanduser(root), name))]
+        if missing:
+            said = f'{len(missing)} of {len(names)} images that {listing} names are not in {root}: {name_some(missing)}'
+            yield Finding(where, f'{named(where)}: {said}')
 
 
 def _file_problem(key: str, path: str, param_key: str | None) -> str | None:

@@ -19,11 +19,12 @@ from amsnet_basicsr.options.checks.build import (
 from amsnet_basicsr.options.checks.data import count_images, counted, enough_ratio, wrong_loading
 from amsnet_basicsr.options.checks.file import check_file, text_numbers
 from amsnet_basicsr.options.checks.findings import Findings
-from amsnet_basicsr.options.checks.paths import wrong_inputs, wrong_outputs
+from amsnet_basicsr.options.checks.paths import wrong_inputs, wrong_lists, wrong_outputs
 from amsnet_basicsr.options.checks.scheme import wrong_scheme
 from amsnet_basicsr.options.checks.validation import wrong_validation
-from amsnet_basicsr.options.schema.file import OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR
+from amsnet_basicsr.options.schema.file import MODELS, OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR
 from amsnet_basicsr.options.schema.messages import Finding
+from amsnet_basicsr.options.user_parts import import_parts
 
 
 def check_all(raw: Mapping[str, Any], opt: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -39,8 +40,9 @@ def check_all(raw: Mapping[str, Any], opt: dict[str, Any]) -> tuple[list[str], l
     ignored = [key for key in SET_BY_BASICSR if key in raw]
     if isinstance(raw.get('path'), Mapping):
         ignored += [f'path.{key}' for key in PATHS_SET_BY_BASICSR if key in raw['path']]
+    known = [Finding(('import',), said) for said in import_parts(raw.get('import'))]
     # With a launcher every process takes one GPU, whatever num_gpu says.
-    problems, notes = check_options(opt, [] if opt['dist'] else _absent_gpus(raw.get('num_gpu')))
+    problems, notes = check_options(opt, [*known, *([] if opt['dist'] else _absent_gpus(raw.get('num_gpu')))])
     return problems, [f'{key}: BasicSR sets it itself; what the file says is ignored' for key in ignored] + notes
 
 
@@ -69,21 +71,26 @@ def check_options(
     sound = found.sound(opt)
     found.add(wrong_inputs(sound))
     found.add(wrong_outputs(sound))
+    found.add(wrong_lists(sound, found.clean))
     ours = sound.get('model_type') in OUR_MODELS
     if ours:
         found.add(wrong_scheme(sound, found.clean))
     if sound['network_g'] and found.clean('network_g'):
-        found.add(wrong_network(sound['network_g'], ours and bool(sound['train'].get('checkpointing'))))
+        found.add(wrong_network(sound['network_g'], ours, ours and bool(sound['train'].get('checkpointing'))))
     if opt['is_train']:
         found.add(wrong_losses(sound, found.clean))
-        found.add(wrong_optimizer(sound['train'], found.clean))
-        found.add(_schedule(sound['train']))
+        if sound.get('model_type') in MODELS:  # another may read its optimizers otherwise
+            found.add(wrong_optimizer(sound['train'], found.clean))
+            found.add(_schedule(sound['train']))
         found.add(_wandb(sound))
     found.add(wrong_metrics(sound['val'], found.clean))
     found.add(wrong_validation(sound, found.clean))
     unused = opt['is_train'] and not sound['val'] and not sound.get('report') and len(sound['datasets']) > 1
     if unused and found.clean('val'):
         notes.append('val is missing, so nothing but training is done; the val sets are never used')
+    val_sets = [phase for phase in sound['datasets'] if phase.split('_')[0] == 'val']
+    if opt['is_train'] and sound['val'] and not val_sets and found.clean('datasets'):
+        notes.append('val is given, but datasets has no val set: nothing is validated')
     found.add(wrong_loading(sound))
     problems, images = counted(sound, _count_images, found.clean)
     found.add(problems)

@@ -27,7 +27,7 @@ def wrong_validation(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iter
     if not val:
         return
     if opt['is_train'] and not sets and sound('datasets'):
-        yield Finding(('val',), 'val is given, but datasets has no val set; add one, or take val out')
+        return  # nothing is validated; a note says so
     if not opt['is_train'] and opt.get('model_type') == 'SRModel' and val.get('save_img') and 'suffix' not in val:
         yield Finding(('val', 'suffix'), 'val.suffix is missing; SRModel needs it to save images; write suffix: ~')
     yield from _metrics_without_data(opt, sets, sound)

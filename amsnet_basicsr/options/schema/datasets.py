@@ -35,6 +35,13 @@ class IoBackend(Block):
     """Set by BasicSR's data sets."""
     client_keys: Text | Sequence[Text] | None = None
     """Set by BasicSR's data sets."""
+    server_list_cfg: Text | None = None
+    """Of memcached."""
+    client_cfg: Text | None = None
+    """Of memcached."""
+    sys_path: Text | None = None
+    """Of memcached: folder that Python code is imported from. So `type: memcached` is refused in a file; it can be
+    asked for on the command line, `--force_yml datasets:train:io_backend:type=memcached`."""
 
 
 class DatasetOptions(Block):

@@ -1,10 +1,10 @@
 """A whole options file, and the blocks that are the same for every model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from amsnet_basicsr.options.schema.block import (
     AboveZero,
@@ -16,7 +16,8 @@ from amsnet_basicsr.options.schema.block import (
     Several,
     Text,
 )
-from amsnet_basicsr.options.schema.messages import group_in
+from amsnet_basicsr.options.schema.datasets import DATASETS, DatasetOptions
+from amsnet_basicsr.options.schema.messages import Wanted, group_in
 from amsnet_basicsr.options.schema.scheme import APBSNOptions, SchemeOptions
 from amsnet_basicsr.options.schema.training import (
     AMSNetTraining,
@@ -27,6 +28,9 @@ from amsnet_basicsr.options.schema.training import (
     SRTraining,
 )
 from amsnet_basicsr.options.schema.validation import AnyValidation, OurValidation, Validation
+
+_PACKAGE = r'^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$'
+Names = Annotated[Several[Annotated[str, Field(pattern=_PACKAGE)]], Wanted('a list of names of packages')]
 
 
 class Network(Open):
@@ -100,6 +104,9 @@ class Options(Block):
 
     plugin: Text | None = None
     """`!!python/name:amsnet_basicsr.__version__` registers this package with an unmodified BasicSR."""
+    imports: Names | None = Field(None, alias='import')
+    """Packages of one's own to import first, which register archs, losses, datasets or metrics; as `--import` does.
+    Modules of Python itself are refused."""
     name: FolderName = Field(examples=['my_training'])
     """Name of the experiment's folder. An older one is renamed, never overwritten."""
     model_type: Text = Field(examples=['AMSNetModel'])
@@ -210,6 +217,25 @@ MODELS: dict[str, type[Options]] = {
 #: What BasicSR writes into the options itself, whatever a file says.
 SET_BY_BASICSR = ('root_path', 'dist', 'rank', 'world_size', 'auto_resume', 'is_train')
 PATHS_SET_BY_BASICSR = ('models', 'training_states', 'log', 'visualization')
+
+
+def knows(options: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    """Tell whether something reads an option, in the file or not, given the rest of the file."""
+    block: type[BaseModel] | None = options_of(options.get('model_type'))
+    if keys[0] == 'datasets' and len(keys) > 2 and isinstance(options.get('datasets'), Mapping):
+        dataset = options['datasets'].get(keys[1])
+        kind = dataset.get('type') if isinstance(dataset, Mapping) else None
+        block, keys = DATASETS.get(kind, DatasetOptions) if isinstance(kind, str) else None, keys[2:]
+    for number, key in enumerate(keys):
+        if block is None:
+            return False
+        if issubclass(block, Open) and key not in block.model_fields:
+            return number == len(keys) - 1  # its constructor is asked in the check
+        field = {info.alias or name: info for name, info in block.model_fields.items()}.get(key)
+        if field is None:
+            return key.startswith(getattr(block, 'admitted', ()) or '\0')
+        block = group_in(field.annotation)
+    return True
 
 
 def options_of(model: Any) -> type[Options]:

@@ -123,7 +123,7 @@ def _table(title: str, block: type[Block]) -> Iterator[str]:
         annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
         default = 'required' if field.is_required() else _yaml(field.default)
         meaning = ' '.join((field.description or '').split()).replace('|', '\\|')
-        yield f'| `{name}` | {words(annotation)} | {default} | {meaning} |'
+        yield f'| `{field.alias or name}` | {words(annotation)} | {default} | {meaning} |'
 
 
 def _yaml(value: Any) -> str:

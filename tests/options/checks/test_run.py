@@ -117,6 +117,18 @@ def test_good_options_pass(make_folder):
         (None, 'network_g', {'type': 'NAFNet', 'enc_blk_nums': [1]}, 'network_g: NAFNet cannot be built: '),
         (None, 'network_g', {'type': 'EDSR', 'num_in_ch': 3}, 'network_g.num_out_ch is missing'),
         ('scheme', 'branches', 1, 'scheme.branches must be a whole number of at least 2 and at most 255, got 1'),
+        (
+            None,
+            'network_g',
+            {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'upscale': 2},
+            'EDSR does not keep the size',
+        ),
+        (
+            None,
+            'network_g',
+            {'type': 'DnCNN', 'in_nc': 1, 'out_nc': 1, 'nb': 4},
+            'DnCNN takes images of 1 channel, but',
+        ),
         ('scheme', 'refine', {'type': ['R3']}, 'scheme.refine: '),
         ('scheme', 'train_stride', 3, 'crop_size: 40 is not divisible by scheme.train_stride 3; 39 is'),
         ('datasets', 'train', None, 'datasets.train is no group of options'),
@@ -330,6 +342,10 @@ def test_saving_images_by_srmodel_needs_a_suffix(make_folder, tmp_path):
     options = sr_options(str(make_folder('noisy')))
     some_weights(tmp_path / 'w.pth')
     options['datasets'] = {'test': options['datasets']['val']}
+    assert check(options, is_train=False)[0] == [
+        'path.pretrain_network_g is missing: without weights, the figures would be those of a random network'
+    ]
+    options['path']['pretrain_network_g'] = str(tmp_path / 'w.pth')
     options['val']['save_img'] = True
     assert check(options, is_train=False)[0] == [
         'val.suffix is missing; SRModel needs it to save images; write suffix: ~'
@@ -365,7 +381,7 @@ def test_val_sets_without_val_are_noted(make_folder):
     assert check(options) == ([], ['val is missing, so nothing but training is done; the val sets are never used'])
     options['val'] = {'val_freq': 1, 'save_img': False}
     del options['datasets']['val']
-    assert check(options)[0] == ['val is given, but datasets has no val set; add one, or take val out']
+    assert check(options) == ([], ['val is given, but datasets has no val set: nothing is validated'])
 
 
 def inspect(options: dict, root, is_train: bool = True, **completing) -> list[str]:
@@ -449,3 +465,44 @@ def test_broken_options_of_every_shape_are_told(make_folder, tmp_path):
             problems = inspect({**copy.deepcopy(good), section: value}, tmp_path)
             assert all(isinstance(problem, str) for problem in problems)
             assert bool(problems) != ((section, value) in fine), (section, value, problems)
+
+
+def test_lists_that_name_what_is_not_there(make_folder, tmp_path):
+    folder = make_folder('noisy')
+    listing = tmp_path / 'list.txt'
+    options = sr_options(str(folder))
+    for dataset in options['datasets'].values():
+        dataset['meta_info_file'] = str(listing)
+    listing.write_text('im0.png (64,64,3)\nim1.png (64,64,3)\n')
+    assert check(options) == ([], [])
+    listing.write_text('im0.png (64,64,3)\nim9.png (64,64,3)\n')
+    assert f'1 of 2 images that {listing} names are not in {folder}: im9.png' in check(options)[0][0]
+    listing.write_text('im0.png (64,64,3)\n', encoding='utf-8-sig')
+    assert 'starts with a byte order mark' in check(options)[0][0]
+    options = train_options(folder)
+    options['datasets']['val']['meta_info_file'] = str(listing)
+    assert check(options) == ([], [])
+    listing.write_text('im0.png\nim9.png\n')
+    assert f'1 of 2 images that {listing} names are missing: ' in check(options)[0][0]
+
+
+def test_neutral_settings_of_published_options_are_accepted(make_folder, tmp_path):
+    options = train_options(make_folder('noisy'), network_g={'type': 'DeamNet', 'Isreal': True})
+    opt = complete_options(options, str(tmp_path), True)
+    assert check_all(options, opt) == ([], []) and opt['network_g'] == {'type': 'DeamNet'}
+    options['network_g']['Isreal'] = False
+    assert "network_g has no option 'Isreal'" in inspect(options, tmp_path)[0]
+
+
+def test_a_metric_of_ones_own_needs_no_kwargs(make_folder):
+    from basicsr.utils.registry import METRIC_REGISTRY
+
+    def calculate_own(img, img2, power=2):
+        return float((abs(img - img2) ** power).mean())
+
+    METRIC_REGISTRY._do_register('calculate_own', calculate_own)
+    options = sr_options(str(make_folder('noisy')))
+    options['val']['metrics'] = {'own': {'type': 'calculate_own', 'power': 1}}
+    assert check(options) == ([], [])
+    options['val']['metrics']['own']['powr'] = 1
+    assert "val.metrics.own has no option 'powr'; did you mean 'power'?" in check(options)[0][0]
