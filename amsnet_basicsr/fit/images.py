@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from amsnet_basicsr.denoise.command.inputs import find_inputs
-from amsnet_basicsr.images import ImageData, to_8_bit
+from amsnet_basicsr.images import ImageData, stretch, to_8_bit, used_bits
 from amsnet_basicsr.images.png import encode_noise
 from amsnet_basicsr.prepare.image_patches import LeftOutError, is_flat, read_usable
 from amsnet_basicsr.prepare.noise_correlation import NoiseSpectra, combine_spectra, noise_spectra, recommend_stride
@@ -92,7 +92,8 @@ def read_pixels(path: Path) -> np.ndarray:
     Raises:
         LeftOutError: If it can't be read or is too small.
     """
-    return to_8_bit(ImageData(read_usable(path, SMALLEST))).pixels
+    pixels = read_usable(path, SMALLEST)
+    return to_8_bit(ImageData(stretch(pixels, used_bits(pixels)))).pixels
 
 
 def survey(

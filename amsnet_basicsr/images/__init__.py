@@ -4,7 +4,8 @@ libvips (through pyvips) decodes and writes PNG, Pillow writes JPEG and WebP and
 values stay in the colour space of the file, whose ICC profile goes along.
 """
 
-from amsnet_basicsr.images.image import ImageData, ImageError, Metadata, to_8_bit
+from amsnet_basicsr.images.depth import stretch, to_8_bit, unstretch, used_bits
+from amsnet_basicsr.images.image import ImageData, ImageError, Metadata
 from amsnet_basicsr.images.read import READ_SUFFIXES, decode_image, read_bytes, read_image, read_size
 from amsnet_basicsr.images.write import SIXTEEN_BIT_SUFFIXES, WRITE_SUFFIXES, write_image
 
@@ -19,6 +20,9 @@ __all__ = [
     'read_bytes',
     'read_image',
     'read_size',
+    'stretch',
     'to_8_bit',
+    'unstretch',
+    'used_bits',
     'write_image',
 ]

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-_ROWS_OF_BYTES = 2**22
-
 
 class ImageError(ValueError):
     """An image can't be read or written; the message says which and why, in one line."""
@@ -20,12 +18,17 @@ class Metadata:
         icc: ICC profile.
         xmp: XMP packet.
         resolution: Dots an inch, horizontally and vertically.
+        density: Pixels horizontally and vertically of a unit that the file doesn't name; with equal ones or others, the
+            shape of a pixel.
+        png_colour: PNG's chunks that say what its numbers mean (gAMA, cHRM, sRGB, cICP), as they are in the file.
     """
 
     exif: bytes | None = None
     icc: bytes | None = None
     xmp: bytes | None = None
     resolution: tuple[float, float] | None = None
+    density: tuple[float, float] | None = None
+    png_colour: bytes = b''
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,13 @@ class ImageData:
         pixels: (H, W, 3) RGB or (H, W, 1) grey, uint8 or uint16.
         alpha: Opacity, (H, W), of the same type, or None.
         metadata: What goes along unchanged.
+        notes: What of the file could not be kept, a phrase each.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
 
     @property
     def grey(self) -> bool:
@@ -64,28 +69,3 @@ class ImageData:
         if pixels.shape != self.pixels.shape or pixels.dtype != self.pixels.dtype:
             raise ValueError(f'{pixels.shape} {pixels.dtype} cannot replace {self.pixels.shape} {self.pixels.dtype}')
         return replace(self, pixels=pixels)
-
-
-def to_8_bit(image: ImageData) -> ImageData:
-    """Round an image to 8 bit a channel.
-
-    Args:
-        image: An image of 8 or 16 bit.
-
-    Returns:
-        The image, each value the nearest of the 256; one of 8 bit as it is.
-    """
-    if image.bits == 8:
-        return image
-    alpha = None if image.alpha is None else _round(image.alpha)
-    return replace(image, pixels=_round(image.pixels), alpha=alpha)
-
-
-def _round(values: np.ndarray) -> np.ndarray:
-    rounded = np.empty(values.shape, np.uint8)
-    # By rows, as the products need 32 bit: of a whole large image they would take more than all the rest.
-    step = max(1, _ROWS_OF_BYTES // max(1, values[0].nbytes))
-    for start in range(0, len(values), step):
-        rows = values[start : start + step].astype(np.uint32)
-        rounded[start : start + step] = (rows * 255 + 32767) // 65535
-    return rounded

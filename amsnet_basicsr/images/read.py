@@ -29,6 +29,7 @@ from amsnet_basicsr.images.exif import read_tiff_exif, upright
 from amsnet_basicsr.images.formats import START, format_of
 from amsnet_basicsr.images.image import ImageData, ImageError, Metadata
 from amsnet_basicsr.images.plain import decode_plain
+from amsnet_basicsr.images.png import read_png_head
 from amsnet_basicsr.images.size_limit import check_size
 from amsnet_basicsr.images.tiff import check_tiff
 from amsnet_basicsr.utils.text import first_line
@@ -51,6 +52,9 @@ _TYPES = {
     'double': 'floating point', 'complex': 'complex', 'dpcomplex': 'complex',
 }  # fmt: skip
 _STRIP_BYTES = 2**22
+_LARGEST_RESOLUTION = 10**7
+#: Motion photos and Ultra HDR images: XMP that counts on what stands behind the image in the file.
+_TELLS_OF_MORE = re.compile(rb'GCamera:Mo|GCamera:Micro|hdrgm:|Container:Directory|HDRGainMap')
 
 pyvips.operation_block_set('VipsForeignLoad', True)
 for _loader in _VIPS_LOADERS.values():
@@ -182,15 +186,12 @@ def _read(file: BinaryIO, max_pixels: int | None, content: bytes | None = None) 
     if isinstance(image, ImageFile):
         pixels, channels, metadata = _read_pillow(image)
     else:
-        channels, metadata = _channels(image), _metadata(image)
-        if image.get('vips-loader').startswith('tiff'):
-            check_tiff(file)
-            file.seek(0)
-            metadata = replace(metadata, exif=read_tiff_exif(file))
+        channels, metadata = _channels(image), _metadata(image, file)
         pixels = _pixels(image)
     pixels = _turn_upright(pixels, _orientation(image))
     alpha = np.ascontiguousarray(pixels[..., channels]) if pixels.shape[2] > channels else None
-    return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, metadata)
+    metadata, notes = _without_what_is_gone(metadata)
+    return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, metadata, notes)
 
 
 def _channels(image: pyvips.Image) -> int:
@@ -222,16 +223,43 @@ def _pixels(image: pyvips.Image) -> np.ndarray:
     return pixels
 
 
-def _metadata(image: pyvips.Image) -> Metadata:
-    blobs = {
-        name: bytes(image.get(key))
-        for name, key in (('icc', 'icc-profile-data'), ('xmp', 'xmp-data'), ('exif', 'exif-data'))
-        if image.get_typeof(key)
-    }
-    resolution = None
-    if image.get_typeof('resolution-unit') or (image.xres, image.yres) != (1, 1):  # 1 a mm stands for unknown
-        resolution = (round(image.xres * 25.4, 3), round(image.yres * 25.4, 3))
-    return Metadata(upright(blobs.get('exif')), blobs.get('icc'), _upright_xmp(blobs.get('xmp')), resolution)
+def _metadata(image: pyvips.Image, file: BinaryIO) -> Metadata:
+    icc, xmp, exif = (
+        bytes(image.get(key)) if image.get_typeof(key) else None
+        for key in ('icc-profile-data', 'xmp-data', 'exif-data')
+    )
+    metadata = Metadata(upright(exif), icc, _upright_xmp(xmp))
+    if image.get_typeof('resolution-unit'):
+        metadata = replace(metadata, resolution=(round(image.xres * 25.4, 3), round(image.yres * 25.4, 3)))
+    kind = image.get('vips-loader')[:4]
+    file.seek(0)
+    if kind == 'tiff':
+        check_tiff(file)
+        file.seek(0)
+        metadata = replace(metadata, exif=read_tiff_exif(file))
+        if metadata.resolution is None and (image.xres, image.yres) != (1, 1):
+            metadata = replace(metadata, density=(round(image.xres, 5), round(image.yres, 5)))
+    elif kind == 'jpeg' and (start := file.read(18))[6:11] == b'JFIF\0':
+        unit, *density = struct.unpack_from('>BHH', start, 13)
+        if unit == 0 and all(density) and density != [1, 1]:
+            metadata = replace(metadata, density=tuple(density))
+    elif kind == 'pngl':
+        metadata = replace(metadata, **read_png_head(file))
+    return metadata
+
+
+def _without_what_is_gone(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
+    """Leave out what is damaged, and what tells of parts of the file that are not kept, and say so."""
+    notes = []
+    for name in ('resolution', 'density'):
+        values = getattr(metadata, name)
+        if values and not all(0 < value < _LARGEST_RESOLUTION for value in values):
+            metadata = replace(metadata, **{name: None})
+            notes.append('its resolution is damaged and left out')
+    if metadata.xmp and _TELLS_OF_MORE.search(metadata.xmp):
+        metadata = replace(metadata, xmp=None)
+        notes.append('the video or HDR gain map behind its pixels is left out, and the XMP that tells of it')
+    return metadata, tuple(notes)
 
 
 def _upright_xmp(xmp: bytes | None) -> bytes | None:

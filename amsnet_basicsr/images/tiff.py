@@ -60,8 +60,8 @@ def write_tiff(file: BinaryIO, image: ImageData) -> None:
         compression='zlib',
         rowsperstrip=max(1, _STRIP_BYTES // max(1, data[0].nbytes)),
         buffersize=16 * _STRIP_BYTES,  # else it holds up to 256 MiB of compressed strips
-        resolution=metadata.resolution,
-        resolutionunit='inch' if metadata.resolution else None,
+        resolution=metadata.resolution or metadata.density,
+        resolutionunit='inch' if metadata.resolution else 'none' if metadata.density else None,
         metadata=None,
         iccprofile=metadata.icc,
         extratags=[(700, 1, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else [],

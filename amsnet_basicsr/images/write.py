@@ -1,7 +1,6 @@
 """Writing images in the format that their name asks for."""
 
 import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,10 @@ import numpy as np
 import pyvips
 from PIL import Image
 
+from amsnet_basicsr.images.depth import to_8_bit
 from amsnet_basicsr.images.exif import EXIF_MARK
-from amsnet_basicsr.images.image import ImageData, ImageError, to_8_bit
+from amsnet_basicsr.images.image import ImageData, ImageError
+from amsnet_basicsr.images.png import chunk
 from amsnet_basicsr.images.tiff import write_tiff
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.utils.text import first_line
@@ -29,9 +30,10 @@ _ALPHA_SUFFIXES = ('.png', '.tif', '.tiff', '.webp')
 _JPEG_LIMITS = {'exif': 65533, 'xmp': 65533 - 29}
 #: Flags of libvips' VipsForeignKeep.
 _ALL_BUT_EXIF = 0b11110
-_USUAL_RESOLUTION = (72.0, 72.0)
 #: Signature and IHDR chunk of a PNG file, after which other chunks may come.
 _PNG_HEAD = 33
+#: The chunk that libvips writes whatever it knows: 72 dots an inch.
+_INVENTED = (b'\0\0\0\x09pHYs', 21)
 
 
 def write_image(path: Path | str, image: ImageData, quality: int = 95, overwrite: bool = False) -> list[str]:
@@ -59,7 +61,7 @@ def write_image(path: Path | str, image: ImageData, quality: int = 95, overwrite
     try:
         image, losses = _fit(image, suffix)
         with atomic_write(path, overwrite, sync=True) as file:
-            _ENCODERS[suffix](file, image, quality)
+            losses += _encode(file, image, suffix, quality)
     except pyvips.Error as error:
         raise ImageError(f'{path}: cannot be written: {first_line(error)}') from None
     except ImageError as error:
@@ -68,7 +70,27 @@ def write_image(path: Path | str, image: ImageData, quality: int = 95, overwrite
         raise ImageError(write_error(path, error)) from None
     except (ValueError, struct.error) as error:  # the format's limits, of size above all
         raise ImageError(f'{path}: cannot be written as {suffix}: {error}') from None
-    return losses
+    return [*image.notes, *losses]
+
+
+def _encode(file: BinaryIO, image: ImageData, suffix: str, quality: int) -> list[str]:
+    """Encode; metadata that turn out to be damaged must not keep an image from being written."""
+    parts = [name for name in ('exif', 'icc', 'xmp', 'resolution') if getattr(image.metadata, name)]
+    failure: Exception | None = None
+    for left_out in ([], *([part] for part in parts), parts):
+        metadata = replace(image.metadata, **dict.fromkeys(left_out))
+        file.seek(0)
+        file.truncate()
+        try:
+            _ENCODERS[suffix](file, replace(image, metadata=metadata), quality)
+        except Exception as error:
+            if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
+                raise
+            failure = failure or error
+        else:
+            names = ', '.join(name if name == 'resolution' else name.upper() for name in left_out)
+            return [f'its {names} is damaged and left out'] if left_out else []
+    raise failure
 
 
 def _fit(image: ImageData, suffix: str) -> tuple[ImageData, list[str]]:
@@ -84,6 +106,8 @@ def _fit(image: ImageData, suffix: str) -> tuple[ImageData, list[str]]:
     metadata = image.metadata
     if suffix == '.bmp' and (metadata.exif or metadata.icc or metadata.xmp):
         losses.append('metadata are left out, as .bmp has no place for them')
+    if suffix != '.png' and metadata.png_colour:
+        losses.append(f"PNG's colour chunks are left out, as {suffix} has no place for them")
     if suffix in _JPEG_SUFFIXES:
         for name, limit in _JPEG_LIMITS.items():
             if len(getattr(metadata, name) or b'') > limit:
@@ -107,6 +131,10 @@ def _by_pillow(kind: str) -> Callable[[BinaryIO, ImageData, int], None]:
         if kind == 'JPEG':
             settings['subsampling'] = '4:4:4' if quality >= 90 else '4:2:0'
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, kind, **settings)
+        density = metadata.density
+        if kind == 'JPEG' and density and not metadata.resolution and all(x == int(x) < 2**16 for x in density):
+            file.seek(13)  # in the JFIF header, which Pillow writes first: no unit, and the two numbers
+            file.write(struct.pack('>BHH', 0, *map(int, density)))
 
     return encode
 
@@ -118,15 +146,17 @@ def _png(file: BinaryIO, image: ImageData, _quality: int) -> None:
     for key, blob in (('icc-profile-data', metadata.icc), ('xmp-data', metadata.xmp)):
         if blob:
             vips.set_type(pyvips.GValue.blob_type, key, blob)
-    chunk = b''
+    chunks = metadata.png_colour
+    if density := metadata.resolution or metadata.density:
+        x, y = (round(value / 0.0254) if metadata.resolution else round(value) for value in density)
+        chunks += chunk(b'pHYs', struct.pack('>IIB', x, y, bool(metadata.resolution)))
     if metadata.exif:
-        body = b'eXIf' + metadata.exif.removeprefix(EXIF_MARK)
-        chunk = struct.pack('>I', len(body) - 4) + body + struct.pack('>I', zlib.crc32(body))
-    target = _InsertingTarget(file, _PNG_HEAD, chunk)
+        chunks += chunk(b'eXIf', metadata.exif.removeprefix(EXIF_MARK))
+    target = _PngTarget(file, chunks)
     try:
         vips.pngsave_target(target, bitdepth=image.bits, keep=_ALL_BUT_EXIF)
     except pyvips.Error:
-        raise target.error or OSError('libvips could not encode it') from None
+        raise target.error or ValueError('libvips could not encode it') from None
 
 
 def _vips_image(image: ImageData) -> pyvips.Image:
@@ -134,33 +164,37 @@ def _vips_image(image: ImageData) -> pyvips.Image:
     vips = pyvips.Image.new_from_array(np.ascontiguousarray(image.pixels), interpretation=kind)
     if image.alpha is not None:
         vips = vips.bandjoin(pyvips.Image.new_from_array(np.ascontiguousarray(image.alpha)))
-    x, y = image.metadata.resolution or _USUAL_RESOLUTION  # libvips would say 25.4 an inch
-    return vips.copy(xres=x / 25.4, yres=y / 25.4)
+    return vips
 
 
-class _InsertingTarget(pyvips.TargetCustom):
-    """Hands what libvips encodes on to a file, with something inserted.
+class _PngTarget(pyvips.TargetCustom):
+    """Hands what libvips encodes on to a file, with our chunks instead of the resolution that it makes up.
 
     Attributes:
         error: What the file raised, which libvips cannot hand through.
     """
 
-    def __init__(self, file: BinaryIO, place: int, inserted: bytes) -> None:
+    def __init__(self, file: BinaryIO, chunks: bytes) -> None:
         super().__init__()
         self.error: BaseException | None = None
-        self._file, self._left, self._inserted = file, place, inserted
+        self._file, self._chunks, self._head = file, chunks, b''
+        self._in_head = True
         self.on_write(self._write)
 
-    def _write(self, chunk: bytes) -> int:
-        data = bytes(chunk)
+    def _write(self, data: bytes) -> int:
+        data = bytes(data)
         try:
-            if self._inserted and len(data) >= self._left:
-                self._file.write(data[: self._left] + self._inserted)
-                self._file.write(data[self._left :])
-                self._inserted = b''
-            else:
+            if not self._in_head:
                 self._file.write(data)
-                self._left -= len(data)
+            elif b'IDAT' in (head := self._head + data):
+                start, length = _INVENTED
+                place = head.find(start, _PNG_HEAD)
+                if 0 < place < head.find(b'IDAT'):
+                    head = head[:place] + head[place + length :]
+                self._file.write(head[:_PNG_HEAD] + self._chunks + head[_PNG_HEAD:])
+                self._in_head = False
+            else:
+                self._head = head
         except BaseException as error:  # an interruption too: nothing passes through libvips by itself
             self.error = error
             return -1

@@ -208,3 +208,12 @@ def test_what_is_no_image_is_not_given_to_a_reader(tmp_path, content):
     (tmp_path / 'a.png').write_bytes(content)
     with pytest.raises(ImageError, match='not an image in a format that can be read'):
         read_image(tmp_path / 'a.png')
+
+
+@pytest.mark.parametrize('name', ['camera.dng', 'camera.nef', 'camera.arw', 'camera.cr2'])
+def test_the_thumbnail_of_a_raw_file_is_never_taken_for_it(tmp_path, name):
+    with tifffile.TiffWriter(tmp_path / name) as file:
+        file.write(pixels(96, 128), photometric='rgb', subfiletype=1, subifds=1, metadata=None)
+        file.write(pixels(96, 128, 1, np.uint16)[..., 0], photometric=32803, subfiletype=0, metadata=None)
+    with pytest.raises(ImageError, match='raw file'):
+        read_image(tmp_path / name)

@@ -13,7 +13,7 @@ from amsnet_basicsr.denoise.command.console import Console
 from amsnet_basicsr.denoise.command.outputs import Job
 from amsnet_basicsr.denoise.command.summary import Outcome
 from amsnet_basicsr.denoise.gallery.compare import compare_image
-from amsnet_basicsr.images import ImageData, ImageError, read_image, write_image
+from amsnet_basicsr.images import ImageData, ImageError, read_image, stretch, unstretch, used_bits, write_image
 from amsnet_basicsr.utils.stop_signal import Interruption
 
 if TYPE_CHECKING:
@@ -118,9 +118,13 @@ def _denoise(
         console.progress(done / every, megapixels)
 
     start = time.monotonic()
-    denoised = image.with_pixels(np.asarray(denoiser(image.pixels, strength=settings.strength, progress=progress)))
+    bits = used_bits(image.pixels)
+    result = denoiser(stretch(image.pixels, bits), strength=settings.strength, progress=progress)
+    denoised = image.with_pixels(unstretch(np.asarray(result), bits))
     seconds = time.monotonic() - start
     outcome.notes = write_image(job.output, denoised, settings.quality, settings.overwrite)
+    if bits < image.bits:
+        outcome.notes.append(f'uses {bits} of its {image.bits} bits; denoised as such, its range is kept')
     if settings.strength == 'auto' and denoiser.noise_level is not None:
         from amsnet_basicsr.denoise.detail_guard import LITTLE  # imports PyTorch, which is loaded by now
 
