@@ -1,9 +1,9 @@
 """The one reader of images, for training, preparation and denoising.
 
 The format is decided from the bytes, and the file is opened with the reader of exactly that format: libvips for PNG,
-JPEG, TIFF and AVIF, Pillow for WebP, GIF and BMP. libvips' other readers (drawings, tables, memory dumps, whatever a
-build has) are blocked for the process. Everything here may be used after a fork: libvips decodes in the calling thread,
-as its own threads would be missing in the child.
+JPEG, TIFF and AVIF, Pillow for WebP, GIF, BMP and HEIC, LibRaw for raw files. libvips' other readers (drawings, tables,
+memory dumps, whatever a build has) are blocked for the process. Everything here may be used after a fork: libvips
+decodes in the calling thread, as its own threads would be missing in the child.
 """
 
 import io
@@ -14,6 +14,8 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,10 +33,16 @@ from amsnet_basicsr.images.image import ImageData, ImageError, Metadata
 from amsnet_basicsr.images.plain import decode_plain
 from amsnet_basicsr.images.png import read_png_head
 from amsnet_basicsr.images.size_limit import check_size
-from amsnet_basicsr.images.tiff import check_tiff
+from amsnet_basicsr.images.tiff import check_tiff, is_raw
 from amsnet_basicsr.utils.text import first_line
 
-READ_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp')
+_HEIF, _RAWPY = find_spec('pi_heif') or find_spec('pillow_heif'), find_spec('rawpy')
+RAW_SUFFIXES = ('.dng', '.nef', '.nrw', '.arw', '.cr2', '.cr3', '.raf', '.rw2', '.orf', '.pef', '.srw')
+READ_SUFFIXES = (
+    *('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp', '.avif'),
+    *(('.heic', '.heif') if _HEIF else ()),
+    *(RAW_SUFFIXES if _RAWPY else ()),
+)
 """Names of files that count as images where a folder is searched. A file named singly may be of any kind."""
 
 _VIPS_LOADERS = {'JPEG': 'Jpeg', 'PNG': 'Png', 'TIFF': 'Tiff', 'AVIF': 'Heif'}
@@ -68,7 +76,8 @@ def read_image(path: Path | str, max_pixels: int | None = None) -> ImageData:
     other colour spaces than grey and RGB, floating point, several pages or frames.
 
     Args:
-        path: JPEG, PNG, TIFF, WebP, BMP, GIF or AVIF file, whatever its name ends in.
+        path: JPEG, PNG, TIFF, WebP, BMP, GIF or AVIF file, whatever its name ends in; HEIC with the extra `heif`, a
+            camera's raw file with `raw`, developed by LibRaw with the camera's white balance to sRGB of 16 bit.
         max_pixels: Largest size that is decoded; None is `pixel_limit`. A small file may claim any size.
 
     Returns:
@@ -98,7 +107,10 @@ def read_size(path: Path | str) -> tuple[int, int]:
         ImageError: If it can't be read, or claims too many pixels; the message starts with the path.
     """
     with _named(path), _open(path) as file:
-        image = _header(file, None, None)
+        kind = _format(file)
+        if kind == 'raw' and _RAWPY:
+            return _read_raw(file, None).pixels.shape[:2]
+        image = _header(file, kind)
         size = image.height, image.width
         return size[::-1] if _orientation(image) in (5, 6, 7, 8) else size
 
@@ -155,24 +167,56 @@ def _open(path: Path | str) -> BinaryIO:
     return open(path, 'rb')
 
 
-def _header(file: BinaryIO, max_pixels: int | None, content: bytes | None) -> pyvips.Image | ImageFile:
-    """Open a file with the reader of its format, and refuse a size that is too large."""
+def _format(file: BinaryIO) -> str:
     start = file.read(START)
     file.seek(0)
     if not start:
         raise ImageError('the file is empty')
     kind = format_of(start)
+    if kind == 'TIFF':
+        kind = 'raw' if is_raw(file) else kind
+        file.seek(0)
+    return kind
+
+
+def _header(
+    file: BinaryIO, kind: str, max_pixels: int | None = None, content: bytes | None = None
+) -> pyvips.Image | ImageFile:
+    """Open a file with the reader of its format, and refuse a size that is too large."""
+    image: pyvips.Image | ImageFile
     if kind in _PILLOW_READERS:  # not Image.open, which has a limit of its own
         image = _PILLOW_READERS[kind](file)
+    elif kind == 'HEIC' and _HEIF:
+        image = import_module(_HEIF.name).HeifImageFile(file)
     elif kind in _VIPS_LOADERS:
-        # From the open file: libvips takes brackets in names for options. Sequential: it need not hold the image too.
-        source = pyvips.Source.new_from_memory(content) if content else pyvips.Source.new_from_descriptor(file.fileno())
+        # From a descriptor, as libvips takes brackets in names for options; from one of its own, which it copies, as
+        # its place in the file must not move under ours. Sequential: it need not hold the image too.
+        if content:
+            source = pyvips.Source.new_from_memory(content)
+        else:
+            with open(file.name, 'rb') as own:
+                source = pyvips.Source.new_from_descriptor(own.fileno())
         load = getattr(pyvips.Image, f'{_VIPS_LOADERS[kind].lower()}load_source')
         image = load(source, access='sequential', fail_on='error')
     else:
-        raise ImageError(f'{kind} files cannot be read; convert it to TIFF or PNG first')
+        extra = {'HEIC': 'heif', 'raw': 'raw'}.get(kind)
+        how = f'it takes pip install "amsnet-basicsr[{extra}]", or' if extra else 'it must be'
+        name = "a camera's raw file" if kind == 'raw' else f'a {kind} file'
+        raise ImageError(f'{name}: to read it, {how} converted to TIFF or PNG first')
     check_size(image.width, image.height, max_pixels)
     return image
+
+
+def _read_raw(file: BinaryIO, max_pixels: int | None) -> ImageData:
+    import rawpy
+
+    try:
+        with rawpy.imread(file) as raw:
+            check_size(raw.sizes.width, raw.sizes.height, max_pixels)
+            pixels = raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16)
+    except rawpy.LibRawError as error:
+        raise ImageError(f'a raw file, or one that begins with a thumbnail; LibRaw cannot read it ({error})') from None
+    return ImageData(pixels, None, Metadata(), ('developed from a raw file; its metadata are left out',))
 
 
 def _orientation(image: pyvips.Image | ImageFile) -> int:
@@ -182,7 +226,10 @@ def _orientation(image: pyvips.Image | ImageFile) -> int:
 
 
 def _read(file: BinaryIO, max_pixels: int | None, content: bytes | None = None) -> ImageData:
-    image = _header(file, max_pixels, content)
+    kind = _format(file)
+    if kind == 'raw' and _RAWPY:
+        return _read_raw(file, max_pixels)
+    image = _header(file, kind, max_pixels, content)
     if isinstance(image, ImageFile):
         pixels, channels, metadata = _read_pillow(image)
     else:

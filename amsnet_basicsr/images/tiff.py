@@ -2,7 +2,7 @@
 
 import struct
 import warnings
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -14,31 +14,34 @@ from amsnet_basicsr.images.image import ImageData, ImageError
 from amsnet_basicsr.utils.text import first_line
 
 _STRIP_BYTES = 2**20
+_DNG_VERSION = 50706
+
+
+def is_raw(file: BinaryIO) -> bool:
+    """Tell whether a TIFF is a raw file, or another that begins with a thumbnail of what is meant."""
+    page = _first_page(file)
+    return _DNG_VERSION in page.tags or bool(page.subfiletype & 1)
 
 
 def check_tiff(file: BinaryIO) -> None:
-    """Refuse what libvips reads in part without a word: a file that breaks off, and the thumbnail of a raw file.
-
-    Args:
-        file: The file; read from its start.
+    """Refuse a TIFF whose pixels are not all there, which libvips reads in part without a word.
 
     Raises:
-        ImageError: If it is one of those.
+        ImageError: If so.
     """
-    size = file.seek(0, 2)
+    page, size = _first_page(file), file.seek(0, 2)
+    if any(start + length > size for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)):
+        raise ImageError('damaged or cut off (pixels are missing)')
+
+
+def _first_page(file: BinaryIO) -> Any:
     file.seek(0)
     try:
         page = tifffile.TiffFile(file).pages.first
-        cut_off = any(
-            start + length > size for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)
-        )
-        raw, thumbnail = 50706 in page.tags, bool(page.subfiletype & 1)  # 50706 is DNGVersion
+        page.subfiletype, page.dataoffsets, page.databytecounts  # noqa: B018 (read now, where errors are told)
     except Exception as error:  # damaged in any way
         raise ImageError(f'damaged or cut off ({first_line(error)})') from None
-    if raw or thumbnail:
-        raise ImageError('a raw file, or one that begins with a thumbnail; convert it to TIFF or PNG first')
-    if cut_off:
-        raise ImageError('damaged or cut off (pixels are missing)')
+    return page
 
 
 def write_tiff(file: BinaryIO, image: ImageData) -> None:

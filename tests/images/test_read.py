@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from amsnet_basicsr.images import ImageError, read_image
 from tests.hostile_files import jpeg_that_claims, png_that_claims
-from tests.images.samples import ICC, XMP, exif, pixels
+from tests.images.samples import CASES, ICC, XMP, exif, pixels
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
@@ -210,10 +210,38 @@ def test_what_is_no_image_is_not_given_to_a_reader(tmp_path, content):
         read_image(tmp_path / 'a.png')
 
 
+def raw_file(path):
+    """As cameras write it: a preview first, the sensor's data in a directory below."""
+    with tifffile.TiffWriter(path) as file:
+        dng = [(50706, 'B', 4, bytes([1, 4, 0, 0]), True), (271, 's', 0, 'Cam', True)]
+        file.write(pixels(96, 128), photometric='rgb', subfiletype=1, subifds=1, metadata=None, extratags=dng)
+        filters = [(33421, 'H', 2, (2, 2), True), (33422, 'B', 4, bytes([0, 1, 1, 2]), True)]
+        sensor = pixels(480, 640, 1, np.uint16)[..., 0] >> 4
+        file.write(sensor, photometric=32803, subfiletype=0, metadata=None, extratags=filters)
+    return path
+
+
 @pytest.mark.parametrize('name', ['camera.dng', 'camera.nef', 'camera.arw', 'camera.cr2'])
-def test_the_thumbnail_of_a_raw_file_is_never_taken_for_it(tmp_path, name):
-    with tifffile.TiffWriter(tmp_path / name) as file:
-        file.write(pixels(96, 128), photometric='rgb', subfiletype=1, subifds=1, metadata=None)
-        file.write(pixels(96, 128, 1, np.uint16)[..., 0], photometric=32803, subfiletype=0, metadata=None)
-    with pytest.raises(ImageError, match='raw file'):
-        read_image(tmp_path / name)
+def test_the_thumbnail_of_a_raw_file_is_never_taken_for_it(tmp_path, name, monkeypatch):
+    path = raw_file(tmp_path / name)
+    monkeypatch.setattr('amsnet_basicsr.images.read._RAWPY', None)
+    with pytest.raises(ImageError, match=r"a camera's raw file: .* pip install .amsnet-basicsr\[raw\]"):
+        read_image(path)
+
+
+def test_raw_files_are_developed_with_the_extra(tmp_path):
+    pytest.importorskip('rawpy')
+    image = read_image(raw_file(tmp_path / 'camera.nef'))
+    assert image.pixels.shape == (480, 640, 3) and image.pixels.dtype == np.uint16 and image.notes
+    tifffile.imwrite(tmp_path / 'thumbnail.tif', pixels(), photometric='rgb', subfiletype=1)
+    with pytest.raises(ImageError, match='begins with a thumbnail; LibRaw cannot read it'):
+        read_image(tmp_path / 'thumbnail.tif')
+
+
+def test_heic_is_read_with_the_extra(monkeypatch):
+    monkeypatch.setattr('amsnet_basicsr.images.read._HEIF', None)
+    with pytest.raises(ImageError, match=r'a HEIC file: .*amsnet-basicsr\[heif\]'):
+        read_image(CASES / 'phone.heic')
+    monkeypatch.undo()
+    pytest.importorskip('pi_heif')
+    assert np.abs(read_image(CASES / 'phone.heic').pixels.astype(int) - pixels(48, 64)).mean() < 20
