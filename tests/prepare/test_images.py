@@ -79,7 +79,7 @@ def test_each_kind_of_image_by_the_rules(prepare, tmp_path):
     Image.fromarray(plain).convert('CMYK').save(folder / 'print.jpg')
     cut = save(folder / 'cut.png', plain)
     cut.write_bytes(cut.read_bytes()[:2000])
-    (folder / 'raw.dng').write_bytes(b'raw')
+    (folder / 'other.jxl').write_bytes(b'raw')
     (folder / '.hidden.png').write_bytes(b'')
 
     out = prepare(folder, '-o', target, '--size', 64, '--step', 64)
@@ -88,7 +88,7 @@ def test_each_kind_of_image_by_the_rules(prepare, tmp_path):
     assert report['left_out'] == {'grey': 2, 'unreadable': 2, 'transparent': 1, 'too small': 1}
     assert report['files_left_out']['small.png'] == 'too small: 64×63 pixels'
     assert 'CMYK' in report['files_left_out']['print.jpg']
-    assert (report['found'], report['taken'], report['jpeg'], report['others']) == (10, 4, 1, {'.dng': 1})
+    assert (report['found'], report['taken'], report['jpeg'], report['others']) == (10, 4, 1, {'.jxl': 1})
     assert 'Left out: 2 grey, 2 unreadable, 1 too small, 1 transparent' in out
     assert '1 of 4 are JPEG' in out
 
