@@ -319,7 +319,7 @@ def test_mistakes_are_told_in_one_line(prepare, tmp_path, capsys):
     folder, target = tmp_path / 'photos', tmp_path / 'mine.lmdb'
     assert prepare(folder, '-o', target, fails=True) == f'prepare_photos.py: there is no folder {folder}\n'
     folder.mkdir()
-    (folder / 'a.cr2').write_bytes(b'')
+    (folder / 'a.jxl').write_bytes(b'')
     assert 'holds no image' in (line := prepare(folder, '-o', target, fails=True)) and '1 .cr2' in line
     save(folder / 'grey.png', rgb(64, 64, 0)[..., 0])
     save(folder / 'small.png', rgb(32, 32, 0))
