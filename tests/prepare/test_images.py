@@ -320,7 +320,7 @@ def test_mistakes_are_told_in_one_line(prepare, tmp_path, capsys):
     assert prepare(folder, '-o', target, fails=True) == f'prepare_photos.py: there is no folder {folder}\n'
     folder.mkdir()
     (folder / 'a.jxl').write_bytes(b'')
-    assert 'holds no image' in (line := prepare(folder, '-o', target, fails=True)) and '1 .cr2' in line
+    assert 'holds no image' in (line := prepare(folder, '-o', target, fails=True)) and '1 .jxl' in line
     save(folder / 'grey.png', rgb(64, 64, 0)[..., 0])
     save(folder / 'small.png', rgb(32, 32, 0))
     line = prepare(folder, '-o', target, '--size', 64, fails=True)
