@@ -12,6 +12,7 @@ from basicsr.utils import get_root_logger
 from amsnet_basicsr.models.nan_guard import bad_loss_message
 from amsnet_basicsr.models.validation.image_names import distinct_name
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.text import one_line
 
 
 class CheckedModel(BaseModel):
@@ -49,6 +50,8 @@ class CheckedSRModel(CheckedModel, SRModel):
         taken = self.__dict__.setdefault('_names_taken', {}).setdefault(scope, {})
         try:
             super().nondist_validation(_DistinctNames(dataloader, taken), *args, **kwargs)
+        except AssertionError as error:  # of a metric: the pair, or result and clean image, are of unequal size
+            raise UserError(f'{", ".join(self.batch_names)}: {one_line(error)}') from error
         except OSError as error:
             if not self.opt['is_train']:
                 raise UserError(str(error)) from error

@@ -62,3 +62,15 @@ def test_a_number_is_no_name_twice():
     assert [distinct_name(path, taken) for path in ('1_2.png', 'a/1.png', 'b/1.png', 'a/1.png')] == [
         '1_2', '1', '1_3', '1',
     ]  # fmt: skip
+
+
+def test_pairs_of_unequal_size_are_named(tmp_path):
+    class Unequal(Images):
+        def __getitem__(self, index: int) -> dict:
+            item = super().__getitem__(index)
+            return {**item, 'gt': item['gt'][..., 1:]}
+
+    subject = model(tmp_path, is_train=False)
+    subject.opt['val']['metrics'] = {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}}
+    with pytest.raises(ValueError, match=r'^x\.png: Image shapes are different'):
+        validate(subject, Unequal(['a/x.png'], with_gt=True))
