@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,10 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
         if path.suffix == '.safetensors':
             with safe_open(path, framework='pt') as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        _refuse_bomb(path)
         return torch.load(path, map_location='cpu', weights_only=True), {}
+    except WeightsError:
+        raise
     except SafetensorError as error:
         raise WeightsError(f'it is damaged: {first_line(error)}') from None
     except MemoryError:
@@ -53,6 +57,16 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
                 f'it holds more than tensors and plain values ({match[1]}), and may run code when opened; not opened'
             ) from None
         raise WeightsError('it is damaged, or no file of PyTorch weights') from None
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse an archive that unpacks to more than it is: PyTorch compresses nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > path.stat().st_size:
+        raise WeightsError(f'it unpacks to {size / 1e6:.0f} MB, more than its own size; PyTorch writes no such file')
 
 
 def write_file(

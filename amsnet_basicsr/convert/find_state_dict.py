@@ -21,6 +21,8 @@ from amsnet_basicsr.convert.detect import find_prefix
 from amsnet_basicsr.convert.errors import WeightsError
 from amsnet_basicsr.utils.text import one_line
 
+#: Branches share one network, and an official file may list it for each of them.
+_MOST_COPIES = 8
 #: Names that hold the weights when there is more than one way to go, best first.
 _WRAPPERS = ('params_ema', 'params', 'state_dict', 'model_weight')
 
@@ -59,6 +61,11 @@ def find_tensors(data: Any, key: str | None = None) -> tuple[dict[str, Tensor], 
             raise WeightsError(f"unexpected key '{one_line(name)}': a {type(value).__name__}, not a tensor")
         if problem := _problem(value):
             raise WeightsError(f"'{one_line(name)}' {problem}")
+    storages = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes() for value in data.values()}
+    claimed = sum(value.numel() * value.element_size() for value in data.values())
+    held = sum(storages.values())
+    if claimed > _MOST_COPIES * held:
+        raise WeightsError(f'its tensors share their values: {claimed / 1e6:.0f} MB made of {held / 1e6:.0f} MB')
     return dict(data), path
 
 

@@ -94,7 +94,7 @@ class Denoiser:
             self.multiple = required_multiple(net)
         except ValueError as error:
             raise ModelError(str(error)) from None
-        self.net = net.eval().to(self.device, memory_format=torch.channels_last)
+        self.net = net.eval().to(self.device).to(memory_format=torch.channels_last)
         self._folded = fuse_batch_norm(self.net)
         self._most_pixels = MOST_PIXELS_ON_CPU if self.device.type == 'cpu' else MOST_PIXELS
         self.arch = type(net).__name__

@@ -1,15 +1,17 @@
 """From a file of weights, alone or with its options file, to a network and the way to run it."""
 
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from amsnet_basicsr.archs import ARCHS
-from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file
+from amsnet_basicsr.convert import WeightsError, check_weights, read_denoiser, read_file
 from amsnet_basicsr.convert.find_state_dict import find_tensors
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.options.schema import Scheme, SchemeOptions
@@ -24,6 +26,8 @@ IN_A_FOLDER = 'model.safetensors'
 """The file that is meant where a folder is given as model."""
 
 
+_FETCHING = ('VGGFeatureExtractor',)
+"""Networks of BasicSR that download weights when they are built."""
 TRAINING_CROP = 160
 """Side in pixels of the crops that plain networks learn from, where their file doesn't say it (metadata `crop`)."""
 
@@ -107,11 +111,11 @@ def load_model(model: str | Path | None = None, opt: str | Path | None = None) -
         path = Path(model)
         if path.is_dir():
             path = path / IN_A_FOLDER
-        notes = []
+        notes, named = [], options is not None
         if options is None and (kept := _kept_options(path)) is not None:
             options, opt = read_options(str(kept)), kept
             notes.append(f'network and scheme as in {kept}')
-        loaded = _with_options(path, options, str(opt)) if options is not None else _by_itself(path)
+        loaded = _with_options(path, options, str(opt), named) if options is not None else _by_itself(path)
         loaded.notes = notes + loaded.notes
         _refuse_nan(path, loaded.net)
     except ModelError:
@@ -157,12 +161,12 @@ def _by_itself(path: Path) -> Model:
         notes.append(
             f'{path.name} does not say how it was trained; run with masks, as AMSNet (--scheme plain: one pass)'
         )
-    crop = metadata.get('crop', '')
-    crop = int(crop) if crop.isascii() and crop.isdigit() and 16 <= int(crop[:6]) <= 4096 else TRAINING_CROP
+    stated = metadata.get('crop', '')
+    crop = int(stated) if re.fullmatch(r'[1-9]\d{1,3}', stated) else TRAINING_CROP
     return Model(denoiser.build(), denoiser.arch, denoiser.options, scheme, str(path), notes, crop)
 
 
-def _with_options(path: Path, options: Mapping[str, Any], opt: str) -> Model:
+def _with_options(path: Path, options: Mapping[str, Any], opt: str, named: bool) -> Model:
     network = dict(options.get('network_g') or {})
     arch = network.pop('type', None)
     if not isinstance(arch, str):
@@ -175,6 +179,7 @@ def _with_options(path: Path, options: Mapping[str, Any], opt: str) -> Model:
         key = None  # BasicSR falls back likewise; the average of the weights is taken where there is one
     try:
         weights, _ = find_tensors(data, key)
+        _refuse_network(path, arch, network, weights, opt, named)
         net = _build(arch, network, opt)
         net.load_state_dict(weights, strict=True)
     except WeightsError as error:
@@ -192,16 +197,45 @@ def _missing(path: Path) -> Any:
     raise ModelError(f'{path}: there is no such file')
 
 
+def _refuse_network(
+    path: Path, arch: str, network: Mapping[str, Any], weights: Mapping[str, Tensor], opt: str, named: bool
+) -> None:
+    """Refuse to build what a file may not ask for: a download, another file, a network far larger than its weights.
+
+    A file of options that merely lies beside the weights may name our own networks alone.
+    """
+    if arch not in ARCHS and arch != 'SpandrelArch' and not named:
+        raise ModelError(f'{opt} asks for {arch}, which is not one of our networks; if you trust it: --opt {opt}')
+    if arch in _FETCHING:
+        raise ModelError(f'{opt}: network_g: {arch} downloads weights, and is no denoiser')
+    largest = max([4096, len(weights), *(side for value in weights.values() for side in value.shape)])
+    for key, value in network.items():
+        flat = [inner for outer in (value if isinstance(value, list) else [value])
+                for inner in (outer if isinstance(outer, list) else [outer])]  # fmt: skip
+        if key.endswith('path') and value:
+            raise ModelError(f'{opt}: network_g: {key} would read another file; leave it out')
+        numbers = [one for one in flat if isinstance(one, int | float) and not isinstance(one, bool)]
+        if len(flat) > 100 or any(abs(number) > largest for number in numbers):
+            raise ModelError(f'{opt}: network_g: {key} is far beyond these weights: {one_line(str(value), 80)}')
+    if arch in ARCHS:
+        with suppress(TypeError):  # an argument that it does not have, which building it will name
+            try:
+                check_weights(weights, arch, network)
+            except WeightsError as error:
+                raise ModelError(f'{path} does not fit network_g of {opt}: {error}') from None
+
+
 def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
     if arch in ARCHS:
         kind: Any = ARCHS[arch]
     elif arch == 'SpandrelArch':
         from amsnet_basicsr.archs.spandrel_arch import SpandrelArch as kind  # noqa: N813
     else:
+        from amsnet_basicsr.patches import torchvision_alias  # noqa: F401  before BasicSR
+
+        # isort: split
         import basicsr.archs  # noqa: F401  one of BasicSR's own, which takes its seconds to import
         from basicsr.utils.registry import ARCH_REGISTRY
-
-        from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
 
         if arch not in ARCH_REGISTRY:
             raise ModelError(f'{opt}: no network is called {arch!r}; known are {", ".join(ARCHS)} and those of BasicSR')

@@ -1,6 +1,7 @@
 """How much memory a pass of a network takes, and how much there is."""
 
 import weakref
+from math import inf
 from pathlib import Path
 
 import psutil
@@ -9,11 +10,21 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 #: Share of the free memory that denoising may take.
 _SHARE = 0.5
 #: Most memory for activations on a CPU, where larger tiles bring no speed.
 _CPU_MOST = 512 * 2**20
 _CGROUP = Path('/sys/fs/cgroup')
+#: Below it, the files of the limit, of what is used and of statistics, and the statistic of files that can be dropped.
+_V2 = ('memory.max', 'memory.current', 'memory.stat', 'inactive_file')
+_V1 = (
+    'memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes', 'memory/memory.stat', 'total_inactive_file',
+)  # fmt: skip
 
 
 class _PeakMemory(TorchDispatchMode):
@@ -78,18 +89,29 @@ def memory_budget(device: torch.device) -> int:
         device: Where it runs.
 
     Returns:
-        Half of what is free; on a CPU also no more than 512 MiB, and limits of a container count.
+        Half of what is free; on a CPU also no more than 512 MiB, and limits of a container and of `ulimit -v` count.
     """
     if device.type == 'cuda':
         return int(_SHARE * torch.cuda.mem_get_info(device)[0])
-    free = psutil.virtual_memory().available
-    try:  # in a container less may be left than the machine has
-        limit = (_CGROUP / 'memory.max').read_text().strip()
-        if limit != 'max':
-            used = int((_CGROUP / 'memory.current').read_text())
-            # Files that were read count as used, but are dropped when memory is wanted.
-            stat = dict(line.split() for line in (_CGROUP / 'memory.stat').read_text().splitlines())
-            free = min(free, max(int(limit) - used + int(stat.get('inactive_file', 0)), 0))
-    except (OSError, ValueError):
-        pass
+    free: float = psutil.virtual_memory().available
+    for version in (_V2, _V1):
+        free = min(free, _left_in_container(*version))
+    if resource is not None:
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)  # ulimit -v
+        if limit != resource.RLIM_INFINITY:
+            free = min(free, max(limit - psutil.Process().memory_info().vms, 0))
     return int(min(_SHARE * free, _CPU_MOST))
+
+
+def _left_in_container(limit_file: str, used_file: str, stat_file: str, droppable: str) -> float:
+    """Return how many bytes a control group has left, infinity if it sets no limit."""
+    try:
+        limit = (_CGROUP / limit_file).read_text().strip()
+        if limit == 'max':
+            return inf
+        used = int((_CGROUP / used_file).read_text())
+        stat = dict(line.split() for line in (_CGROUP / stat_file).read_text().splitlines())
+        # Files that were read count as used, but are dropped when memory is wanted.
+        return max(int(limit) - used + int(stat.get(droppable, 0)), 0)
+    except (OSError, ValueError):
+        return inf

@@ -1,5 +1,6 @@
 """What a pass is measured to hold against what is known of small networks, and the budget against limits."""
 
+import psutil
 import torch
 from torch import nn
 
@@ -33,3 +34,17 @@ def test_budget_is_part_of_what_is_free_and_heeds_a_container(tmp_path, monkeypa
     assert memory.memory_budget(device) == min(free, 25000000)
     (tmp_path / 'memory.max').write_text('max\n')
     assert abs(memory.memory_budget(device) - free) < 2**28
+
+
+def test_limits_of_old_containers_and_of_ulimit_count(tmp_path, monkeypatch):
+    device = torch.device('cpu')
+    monkeypatch.setattr(memory, '_CGROUP', tmp_path)
+    folder = tmp_path / 'memory'
+    folder.mkdir()
+    (folder / 'memory.limit_in_bytes').write_text('100000000\n')
+    (folder / 'memory.usage_in_bytes').write_text('70000000\n')
+    (folder / 'memory.stat').write_text('cache 1\ntotal_inactive_file 10000000\n')
+    assert memory.memory_budget(device) == 20000000
+    (folder / 'memory.limit_in_bytes').write_text('9223372036854771712\n')  # what v1 says where there is none
+    monkeypatch.setattr(memory.resource, 'getrlimit', lambda _: (psutil.Process().memory_info().vms + 2**24, 0))
+    assert memory.memory_budget(device) <= 2**24

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TextIO
 
 from tqdm import tqdm
@@ -33,23 +34,23 @@ class Console:
 
     def error(self, text: str) -> None:
         """Say in one line what went wrong."""
-        self._say(f'{self.program}: {text}', sys.stderr)
+        _print(printable(f'{self.program}: {text}'), sys.stderr)
 
     def note(self, text: str) -> None:
         """Say something worth knowing, unless the user wants quiet."""
         if not self.quiet:
-            self._say(f'Note: {text}', sys.stderr)
+            _print(printable(f'Note: {text}'), sys.stderr)
 
     def result(self, text: str) -> None:
         """Say what was done, unless the user wants quiet."""
         if not self.quiet:
-            self._say(text, self._out)
+            _print(printable(text), self._out)
 
     def begin(self, total: int) -> None:
         """Begin with a number of images."""
         self._total, self._number, self._megapixels = total, 0, 0.0
         self._start = time.monotonic()
-        if not self.quiet and sys.stderr.isatty():
+        if not self.quiet and sys.stderr is not None and sys.stderr.isatty():
             self._bar = tqdm(total=total, bar_format=_BAR, file=sys.stderr, dynamic_ncols=True, leave=False)
 
     def progress(self, share: float, megapixels: float) -> None:
@@ -93,21 +94,17 @@ class Console:
         """
         return _print(text, sys.stdout)
 
-    def _say(self, text: str, stream: TextIO) -> None:
-        if self._bar is not None:
-            self._bar.clear()
-        _print(printable(text), stream)
-        if self._bar is not None:
-            self._bar.refresh()
 
-
-def _print(text: str, stream: TextIO) -> bool:
+def _print(text: str, stream: TextIO | None) -> bool:
+    """Print a line; say whether it could be. Whatever happens to the output, the images are still wanted."""
     encoding = getattr(stream, 'encoding', None) or 'utf-8'
     try:
-        print(text.encode(encoding, 'backslashreplace').decode(encoding), file=stream, flush=True)
-    except BrokenPipeError:
-        # Whoever read has gone (`| head`); the images are still wanted. Without this, Python complains at its end.
-        with open(os.devnull, 'w') as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
+        # Beside a bar, tqdm clears it first and draws it again.
+        tqdm.write(text.encode(encoding, 'backslashreplace').decode(encoding), file=stream)
+        if stream is not None:
+            stream.flush()
+    except (OSError, ValueError):  # closed, full, or whoever read has gone (`| head`)
+        with suppress(OSError, ValueError, AttributeError), open(os.devnull, 'w') as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())  # type: ignore[union-attr]  # else Python complains at its end
         return False
-    return True
+    return stream is not None

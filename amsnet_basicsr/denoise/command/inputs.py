@@ -3,6 +3,7 @@
 import fnmatch
 import glob
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def find_inputs(names: Sequence[str], output: Path) -> tuple[list[Found], list[P
     problems: list[Problem] = []
     for name in names:
         path = Path(name)
-        if path.is_dir():
+        if os.path.isdir(path):
             new = [Found(file, file.relative_to(path), False) for file in _search(path, output, problems)]
             if not new:
                 problems.append(Problem(name, f'no images in this folder ({", ".join(READ_SUFFIXES)})'))
@@ -92,7 +93,7 @@ def place(path: Path) -> tuple[str, str]:
 def _search(folder: Path, output: Path, problems: list[Problem]) -> Iterator[Path]:
     """Search a folder for images."""
     for path in _walk_below(folder, output, problems):
-        if path.suffix.lower() in READ_SUFFIXES and (path.is_file() or path.is_symlink()):
+        if path.suffix.lower() in READ_SUFFIXES and (os.path.isfile(path) or os.path.islink(path)):
             yield path
 
 
@@ -100,30 +101,39 @@ def _walk_below(folder: Path, output: Path, problems: list[Problem]) -> Iterator
     """List all below a folder but hidden things and the output folder."""
     top = os.path.realpath(folder)
     seen: set[Identity] = set()
-    if output.is_dir() and os.path.realpath(output) != top:
+    if os.path.isdir(output) and os.path.realpath(output) != top:
         seen.add(identity(output))
     yield from _walk(folder, top, seen, problems)
 
 
 def _walk(folder: Path, top: str, seen: set[Identity], problems: list[Problem]) -> Iterator[Path]:
-    try:
-        here = identity(folder)
-        if here in seen:
-            return
-        seen.add(here)
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError as error:
-        problems.append(Problem(str(folder), f'cannot be searched: {error.strerror}'))
-        return
-    for entry in entries:
-        path = folder / entry.name
-        if entry.name.startswith('.'):
-            continue
-        if not path.is_dir():
+    """List files below a folder, sorted, without recursion: folders may lie a thousand deep."""
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:  # a link to nothing, which reading will name
             yield path
-        elif not (entry.is_symlink() and _within(os.path.realpath(path), top)):
-            yield from _walk(path, top, seen, problems)
+            continue
+        except OSError as error:
+            problems.append(Problem(str(path), f'cannot be looked at: {error.strerror}'))
+            continue
+        if path != folder and not stat.S_ISDIR(status.st_mode):
+            yield path
+            continue
+        if path != folder and path.is_symlink() and _within(os.path.realpath(path), top):
+            continue
+        if (here := (status.st_dev, status.st_ino)) in seen:
+            continue
+        seen.add(here)
+        try:
+            with os.scandir(path) as listing:
+                names = sorted((entry.name for entry in listing if not entry.name.startswith('.')), reverse=True)
+        except OSError as error:
+            problems.append(Problem(str(path), f'cannot be searched: {error.strerror}'))
+            continue
+        waiting += [path / name for name in names]
 
 
 def _match(pattern: str, output: Path, problems: list[Problem]) -> Iterator[Found]:
@@ -136,18 +146,17 @@ def _match(pattern: str, output: Path, problems: list[Problem]) -> Iterator[Foun
         # Not by the module glob, which goes round and round where links lead in circles.
         matches = [
             path
-            for path in (_walk_below(base, output, problems) if base.is_dir() else ())
+            for path in (_walk_below(base, output, problems) if os.path.isdir(base) else ())
             if _fits(path.relative_to(base).parts, parts[fixed:])
         ]
     else:
         matches = [Path(name) for name in sorted(glob.glob(pattern))]
     avoided = os.path.realpath(output)
-    if avoided == os.path.realpath(base):
-        avoided = None
+    same = avoided == os.path.realpath(base)
     for path in matches:
-        if avoided and _within(os.path.realpath(path), avoided):
+        if not same and _within(os.path.realpath(path), avoided):
             continue
-        if path.is_dir():
+        if os.path.isdir(path):
             files = list(_search(path, output, problems))
         elif path.suffix.lower() in READ_SUFFIXES or (ending and not glob.has_magic(ending)):
             files = [path]

@@ -44,11 +44,11 @@ def output_file(output: str, names: Sequence[str]) -> Path | None:
         UsageError: If it can be neither.
     """
     path = Path(output)
-    if path.is_dir() or output.endswith(('/', os.sep)):
+    if os.path.isdir(path) or output.endswith(('/', os.sep)):
         return None
     suffix = path.suffix.lower()
     if suffix in WRITE_SUFFIXES or suffix in _OTHER_FORMATS:
-        if len(names) > 1 or Path(names[0]).is_dir():
+        if len(names) > 1 or os.path.isdir(names[0]):
             raise UsageError(f'-o {output}: a file name, but there may be several images; give a folder')
         if suffix in _OTHER_FORMATS:
             raise UsageError(f'-o {output}: cannot write {suffix}; use {", ".join(WRITE_SUFFIXES)}')
@@ -96,7 +96,7 @@ def plan(
         left_out = [one.path for one in found if not one.named and wanted.get(place(one.path), one.path) != one.path]
     skipped = set(left_out)
     jobs = [
-        Job(path, output, done=not overwrite and os.path.lexists(output) and not output.is_dir())
+        Job(path, output, done=not overwrite and os.path.isfile(output))
         for path, output in outputs.items()
         if path not in skipped
     ]
@@ -143,7 +143,7 @@ def check_writable(folder: Path) -> None:
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
-    if not existing.is_dir():
+    if not os.path.isdir(existing):
         raise UsageError(f'-o {folder}: {existing} is no folder')
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UsageError(f'-o {folder}: {existing} cannot be written to')

@@ -94,7 +94,7 @@ def to_onnx(net: nn.Module, multiple: int, metadata: Mapping[str, str], opset: i
             torch.onnx.export(
                 AnySize(net, multiple).eval(),
                 (example,),
-                buffer,
+                buffer,  # type: ignore[arg-type]  # a file serves too
                 dynamo=False,
                 opset_version=opset,
                 input_names=[INPUT],

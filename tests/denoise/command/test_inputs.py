@@ -98,3 +98,15 @@ def test_names_that_lead_to_nothing_are_told(tree):
         ('p/*.png', 'no image matches this pattern'),
         ('q*/[z]', 'no image matches this pattern'),
     ]
+
+
+def test_folders_a_thousand_deep_and_names_too_long_do_not_end_the_search(tmp_path, monkeypatch):
+    (tmp_path / 'a.png').touch()
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1100):
+        os.mkdir('zzz')
+        os.chdir('zzz')
+    os.chdir(tmp_path)
+    found, problems = find_inputs(['.', 'x' * 5000], Path('out'))
+    assert [one.path.name for one in found] == ['a.png']
+    assert len(problems) == 2 and 'cannot be looked at: File name too long' in problems[0].reason

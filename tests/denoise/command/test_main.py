@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 from PIL.ExifTags import Base
 
+from amsnet_basicsr.denoise.command.console import Console
 from amsnet_basicsr.images import read_image
 from amsnet_basicsr.version import __version__
 from tests.conftest import noisy_image
@@ -288,3 +289,13 @@ def test_an_image_without_noise_is_left_as_it_is_and_noise_is_told(run):
     assert not np.array_equal(read_image('out/noisy.png').pixels, read_image('noisy.png').pixels)
     levels = [file['noise_level'] for file in json.loads(Path('summary.json').read_text())['files']]
     assert levels[0] < 0.7 < levels[1] and f'noise {levels[0]:.1f} to {levels[1]:.1f} of 255' in result.out
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full')
+def test_output_that_cannot_be_written_stops_no_image():
+    console = Console('x')
+    with open('/dev/full', 'w') as full, open(os.devnull) as closed:
+        for stream in (full, closed, None):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr('sys.stderr', stream)
+                console.error('a')
