@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from amsnet_basicsr.denoise.denoiser import DenoiseError, Denoiser, ModelError
 
+SMALLEST_TILE = 128
+"""Side in pixels of the smallest tile that is taken from a user, or tried where memory runs out."""
+
 __all__ = ['DenoiseError', 'Denoiser', 'ModelError']
 
 

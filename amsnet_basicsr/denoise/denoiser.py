@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import PIL.Image
 import torch
 from torch import nn
 
 from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
+from amsnet_basicsr.denoise import SMALLEST_TILE
 from amsnet_basicsr.denoise.detail_guard import give_back_detail
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
@@ -21,10 +23,9 @@ from amsnet_basicsr.utils.text import first_line
 
 __all__ = ['DenoiseError', 'Denoiser', 'ModelError']
 
-Image = TypeVar('Image', np.ndarray, torch.Tensor)
+Image = TypeVar('Image', np.ndarray, torch.Tensor, PIL.Image.Image)
 _FLOATS = (np.float16, np.float32, np.float64, np.longdouble)
 PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
-SMALLEST_TILE = 128
 #: On a CPU larger tiles bring no speed, only memory.
 LARGEST_TILE, LARGEST_TILE_ON_CPU = 2048, 1024
 #: Of it 60 pixels are context alone: what DnCNN sees at stride 2 and again in R3, to a few. More costs time.
@@ -168,8 +169,9 @@ class Denoiser:
 
         Args:
             image: NumPy: uint8, uint16 or floating point in [0, 1], (H, W), (H, W, 1), (H, W, 3), or a batch
-                (N, H, W, 1 or 3). PyTorch: floating point in [0, 1] or uint8, (1 or 3, H, W) or (N, 1 or 3, H, W), on
-                any device. RGB. Grey runs as three equal channels, whose mean is returned.
+                (N, H, W, 1 or 3); with alpha one channel more, which is returned as it is. PyTorch: floating point in
+                [0, 1] or uint8, (1 or 3, H, W) or (N, 1 or 3, H, W), on any device. Or a PIL image. RGB. Grey runs as
+                three equal channels, whose mean is returned.
             strength: 1 returns the denoised image, 0 the noisy one, a value between a blend. 'auto' gives back what was
                 not noise, and an image without noise as it is; `noise_level` then tells how much there was.
             progress: Called with the pixels done and all pixels after each region.
@@ -182,6 +184,11 @@ class Denoiser:
             ValueError: If the image is of another shape or type, or `strength` out of range.
             DenoiseError: If the result holds NaN, or memory runs out with the smallest tiles.
         """
+        if isinstance(image, PIL.Image.Image):
+            return self._pil(image, strength, progress)
+        if isinstance(image, np.ndarray) and image.ndim >= 3 and image.shape[-1] in (2, 4):
+            colours = self(image[..., :-1], strength, progress)
+            return np.concatenate([colours, image[..., -1:]], axis=-1)
         guarded = strength == 'auto'
         blend = 1.0 if guarded else strength
         if isinstance(blend, str) or not 0 <= blend <= 1:
@@ -199,6 +206,21 @@ class Denoiser:
             if guarded:
                 self.noise_level = give_back_detail(images[number], result[number])
         return rebuild(result)
+
+    def _pil(
+        self, image: PIL.Image.Image, strength: float | str, progress: Callable[[int, int], None] | None
+    ) -> PIL.Image.Image:
+        """Denoise a PIL image; palettes and other modes become RGB, RGBA or grey, what else it carries stays."""
+        if image.mode.startswith('I;16'):
+            array = np.asarray(image).astype(np.uint16)
+        elif image.mode in ('L', 'LA', 'RGB', 'RGBA'):
+            array = np.asarray(image)
+        else:
+            alpha = 'transparency' in image.info or image.mode in ('PA', 'RGBa', 'La')
+            array = np.asarray(image.convert('L' if image.mode == '1' else 'RGBA' if alpha else 'RGB'))
+        result = PIL.Image.fromarray(self(array, strength, progress))
+        result.info = dict(image.info)
+        return result
 
     @torch.inference_mode()
     def _one(self, noisy: torch.Tensor, result: torch.Tensor, strength: float) -> Iterator[int]:

@@ -5,6 +5,7 @@ import sys
 from typing import ClassVar
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from skimage import data
@@ -149,7 +150,7 @@ def test_progress_ends_with_all_pixels(net):
 @pytest.mark.parametrize(
     ('image', 'message'),
     [
-        (np.zeros((4, 4, 2), np.uint8), 'an array must be'),
+        (np.zeros((4, 4, 5), np.uint8), 'an array must be'),
         (np.zeros((4, 4, 3), np.int32), 'uint8, uint16 or floating point'),
         (np.zeros((0, 4, 3), np.uint8), 'no pixels'),
         (torch.zeros(4, 4), 'a tensor must be'),
@@ -310,3 +311,20 @@ def test_grey_in_three_channels_stays_grey():
     image = np.random.default_rng(0).integers(0, 256, (40, 30, 1), np.uint8)
     out = denoise(image.repeat(3, 2))
     assert np.array_equal(out, denoise(image).repeat(3, 2))
+
+
+@pytest.mark.parametrize('mode', ['L', 'LA', 'RGB', 'RGBA', 'P', '1', 'I;16'])
+def test_pil_images_come_back_as_such(mode):
+    torch.manual_seed(0)
+    denoise = Denoiser(nn.Conv2d(3, 3, 3, padding=1), PLAIN)
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
+    image = PIL.Image.fromarray(pixels)
+    image = PIL.Image.fromarray(pixels[..., 0].astype(np.uint16) * 257) if mode == 'I;16' else image.convert(mode)
+    image.info['dpi'] = (300, 300)
+    out = denoise(image)
+    assert out.mode == {'P': 'RGB', '1': 'L'}.get(mode, mode) and out.size == (30, 20) and out.info['dpi'] == (300, 300)
+    if mode == 'RGBA':
+        assert np.array_equal(np.asarray(out)[..., :3], denoise(pixels[..., :3]))
+        assert np.array_equal(np.asarray(out), denoise(pixels)) and np.array_equal(
+            np.asarray(out)[..., 3], pixels[..., 3]
+        )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from amsnet_basicsr.denoise import SMALLEST_TILE
 from amsnet_basicsr.version import __version__
 
 _DESCRIPTION = """\
@@ -46,7 +47,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         SystemExit: With status 0 after help or version, with 2 and one line on stderr if something is wrong.
     """
     parser = _parser()
-    settings = parser.parse_intermixed_args(sys.argv[1:] if arguments is None else list(arguments))
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    settings = parser.parse_intermixed_args(given or ['--help'])
     if settings.json not in (None, '-') and not settings.json.lower().endswith('.json'):
         parser.error(f'argument --json: the name must end in .json, got {settings.json!r}; --json=- prints it')
     if settings.gallery is not None and not settings.gallery.lower().endswith(('.html', '.htm')):
@@ -73,7 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     group.add_argument('--suffix', type=_suffix, default='', help='what to add to the names, such as _clean')
     group.add_argument(
-        '--ext', choices=('auto', 'png', 'jpg', 'tif'), default='auto', help='format; auto keeps that of the input'
+        '--ext',
+        choices=('auto', 'png', 'jpg', 'tif', 'webp'),
+        default='auto',
+        help='format; auto keeps that of the input',
     )
     group.add_argument(
         '--quality', type=_quality, default=95, metavar='1..100', help='quality of JPEG and WebP (default 95)'
@@ -149,6 +154,10 @@ def _tile(text: str) -> int | str:
         return text
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f'must be a number of pixels, 0 or auto, got {text!r}')
+    if 0 < int(text) < SMALLEST_TILE:
+        raise argparse.ArgumentTypeError(
+            f'{text} is too small: a network sees too little in such tiles; {SMALLEST_TILE} or more, 0 or auto'
+        )
     return int(text)
 
 

@@ -124,6 +124,7 @@ def test_a_result_that_is_no_number_fails_its_image_only(run):
         (['a.png', '-o', 'x.heic'], '-o x.heic: cannot write .heic'),
         (['a.png', '-o', 'out', '--suffix', 'x/y'], '--suffix: a part of a name'),
         (['a.png', '-o', 'out', '--tile', '-3'], '--tile: must be a number of pixels'),
+        (['a.png', '-o', 'out', '--tile', '64'], '--tile: 64 is too small'),
         (['a.png', '-o', 'out', '--tile', 'big'], '--tile: must be a number of pixels'),
         (['a.png', '-o', 'out', '--strength', 'nan'], '--strength: must be a number from 0 to 1'),
         (['a.png', '-o', 'out', '--quality', '0'], '--quality: must be a whole number from 1 to 100'),
