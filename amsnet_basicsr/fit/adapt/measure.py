@@ -15,35 +15,43 @@ from torch import nn
 from amsnet_basicsr.fit.adapt.noise import NoiseModel
 
 _STEP = 0.1  # ε: large enough for float32, small enough to be a derivative
+_PLAUSIBLE = 3.0  # a network that removes more than so many times the noise's energy says that it was underestimated
 _CLIPPED = 0.02  # noise of pixels nearer to black or white is cut off, and not Gaussian
 
 
 def risks(
-    nets: Sequence[nn.Module], crops: Sequence[np.ndarray], noise: NoiseModel, device: torch.device, seed: int
+    nets: Sequence[nn.Module],
+    crops: Sequence[tuple[np.ndarray, NoiseModel]],
+    device: torch.device,
+    seed: int,
 ) -> np.ndarray:
     """Estimate the mean squared errors of networks on noisy crops.
 
     Args:
         nets: Networks from (N, 3, H, W) to the same, values in [0, 1], in evaluation mode.
-        crops: Noisy crops, (H, W, 3), float32 in [0, 1]; sides such that the networks take them.
-        noise: What their noise is like.
+        crops: Noisy crops, (H, W, 3), float32 in [0, 1], of sides that the networks take, and what their noise is like.
         device: Where to run.
         seed: Seed of the probes.
 
     Returns:
         Errors in units of the squared image range, (crops, networks). An error in the noise's level shifts those of all
-        networks alike, so their differences are surer than their values.
+        networks alike, so their differences are surer than their values. Noise that is underestimated makes the best
+        look worst, so crops of which the first network removes far more than the noise are left out: NaN.
     """
     generator = np.random.default_rng(seed)
     result = np.empty((len(crops), len(nets)))
-    for index, noisy in enumerate(crops):
+    for index, (noisy, noise) in enumerate(crops):
         level = noise.level(cv2.GaussianBlur(noisy, (0, 0), 2))
         probe = level * noise.draw(noisy.shape[0], noisy.shape[1], generator)
         inside = ((noisy > _CLIPPED) & (noisy < 1 - _CLIPPED)).all(axis=2)
         for column, net in enumerate(nets):
             plain, moved = (run(net, image, device) for image in (noisy, noisy + _STEP * probe))
             error = (plain - noisy) ** 2 + 2 * probe * (moved - plain) / _STEP - level**2
-            result[index, column] = error[inside].mean() if inside.any() else 0.0
+            removed = ((plain - noisy) ** 2)[inside].sum() / max((level**2)[inside].sum(), 1e-9)
+            if not inside.any() or (column == 0 and removed > _PLAUSIBLE):
+                result[index] = np.nan
+                break
+            result[index, column] = error[inside].mean()
     return result
 
 
@@ -57,4 +65,7 @@ def run(net: nn.Module, image: np.ndarray, device: torch.device) -> np.ndarray:
 def is_better(errors: np.ndarray) -> bool:
     """Tell whether the second network is better than the first beyond doubt, from `risks` of several crops."""
     gain = errors[:, 0] - errors[:, 1]
-    return bool(gain.mean() > 2 * gain.std(ddof=1) / len(gain) ** 0.5) if len(gain) > 1 else bool(gain.mean() > 0)
+    known = gain[np.isfinite(gain)]
+    if len(known) < max(2, len(gain) / 2):
+        return False
+    return bool(known.mean() > 2 * known.std(ddof=1) / len(known) ** 0.5)

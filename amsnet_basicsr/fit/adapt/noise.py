@@ -1,7 +1,8 @@
-"""A model of the noise of given images, estimated from them alone, that draws more of it."""
+"""A model of the noise of an image, estimated from it alone, that draws more of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,7 +12,7 @@ _PATCHES_PER_LEVEL = 16
 _MOST_LEVELS = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NoiseModel:
     """Gaussian noise whose level depends on brightness, correlated between pixels and between channels.
 
@@ -38,35 +39,39 @@ class NoiseModel:
         """Draw noise of unit standard deviation, (H, W, 3), float32."""
         mixing = np.linalg.cholesky(self.channels + 1e-4 * np.eye(3))
         white = generator.standard_normal((height, width, 3), np.float32) @ mixing.T.astype(np.float32)
-        transfer = np.sqrt(self._power(height, width))
+        transfer = _transfer(self, height, width)
         noise = np.fft.irfft2(np.fft.rfft2(white, axes=(0, 1)) * transfer, s=(height, width), axes=(0, 1))
         return noise.astype(np.float32)
 
-    def _power(self, height: int, width: int) -> np.ndarray:
-        """Spectrum of the noise, of mean 1, (H, W // 2 + 1, 3)."""
-        lags = range(-MAX_LAG, MAX_LAG + 1)
-        torus = np.zeros((height, width, 3))
-        for y in lags:
-            for x in lags:
-                torus[y % height, x % width] += self.spatial[:, MAX_LAG + y, MAX_LAG + x]
-        # A fitted autocorrelation may have a spectrum that is a little negative somewhere.
-        full = np.fft.fft2(torus, axes=(0, 1)).real.clip(0)
-        return (full / full.mean(axis=(0, 1)))[:, : width // 2 + 1]
 
-    def describe(self) -> str:
-        """Say in one line what the noise is like."""
-        middle = self.sigma.shape[1] // 2
-        mean = (self.spatial[:, MAX_LAG, MAX_LAG + 1] + self.spatial[:, MAX_LAG + 1, MAX_LAG]).mean() / 2
-        between = (self.channels.sum() - 3) / 6
-        levels = '/'.join(f'{255 * value:.1f}' for value in self.sigma.mean(axis=0)[[0, middle, -1]])
-        return (
-            f'noise of sigma {levels} of 255 in the darkest, middle and brightest flat places, correlation {mean:.2f} '
-            f'between neighbours and {between:.2f} between channels ({self.patches} flat patches)'
-        )
+@lru_cache(maxsize=64)
+def _transfer(model: NoiseModel, height: int, width: int) -> np.ndarray:
+    """Square root of the noise's spectrum of mean 1, (H, W // 2 + 1, 3)."""
+    lags = range(-MAX_LAG, MAX_LAG + 1)
+    torus = np.zeros((height, width, 3))
+    for y in lags:
+        for x in lags:
+            torus[y % height, x % width] += model.spatial[:, MAX_LAG + y, MAX_LAG + x]
+    # A fitted autocorrelation may have a spectrum that is a little negative somewhere.
+    full = np.fft.fft2(torus, axes=(0, 1)).real.clip(0)
+    return np.sqrt(full / full.mean(axis=(0, 1)))[:, : width // 2 + 1]
+
+
+def describe(models: Sequence[NoiseModel]) -> str:
+    """Say in one line what the noise of images is like."""
+    sigmas = sorted(255 * float(model.sigma.mean()) for model in models)
+    spatial = [
+        (model.spatial[:, MAX_LAG, MAX_LAG + 1] + model.spatial[:, MAX_LAG + 1, MAX_LAG]).mean() / 2 for model in models
+    ]
+    channels = [(model.channels.sum() - 3) / 6 for model in models]
+    return (
+        f'noise of sigma {sigmas[0]:.1f} to {sigmas[-1]:.1f} of 255 (median {np.median(sigmas):.1f}), correlation '
+        f'{np.median(spatial):.2f} between neighbours and {np.median(channels):.2f} between channels'
+    )
 
 
 def estimate_noise_model(spectra: Iterable[NoiseSpectra]) -> NoiseModel:
-    """Estimate the noise of RGB images from the spectra of their flat patches.
+    """Estimate the noise of an RGB image, or of images with the same noise, from the spectra of its flat patches.
 
     Raises:
         ValueError: If there are too few flat patches.

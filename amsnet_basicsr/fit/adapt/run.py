@@ -14,10 +14,12 @@ from tqdm import tqdm
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import Model, load_model
 from amsnet_basicsr.fit.adapt.measure import is_better, risks, run
-from amsnet_basicsr.fit.adapt.noise import NoiseModel, estimate_noise_model
+from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
 from amsnet_basicsr.fit.adapt.tune import tune
-from amsnet_basicsr.fit.images import Box, find_images, plan_cuts, read_pixels, spread, survey
+from amsnet_basicsr.fit.images import Box, Surveyed, find_images, plan_cuts, read_pixels, spread
 from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison, write_png
+from amsnet_basicsr.prepare.image_patches import LeftOutError
+from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from amsnet_basicsr.utils.errors import UserError
 
 _IMAGES = 32
@@ -65,7 +67,7 @@ def adapt(inputs: Sequence[str], target: Path, how: Adaptation) -> Iterator[str]
     start = load_model(how.model)
     if start.scheme.type != 'plain':
         raise UserError(f'{start.source} denoises by masks; adapt takes a student, which denoises in one pass')
-    train, held_out, noise, lines = _read(inputs, target.parent, how.seed)
+    train, held_out, lines = _read(inputs, target.parent, how.seed)
     yield from lines
     net = copy.deepcopy(start.net)
     with tqdm(total=100, desc='adapting', unit='%', disable=None, leave=False) as bar:
@@ -80,16 +82,16 @@ def adapt(inputs: Sequence[str], target: Path, how: Adaptation) -> Iterator[str]
             bar.update(min(100, int(100 * share)) - bar.n)
             return share
 
-        net.load_state_dict(tune(net, train, noise, progress, device, how.seed))
+        net.load_state_dict(tune(net, train, progress, device, how.seed))
     nets = [start.net.to(device).eval(), net.eval()]
-    errors = risks(nets, held_out, noise, device, how.seed)
-    before, after = (10 * np.log10(1 / max(value, 1e-7)) for value in errors.mean(axis=0))
-    kept = is_better(errors)
+    errors = risks(nets, held_out, device, how.seed)
+    known = errors[np.isfinite(errors[:, 0])]
+    before, after = (10 * np.log10(1 / max(value, 1e-7)) for value in known.mean(axis=0)) if len(known) else (0, 0)
     yield (
-        f'{steps} steps; estimated PSNR on {len(held_out)} held-out tiles: {before:.2f} dB by the model it started '
-        f'from, {after:.2f} dB adapted'
+        f'{steps} steps; estimated PSNR on {len(known)} of {len(errors)} held-out tiles: {before:.2f} dB by the model '
+        f'it started from, {after:.2f} dB adapted'
     )
-    if not kept:
+    if not is_better(errors):
         yield (
             'The adapted model is not better beyond doubt, so it was not kept: use the model as it is, more --seconds, '
             'or amsnet-denoise fit'
@@ -100,23 +102,32 @@ def adapt(inputs: Sequence[str], target: Path, how: Adaptation) -> Iterator[str]
 
 def _read(
     inputs: Sequence[str], exclude: Path, seed: int
-) -> tuple[list[np.ndarray], list[np.ndarray], NoiseModel, list[str]]:
-    """Read tiles to train on and to hold out, and estimate the noise."""
+) -> tuple[list[tuple[np.ndarray, NoiseModel]], list[tuple[np.ndarray, NoiseModel]], list[str]]:
+    """Read tiles to train on and to hold out, each with the noise of its image; and lines on the images."""
     paths = spread(find_images(inputs, exclude), _IMAGES)
-    usable, left_out, spectra = survey(paths, lambda done: None)
-    try:
-        noise = estimate_noise_model(spectra)
-    except ValueError as error:
-        raise UserError(f'the noise cannot be estimated: {error}; give more images') from None
-    train: list[np.ndarray] = []
-    held_out: list[np.ndarray] = []
+    usable: list[Surveyed] = []
+    noises: dict[Path, NoiseModel] = {}
+    left_out: dict[Path, str] = {}
+    for path in tqdm(paths, 'reading', unit='image', disable=None, leave=False):
+        try:
+            pixels = read_pixels(path)
+            noises[path] = estimate_noise_model([noise_spectra(pixels)])  # of each, as settings and cameras may differ
+            usable.append(Surveyed(path, *pixels.shape[:2]))
+        except LeftOutError as error:
+            left_out[path] = str(error)
+        except ValueError as error:
+            left_out[path] = f'its noise cannot be estimated: {error}'
+    if not usable:
+        path, reason = next(iter(left_out.items()))
+        raise UserError(f'none of {len(paths)} images can be used; {path}: {reason}')
+    train, held_out = [], []
     for cut in plan_cuts(usable, _TILE, _TILES, seed):
         if cut.train or cut.held_out:
-            pixels = read_pixels(cut.image.path)
-            train += [_tile(pixels, box, 2 * _TILE) for box in cut.train]
-            held_out += [_tile(pixels, box, _SIDE) for box in cut.held_out]
-    lines = [f'left out: {name}: {reason}' for name, reason in left_out.items()]
-    return train, held_out, noise, [*lines, f'{len(usable)} images: {noise.describe()}']
+            pixels, noise = read_pixels(cut.image.path), noises[cut.image.path]
+            train += [(_tile(pixels, box, 2 * _TILE), noise) for box in cut.train]
+            held_out += [(_tile(pixels, box, _SIDE), noise) for box in cut.held_out]
+    lines = [f'left out: {path}: {reason}' for path, reason in left_out.items()]
+    return train, held_out, [*lines, f'{len(usable)} images: {describe(list(noises.values()))}']
 
 
 def _tile(pixels: np.ndarray, box: Box, most: int) -> np.ndarray:
@@ -127,10 +138,14 @@ def _tile(pixels: np.ndarray, box: Box, most: int) -> np.ndarray:
 
 
 def _write(
-    target: Path, start: Model, nets: list[torch.nn.Module], held_out: list[np.ndarray], device: torch.device
+    target: Path,
+    start: Model,
+    nets: list[torch.nn.Module],
+    held_out: list[tuple[np.ndarray, NoiseModel]],
+    device: torch.device,
 ) -> Iterator[str]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    shown = sorted(held_out, key=lambda tile: -float(tile.std()))[:MOST_ROWS]
+    shown = sorted((tile for tile, _ in held_out), key=lambda tile: -float(tile.std()))[:MOST_ROWS]
     rows = [[tile, *(run(net, tile, device) for net in nets)] for tile in shown]
     table = [[(image.clip(0, 1) * 255).round().astype(np.uint8) for image in row] for row in rows]
     image = target.parent / 'comparison.png'

@@ -22,8 +22,7 @@ _AVERAGED = 0.98  # weights are averaged over some 50 steps
 
 def tune(
     net: nn.Module,
-    images: Sequence[np.ndarray],
-    noise: NoiseModel,
+    images: Sequence[tuple[np.ndarray, NoiseModel]],
     progress: Callable[[int], float],
     device: torch.device,
     seed: int,
@@ -32,8 +31,7 @@ def tune(
 
     Args:
         net: The network, (N, 3, H, W) to the same in [0, 1]; changed.
-        images: Noisy images, (H, W, 3), float32 in [0, 1], at least 4 `CROP` wide or less if there are no others.
-        noise: What their noise is like.
+        images: Noisy images, (H, W, 3), float32 in [0, 1], and what their noise is like.
         progress: Told how many steps are done; says what share of the work that is.
         device: Where to run.
         seed: Seed of all draws.
@@ -44,8 +42,8 @@ def tune(
     generator = np.random.default_rng(seed)
     torch.manual_seed(seed)
     net.to(device).eval()
-    smaller = [_smaller(run(net, image, device)) for image in images]
-    small = [image for sizes in smaller for image in sizes if min(image.shape[:2]) >= CROP // 2]
+    smaller = [(image, noise) for noisy, noise in images for image in _smaller(run(net, noisy, device))]
+    small = [one for one in smaller if min(one[0].shape[:2]) >= CROP // 2]
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=0)
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     step = 0
@@ -54,9 +52,9 @@ def tune(
         for group in optimizer.param_groups:
             group['lr'] = RATE * min(1, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * share))
         pairs = [
-            _recorrupted(_crop(images, generator), noise, generator)
+            _recorrupted(*_crop(images, generator), generator)
             if number % 2 or not small
-            else _synthetic(_crop(small, generator), noise, generator)
+            else _synthetic(*_crop(small, generator), generator)
             for number in range(BATCH)
         ]
         x, target = (
@@ -84,16 +82,18 @@ def _smaller(image: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-def _crop(images: Sequence[np.ndarray], generator: np.random.Generator) -> np.ndarray:
+def _crop(
+    images: Sequence[tuple[np.ndarray, NoiseModel]], generator: np.random.Generator
+) -> tuple[np.ndarray, NoiseModel]:
     """Cut a crop at random, flipped and turned; images count by their pixels, and small ones are mirrored on."""
-    pixels = np.array([image.shape[0] * image.shape[1] for image in images], float)
-    image = images[generator.choice(len(images), p=pixels / pixels.sum())]
+    pixels = np.array([image.shape[0] * image.shape[1] for image, _ in images], float)
+    image, noise = images[generator.choice(len(images), p=pixels / pixels.sum())]
     lack = [max(0, CROP - side) for side in image.shape[:2]]
     if any(lack):
         image = np.pad(image, [(0, lack[0]), (0, lack[1]), (0, 0)], mode='symmetric')
     top, left = (int(generator.integers(side - CROP + 1)) for side in image.shape[:2])
     crop = np.rot90(image[top : top + CROP, left : left + CROP], int(generator.integers(4)))
-    return crop[:, ::-1] if generator.random() < 0.5 else crop
+    return (crop[:, ::-1] if generator.random() < 0.5 else crop), noise
 
 
 def _recorrupted(noisy: np.ndarray, noise: NoiseModel, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

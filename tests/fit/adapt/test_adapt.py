@@ -1,5 +1,6 @@
 """Adapting a model: the noise it sees, the measure that needs no clean image, and when the result is kept."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.fit.adapt import command
 from amsnet_basicsr.fit.adapt.measure import is_better, risks
-from amsnet_basicsr.fit.adapt.noise import estimate_noise_model
+from amsnet_basicsr.fit.adapt.noise import describe, estimate_noise_model
 from amsnet_basicsr.prepare.noise_correlation import MAX_LAG, noise_spectra
 
 CPU = torch.device('cpu')
@@ -51,7 +52,7 @@ def test_level_and_correlations_of_the_noise_are_found_and_drawn():
         found, right = (float((noise[:, lag:] * noise[:, :-lag]).mean()) for noise in (drawn, wanted))
         assert found == pytest.approx(right, abs=0.08)
     assert np.corrcoef(drawn[..., 0].ravel(), drawn[..., 2].ravel())[0, 1] > 0.95
-    assert model.spatial.shape == (3, 2 * MAX_LAG + 1, 2 * MAX_LAG + 1) and '1.00 between channels' in model.describe()
+    assert model.spatial.shape == (3, 2 * MAX_LAG + 1, 2 * MAX_LAG + 1) and '1.00 between channels' in describe([model])
 
 
 class Blur(nn.Module):
@@ -77,7 +78,7 @@ def test_the_measure_orders_denoisers_as_the_clean_image_does():
         for top in range(0, 512, 128)
         for left in range(0, 512, 128)
     ]
-    found = risks(nets, crops, model, CPU, seed=0)
+    found = risks(nets, [(crop, model) for crop in crops], CPU, seed=0)
     image = torch.from_numpy(noisy.astype(np.float32) / 255).permute(2, 0, 1)[None]
     true = [float(((net(image)[0].permute(1, 2, 0).numpy() - clean) ** 2).mean()) for net in nets]
     assert np.argsort(found.mean(axis=0)).tolist() == np.argsort(true).tolist()
@@ -85,6 +86,10 @@ def test_the_measure_orders_denoisers_as_the_clean_image_does():
     best, worst = int(np.argmin(true)), int(np.argmax(true))
     assert is_better(found[:, [worst, best]]) and not is_better(found[:, [best, worst]])
     assert not is_better(found[:, [best, best]])
+    # Noise that is far stronger than the estimate says: no denoiser is called worse than none.
+    weaker = replace(model, sigma=model.sigma / 3)
+    found = risks([nets[best], nets[0]], [(crop, weaker) for crop in crops], CPU, seed=0)
+    assert np.isnan(found).all() and not is_better(found)
 
 
 @pytest.fixture
@@ -142,7 +147,7 @@ def test_mistakes_take_one_line(images, tmp_path, capsys):
         ((tmp_path / 'missing', '-o', tmp_path / 'out'), 'missing: no such file'),
         ((images, '-o', flat), 'flat.png is a file'),
         ((images, '-o', tmp_path / 'out', '--steps', 0), '--steps and --seconds must be positive'),
-        ((flat, '-o', tmp_path / 'out'), 'the noise cannot be estimated: 0 flat patches'),
+        ((flat, '-o', tmp_path / 'out'), 'flat.png: its noise cannot be estimated: 0 flat patches'),
         ((images, '-o', tmp_path / 'out', '--model', tmp_path / 'no.pth'), 'no.pth'),
     ):
         assert run(*arguments) == 1
