@@ -15,8 +15,8 @@ from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit.adapt.measure import risks
-from amsnet_basicsr.fit.adapt.noise import estimate_noise_model
-from amsnet_basicsr.fit.images import HELD_OUT_PATCHES
+from amsnet_basicsr.fit.adapt.noise import NoiseModel, estimate_noise_model
+from amsnet_basicsr.fit.images import HELD_OUT_PATCHES, spread
 from amsnet_basicsr.fit.learn import ARCH, TEACHER, averaged_weights, denoiser_of, student_start, weights_file
 from amsnet_basicsr.fit.progress_images import comparison, held_out, held_out_rows, read_png, write_png
 from amsnet_basicsr.fit.state import STAGES, Record, Runner
@@ -26,6 +26,7 @@ from amsnet_basicsr.utils.atomic_write import atomic_write
 MODEL = 'model.safetensors'
 _ENOUGH_LIKENESS = 32.0
 """PSNR of the student to its teacher, in dB, from which on they are hard to tell apart."""
+_PATCHES_FOR_NOISE = 64
 
 
 def is_finished(record: Record) -> bool:
@@ -68,14 +69,21 @@ def against_shipped(record: Record, candidate: Path, files: Sequence[Path], runn
         image = read_png(file)
         height, width = (min(side, 256) // 16 * 16 for side in image.shape[:2])
         with suppress(ValueError):  # too few flat places
-            noise = estimate_noise_model([noise_spectra(image)])
-            crops.append((image[:height, :width].astype(np.float32) / 255, noise))
+            crops.append((image[:height, :width].astype(np.float32) / 255, _noise_of(image, record.folder)))
     errors = risks(nets, crops, runner.device, record.settings.seed)
     known = errors[np.isfinite(errors[:, 0])]
     if not len(known):
         return {}
     shipped, student = (float(10 * np.log10(1 / max(error, 1e-7))) for error in known.mean(axis=0))
     return {'shipped_psnr': shipped, 'student_psnr': student}
+
+
+def _noise_of(image: np.ndarray, folder: Path) -> NoiseModel:
+    """Estimate the noise of a patch, from other patches too if it has too few flat places."""
+    with suppress(ValueError):
+        return estimate_noise_model([noise_spectra(image)])
+    others = spread(sorted((folder / 'patches' / 'train').glob('*.png')), _PATCHES_FOR_NOISE)
+    return estimate_noise_model(noise_spectra(read_png(file)) for file in others)
 
 
 def is_advised(record: Record) -> bool:

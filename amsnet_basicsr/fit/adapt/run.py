@@ -16,7 +16,7 @@ from amsnet_basicsr.denoise.load_model import Model, load_model
 from amsnet_basicsr.fit.adapt.measure import is_better, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
 from amsnet_basicsr.fit.adapt.tune import tune
-from amsnet_basicsr.fit.images import Box, Surveyed, find_images, plan_cuts, read_pixels, spread
+from amsnet_basicsr.fit.images import Box, Surveyed, find_images, plan_cuts, read_pixels, split, spread
 from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison, write_png
 from amsnet_basicsr.prepare.image_patches import LeftOutError
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
@@ -24,7 +24,7 @@ from amsnet_basicsr.utils.errors import UserError
 
 _IMAGES = 32
 _TILE, _TILES = 384, 12  # trained on: at most so many tiles, of at least such sides where images have them
-_SIDE = 256  # of the tiles held out, at most
+_SIDE, _CROP = 256, 128  # of what is held out of a tile, at most, and of the crops that it is measured in
 _MULTIPLE = 16
 
 
@@ -88,7 +88,7 @@ def adapt(inputs: Sequence[str], target: Path, how: Adaptation) -> Iterator[str]
     known = errors[np.isfinite(errors[:, 0])]
     before, after = (10 * np.log10(1 / max(value, 1e-7)) for value in known.mean(axis=0)) if len(known) else (0, 0)
     yield (
-        f'{steps} steps; estimated PSNR on {len(known)} of {len(errors)} held-out tiles: {before:.2f} dB by the model '
+        f'{steps} steps; estimated PSNR on {len(known)} of {len(errors)} held-out crops: {before:.2f} dB by the model '
         f'it started from, {after:.2f} dB adapted'
     )
     if not is_better(errors):
@@ -125,7 +125,10 @@ def _read(
         if cut.train or cut.held_out:
             pixels, noise = read_pixels(cut.image.path), noises[cut.image.path]
             train += [(_tile(pixels, box, 2 * _TILE), noise) for box in cut.train]
-            held_out += [(_tile(pixels, box, _SIDE), noise) for box in cut.held_out]
+            for top, left, bottom, right in cut.held_out:
+                part = Surveyed(cut.image.path, min(bottom - top, _SIDE), min(right - left, _SIDE))
+                boxes = [(top + y, left + x, top + y2, left + x2) for y, x, y2, x2 in split(part, _CROP)]
+                held_out += [(_tile(pixels, box, _SIDE), noise) for box in boxes]
     lines = [f'left out: {path}: {reason}' for path, reason in left_out.items()]
     return train, held_out, [*lines, f'{len(usable)} images: {describe(list(noises.values()))}']
 
