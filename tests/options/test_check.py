@@ -99,7 +99,7 @@ def test_everything_wrong_is_told_at_once(check, make_folder, tmp_path):
         "datasets.train has no option 'crops_size'; did you mean 'crop_size'?",
         f'datasets.val.dataroot_lq: there is no nowhere (as seen from {tmp_path}, where the command was given)',
         "scheme has no option 'sede'; did you mean 'seed'?",
-        'scheme.branches must be a whole number of at least 2, got 1',
+        'scheme.branches must be a whole number of at least 2 and at most 255, got 1',
         'datasets.train.crop_size: 40 is not divisible by scheme.train_stride 7; 35 is',
         "network_g has no option 'nbs'; did you mean 'nb'?",
         "network_g.nc must be a whole number, got '8'",
