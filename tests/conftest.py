@@ -1,5 +1,6 @@
 """Fixtures: real files, made on the spot."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import numpy as np
 import pytest
 
 from tests.fork_server import ForkServer
+
+# Before PyTorch is loaded: several processes test at once, and the number of threads decides how sums are rounded.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -39,9 +43,10 @@ def make_lmdb(tmp_path: Path) -> Callable[[Path], Path]:
     """Turn a folder of images into a BasicSR LMDB by BasicSR's own tool."""
 
     def make(folder: Path) -> Path:
-        from basicsr.utils.lmdb_util import make_lmdb_from_imgs
+        from amsnet_basicsr.patches import torchvision_alias
 
-        from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
+        assert torchvision_alias  # before BasicSR
+        from basicsr.utils.lmdb_util import make_lmdb_from_imgs
 
         files = sorted(path.name for path in folder.iterdir())
         target = tmp_path / f'{folder.name}.lmdb'

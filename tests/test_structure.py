@@ -18,13 +18,11 @@ def folders(root: Path) -> list[Path]:
     return [path for path in (root, *root.rglob('*')) if path.is_dir() and path.name != '__pycache__']
 
 
-@pytest.mark.xfail(reason='the move is under way')
 def test_a_folder_is_small_enough_to_be_read():
     files = {str(folder): sum(path.is_file() for path in folder.iterdir()) for folder in folders(PACKAGE)}
     assert {folder: number for folder, number in files.items() if number > 12} == {}
 
 
-@pytest.mark.xfail(reason='the move is under way')
 def test_the_top_of_the_package_holds_the_commands_and_nothing_else():
     top = {path.name for path in PACKAGE.iterdir() if path.is_file()}
     modules = {f'{name}.py' for name in ('__init__', 'check', 'cli', 'plugin', 'test', 'train', 'version')}
@@ -89,13 +87,14 @@ def basicsr_methods() -> set[str]:
     return {'ANY', *methods}
 
 
-@pytest.mark.xfail(reason="counting images puts BasicSR's logger back as it was (options/checks/data.py)")
 def test_foreign_modules_classes_and_instances_are_changed_in_patches_alone(basicsr_methods):
     found = {
         path.relative_to(PACKAGE).as_posix(): list(foreign_assignments(path.read_text('utf-8'), basicsr_methods))
         for path in PACKAGE.rglob('*.py')
         if path.relative_to(PACKAGE).parts[0] != 'patches'
     }
+    # Counting a dataset's images may create BasicSR's loggers, whose names are then forgotten again.
+    assert found.pop('options/checks/data.py') == ['initialized_logger[name]']
     assert {name: targets for name, targets in found.items() if targets} == {}
 
 

@@ -99,6 +99,20 @@ def test_images_are_denoised_by_an_installation(site, tmp_path):
     assert (tmp_path / 'clean' / 'noisy.png').is_file()
 
 
+def test_denoising_alone_needs_no_basicsr(tmp_path):
+    """What the dependency group `denoise` leaves out is made impossible to import."""
+    cv2.imwrite(str(tmp_path / 'noisy.png'), noisy_image(40, 48, 0))
+    code = (
+        'import sys\n'
+        'for name in ("basicsr", "filelock", "h5py", "lmdb", "scipy", "skimage", "torchvision"):\n'
+        '    sys.modules[name] = None\n'
+        'from amsnet_basicsr.cli import main\n'
+        'sys.exit(main(["noisy.png", "-o", "clean"]))'
+    )
+    python('-c', code, cwd=tmp_path, PYTHONPATH=str(REPOSITORY))
+    assert (tmp_path / 'clean' / 'noisy.png').is_file()
+
+
 def test_options_of_the_users_own_come_first(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'quickstart.yml').write_text('mine: 1')
@@ -133,9 +147,10 @@ def test_a_name_unlike_all_others_is_told_plainly(tmp_path, monkeypatch):
 
 def test_every_dependency_has_one_lower_bound():
     """`uv pip compile --resolution lowest-direct` takes it; without one, it would try versions of long ago."""
-    tables = pytest.importorskip('tomllib').loads((REPOSITORY / 'pyproject.toml').read_text())
+    tables = pytest.importorskip('tomllib').loads((REPOSITORY / 'pyproject.toml').read_text('utf-8'))
     lines = [*tables['build-system']['requires'], *tables['project']['dependencies']]
     lines += [line for extra in tables['project']['optional-dependencies'].values() for line in extra]
+    assert set(tables['dependency-groups']['denoise']) < set(lines)
     oldest: dict[str, set[str]] = {}
     for line in lines:
         requirement = Requirement(line)

@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print('\nstopped; the same command resumes', file=sys.stderr)
         return 130
     except BrokenPipeError:  # nobody reads what is printed
-        sys.stdout = open(os.devnull, 'w')  # noqa: SIM115
+        sys.stdout = open(os.devnull, 'w', encoding='utf-8')  # noqa: SIM115
         return 1
     except OSError as error:
         message = f'{error.filename or folder}: {error.strerror or error}'

@@ -171,7 +171,9 @@ def jpeg_and_back(image: np.ndarray, quality: int) -> np.ndarray:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
     ]
     _, content = cv2.imencode('.jpg', image[..., ::-1], settings)
-    return cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1].copy()
+    decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it has just been written
+    return decoded[..., ::-1].copy()
 
 
 def _profile(name: Any, changes: dict[str, Any]) -> CameraProfile:
@@ -206,9 +208,9 @@ def _jpeg(value: Any) -> tuple[int, int] | None:
 
 
 def _range(value: Any, name: str, kind: type) -> tuple[Any, Any]:
-    bounds = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
-    fit = all(isinstance(item, kind) and not isinstance(item, bool) and math.isfinite(item) for item in bounds)
-    if len(bounds) != 2 or not fit or bounds[0] > bounds[1]:
+    bounds: tuple[Any, ...] = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    fit = all(isinstance(item, kind) and not isinstance(item, bool) for item in bounds)
+    if len(bounds) != 2 or not fit or not all(map(math.isfinite, bounds)) or bounds[0] > bounds[1]:
         what = 'whole numbers' if kind is int else 'numbers'
         raise ValueError(f'{name} must be one number, or [lowest, highest], in {what}; got {value!r}')
     return bounds[0], bounds[1]

@@ -11,7 +11,7 @@ import torch
 
 
 def _status_bytes(key: str) -> int:
-    for line in Path('/proc/self/status').read_text().splitlines():
+    for line in Path('/proc/self/status').read_text(encoding='utf-8').splitlines():
         if line.startswith(f'{key}:'):
             return int(line.split()[1]) * 1024
     raise ValueError(f'/proc/self/status has no {key}')

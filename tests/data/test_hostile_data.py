@@ -132,7 +132,7 @@ def test_pages_of_an_lmdb_that_are_none(make_folder, make_lmdb):
 def test_names_with_dots_never_share_a_key_silently(make_folder, make_lmdb):
     """BasicSR's key is what stands before the first dot."""
     path = make_lmdb(make_folder('noisy'))
-    with open(path / 'meta_info.txt', 'a') as file:
+    with open(path / 'meta_info.txt', 'a', encoding='utf-8') as file:
         file.write('im0.sharp.png (64,72,3) 1\n')
     with pytest.raises(ValueError, match=r'im0\.png and im0\.sharp\.png, which are one image to BasicSR'):
         dataset(path)

@@ -131,7 +131,7 @@ def test_bad_lmdb_entries_are_counted_and_named_at_the_start(make_folder, make_l
     folder = make_folder('noisy')
     cv2.imwrite(str(folder / 'narrow.png'), noisy_image(30, 90, 0))
     path = make_lmdb(folder)
-    with open(path / 'meta_info.txt', 'a') as file:
+    with open(path / 'meta_info.txt', 'a', encoding='utf-8') as file:
         file.write('ghost.png (64,72,3) 1\n')
     with pytest.raises(ValueError, match='2 of 6 images cannot be used') as caught:
         dataset(dataroot_lq=str(path))

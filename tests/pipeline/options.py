@@ -64,5 +64,5 @@ def some_weights(path: Path) -> Path:
 def write(path: Path, options: dict[str, Any], plugin: bool = False) -> Path:
     """Write an options file, with the plugin line if asked for."""
     line = 'plugin: !!python/name:amsnet_basicsr.__version__\n' if plugin else ''
-    path.write_text(line + yaml.safe_dump(options, sort_keys=False))
+    path.write_text(line + yaml.safe_dump(options, sort_keys=False), encoding='utf-8')
     return path

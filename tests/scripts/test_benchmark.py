@@ -115,7 +115,7 @@ def test_mistakes_take_one_line(run, tmp_path, arguments, message):
     with pytest.raises(SystemExit) as stop:
         run(f'data {arguments}')
     assert str(stop.value).startswith('error: ') and message in str(stop.value)
-    assert Path(tmp_path / 'bare.md').read_text() == 'no marks'
+    assert Path(tmp_path / 'bare.md').read_text(encoding='utf-8') == 'no marks'
 
 
 def cells(text: str) -> dict[str, list[str]]:

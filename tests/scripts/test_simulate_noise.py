@@ -54,7 +54,7 @@ def test_pairs_and_record(main, clean, capsys):
     assert set(contents(Path('out'))) == {f'{kind}/{name}' for kind in ('noisy', 'clean') for name in names} | {
         'simulation.json'
     }
-    record = json.loads(Path('out/simulation.json').read_text())
+    record = json.loads(Path('out/simulation.json').read_text(encoding='utf-8'))
     assert set(record['pictures']) == names and record['settings']['seed'] == 5
     for name, settings in record['pictures'].items():
         noisy, truth = (cv2.imread(f'out/{kind}/{name}', cv2.IMREAD_UNCHANGED) for kind in ('noisy', 'clean'))
@@ -109,9 +109,9 @@ def test_nothing_is_overwritten_unasked_or_lost(main, clean):
     assert 'z.png' in refused(main, 'clean -o new')
     assert {path.name for path in Path().iterdir()} == {'clean', 'out'}
     (clean / 'z.png').unlink()
-    Path('out/notes.txt').write_text('mine')
+    Path('out/notes.txt').write_text('mine', encoding='utf-8')
     assert 'holds more than a result' in refused(main, 'clean -o out --overwrite')
-    assert Path('out/notes.txt').read_text() == 'mine'
+    assert Path('out/notes.txt').read_text(encoding='utf-8') == 'mine'
     for arguments in (
         'clean -o clean',
         'clean -o clean/out',

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print('\nstopped; nothing was written', file=sys.stderr)
         return 130
     except BrokenPipeError:  # nobody reads what is printed
-        sys.stdout = open(os.devnull, 'w')  # noqa: SIM115
+        sys.stdout = open(os.devnull, 'w', encoding='utf-8')  # noqa: SIM115
         return 1
     except OSError as error:
         print(f'amsnet-denoise adapt: {error.filename or folder}: {error.strerror or error}', file=sys.stderr)
