@@ -1,6 +1,7 @@
 """An image in memory."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,11 @@ class Metadata:
     resolution: tuple[float, float] | None = None
     density: tuple[float, float] | None = None
     png_colour: bytes = b''
+
+    def without(self, *names: str) -> 'Metadata':
+        """Leave out parts that may be None."""
+        nothing: dict[str, Any] = dict.fromkeys(names)
+        return replace(self, **nothing)
 
 
 @dataclass(frozen=True)

@@ -301,7 +301,7 @@ def _without_what_is_gone(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]
     for name in ('resolution', 'density'):
         values = getattr(metadata, name)
         if values and not all(0 < value < _LARGEST_RESOLUTION for value in values):
-            metadata = replace(metadata, **{name: None})
+            metadata = metadata.without(name)
             notes.append('its resolution is damaged and left out')
     if metadata.xmp and _TELLS_OF_MORE.search(metadata.xmp):
         metadata = replace(metadata, xmp=None)

@@ -78,7 +78,7 @@ def _encode(file: BinaryIO, image: ImageData, suffix: str, quality: int) -> list
     parts = [name for name in ('exif', 'icc', 'xmp', 'resolution') if getattr(image.metadata, name)]
     failure: Exception | None = None
     for left_out in ([], *([part] for part in parts), parts):
-        metadata = replace(image.metadata, **dict.fromkeys(left_out))
+        metadata = image.metadata.without(*left_out)
         file.seek(0)
         file.truncate()
         try:
@@ -90,6 +90,7 @@ def _encode(file: BinaryIO, image: ImageData, suffix: str, quality: int) -> list
         else:
             names = ', '.join(name if name == 'resolution' else name.upper() for name in left_out)
             return [f'its {names} is damaged and left out'] if left_out else []
+    assert failure is not None
     raise failure
 
 
@@ -111,7 +112,7 @@ def _fit(image: ImageData, suffix: str) -> tuple[ImageData, list[str]]:
     if suffix in _JPEG_SUFFIXES:
         for name, limit in _JPEG_LIMITS.items():
             if len(getattr(metadata, name) or b'') > limit:
-                metadata = replace(metadata, **{name: None})
+                metadata = metadata.without(name)
                 losses.append(f'{name.upper()} is left out: more than the 64 KiB that {suffix} holds')
     return replace(image, metadata=metadata), losses
 
