@@ -104,7 +104,7 @@ def _print(text: str, stream: TextIO | None) -> bool:
         if stream is not None:
             stream.flush()
     except (OSError, ValueError):  # closed, full, or whoever read has gone (`| head`)
-        with suppress(OSError, ValueError, AttributeError), open(os.devnull, 'w') as nowhere:
+        with suppress(OSError, ValueError, AttributeError), open(os.devnull, 'w', encoding='utf-8') as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())  # type: ignore[union-attr]  # else Python complains at its end
         return False
     return stream is not None

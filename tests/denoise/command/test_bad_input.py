@@ -153,7 +153,7 @@ def test_outputs_that_cannot_be_written(run):
     image(Path('p/sub/a.png'))
     image(Path('p/b.png'))
     Path('out').mkdir()
-    Path('out/sub').write_text('a file in the place of a folder')
+    Path('out/sub').write_text('a file in the place of a folder', encoding='utf-8')
     Path('out/b.png').mkdir()
     result = run('p', '-o', 'out')
     assert result.status == 1 and result.err.count('\n') == 2

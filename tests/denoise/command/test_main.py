@@ -152,24 +152,26 @@ def test_compare_and_gallery(run):
     both = read_image('out/a_png_compare.png').pixels
     assert np.array_equal(both[:, :32], read_image('p/a.png').pixels)
     assert np.array_equal(both[:, -32:], read_image('out/a.png').pixels)
-    page = Path('out/index.html').read_text()
+    page = Path('out/index.html').read_text(encoding='utf-8')
     assert 'p/a.png' in page and 'p/a.jpg' in page
     assert page.count('DnCNN, one pass') == 2 and 'seconds' in page
     # The same command again, with one more image: the page that is there stays, and so do the comparisons.
     image(Path('p/b.png'))
     result = run('p', '-o', 'out', '--compare', '--gallery', 'out/index.html')
     assert result.status == 0 and 'out/index.html exists: the images of this run go to out/index-2.html' in result.err
-    assert Path('out/index.html').read_text() == page
-    assert 'p/b.png' in Path('out/index-2.html').read_text() and 'p/a.png' not in Path('out/index-2.html').read_text()
+    assert Path('out/index.html').read_text(encoding='utf-8') == page
+    assert 'p/b.png' in Path('out/index-2.html').read_text(encoding='utf-8') and 'p/a.png' not in Path(
+        'out/index-2.html'
+    ).read_text(encoding='utf-8')
     (Path('q')).mkdir()
-    Path('q/bad.png').write_text('text')
+    Path('q/bad.png').write_text('text', encoding='utf-8')
     assert run('q', '-o', 'new', '--gallery', 'page.html').status == 1
     assert not Path('page.html').exists()  # an empty page is of no use
 
 
 def test_json(run):
     image(Path('p/a.png'))
-    Path('p/bad.png').write_text('text')
+    Path('p/bad.png').write_text('text', encoding='utf-8')
     result = run('p', 'none.png', '-o', 'out', '--seed', '3', '--json')
     content = json.loads(result.out)
     assert result.status == content['exit_status'] == 1 and '1 denoised' in result.err
@@ -183,12 +185,12 @@ def test_json(run):
     assert content['megapixels'] == pytest.approx(32 * 24 / 1e6) and content['seconds'] > 0
     # To a file: it may replace an earlier summary, and nothing else.
     assert run('p/a.png', '-o', 'out', '--json', 'out/s.json').status == 0
-    assert json.loads(Path('out/s.json').read_text())['counts']['skipped'] == 1
+    assert json.loads(Path('out/s.json').read_text(encoding='utf-8'))['counts']['skipped'] == 1
     assert run('p/a.png', '-o', 'out2', '--json', 'out/s.json').status == 0
-    assert json.loads(Path('out/s.json').read_text())['counts']['denoised'] == 1
-    Path('mine.json').write_text('{}')
+    assert json.loads(Path('out/s.json').read_text(encoding='utf-8'))['counts']['denoised'] == 1
+    Path('mine.json').write_text('{}', encoding='utf-8')
     assert run('p/a.png', '-o', 'out3', '--json', 'mine.json').status == 2
-    assert Path('mine.json').read_text() == '{}' and not Path('out3').exists()
+    assert Path('mine.json').read_text(encoding='utf-8') == '{}' and not Path('out3').exists()
 
 
 def test_settings_reach_the_denoiser(run):
@@ -287,14 +289,14 @@ def test_an_image_without_noise_is_left_as_it_is_and_noise_is_told(run):
     assert result.status == 0 and 'flat.png: little noise, left as it is' in result.err
     assert np.array_equal(read_image('out/flat.png').pixels, read_image('flat.png').pixels)
     assert not np.array_equal(read_image('out/noisy.png').pixels, read_image('noisy.png').pixels)
-    levels = [file['noise_level'] for file in json.loads(Path('summary.json').read_text())['files']]
+    levels = [file['noise_level'] for file in json.loads(Path('summary.json').read_text(encoding='utf-8'))['files']]
     assert levels[0] < 0.7 < levels[1] and f'noise {levels[0]:.1f} to {levels[1]:.1f} of 255' in result.out
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full')
 def test_output_that_cannot_be_written_stops_no_image():
     console = Console('x')
-    with open('/dev/full', 'w') as full, open(os.devnull) as closed:
+    with open('/dev/full', 'w', encoding='utf-8') as full, open(os.devnull, encoding='utf-8') as closed:
         for stream in (full, closed, None):
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr('sys.stderr', stream)

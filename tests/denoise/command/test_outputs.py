@@ -116,8 +116,8 @@ def test_output_is_a_file_or_a_folder(here):
 
 def test_folders_and_reports_that_cannot_be_written(here):
     Path('file').write_bytes(b'')
-    Path('old.json').write_text('{"program": "something else"}')
-    Path('ours.json').write_text('{"program": "amsnet-denoise"}')
+    Path('old.json').write_text('{"program": "something else"}', encoding='utf-8')
+    Path('ours.json').write_text('{"program": "amsnet-denoise"}', encoding='utf-8')
     with pytest.raises(UsageError, match=r'^-o file/deep/er: file is no folder'):
         check_writable(Path('file/deep/er'))
     check_writable(Path('new/deep/er'))
