@@ -1,6 +1,7 @@
 """A comparison of settings: run, stopped, resumed, tabulated with means and errors."""
 
 import csv
+import functools
 import importlib
 import json
 import re
@@ -14,10 +15,12 @@ from types import ModuleType
 from typing import Any
 
 import cv2
+import psutil
 import pytest
 
 from amsnet_basicsr.options.settings import read_comparison
 from tests.conftest import REPOSITORY
+from tests.fork_server import ForkServer
 from tests.pipeline.options import TINY_DNCNN, train_options, write
 
 SCRIPT = REPOSITORY / 'scripts' / 'run_ablation.py'
@@ -53,6 +56,27 @@ def root(make_folder, tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
     monkeypatch.setenv('PYTHONWARNINGS', 'ignore')
     return tmp_path
+
+
+class Forked:
+    """Instead of `subprocess.Popen`: a command in a fork, see `ForkServer`."""
+
+    def __init__(self, server: ForkServer, command: list[str], cwd: Path, stdout: Any, **others: Any) -> None:
+        self.server, self.returncode, log = server, None, Path(stdout.name).absolute()
+        self.process = server.start(*command[1:], cwd=cwd, stdout=log, stderr=log)
+
+    def poll(self) -> int | None:
+        ended = self.returncode is None and psutil.Process(self.process).status() == psutil.STATUS_ZOMBIE
+        if ended:
+            self.returncode = self.server.wait(self.process)
+        return self.returncode
+
+
+@pytest.fixture
+def forked(ablation, fork_server, monkeypatch) -> None:
+    """Runs are forks of one process, as loading PyTorch takes longer than they do."""
+    runner = importlib.import_module('ablation.runner')
+    monkeypatch.setattr(runner.subprocess, 'Popen', functools.partial(Forked, fork_server))
 
 
 def common(iterations: int) -> dict[str, Any]:
@@ -93,7 +117,7 @@ def wait_for(condition: Callable[[], Any], process: subprocess.Popen) -> Any:
     raise AssertionError(process.communicate()[0])
 
 
-def test_a_comparison_is_run_stopped_and_resumed(ablation, root, capsys):
+def test_a_comparison_is_run_stopped_and_resumed(ablation, root, request, capsys):
     """Two settings and two seeds; `b` is a test of the weights of `a`, which comes first in each seed."""
     write_all(root, 150, a=TEST_OF_B, b={})
     runs = root / 'results' / 'ablation' / 'tiny' / 'runs'
@@ -110,6 +134,7 @@ def test_a_comparison_is_run_stopped_and_resumed(ablation, root, capsys):
     states = [int(path.stem) for path in (root / 'experiments' / 'tiny_b_seed0' / 'training_states').iterdir()]
     assert len(states) == 1 and 2 <= states[0] < 150
 
+    request.getfixturevalue('forked')
     page = root / 'page.md'
     begin, end = ablation.marks('tiny')
     page.write_text(f'# Title\n{begin}\nold\n{end}\nrest\n')
@@ -152,7 +177,7 @@ def test_a_comparison_is_run_stopped_and_resumed(ablation, root, capsys):
         ablation.main(arguments(root, '--seeds', 0, 1))
 
 
-def test_a_failed_run_is_named_and_the_others_run(ablation, root, capsys):
+def test_a_failed_run_is_named_and_the_others_run(ablation, forked, root, capsys):
     write_all(root, a=TEST_OF_B, b={'network_g': dict(TINY_DNCNN, type='DnCMM')}, c={})
     assert ablation.main(arguments(root)) == 1
     said = capsys.readouterr().out
