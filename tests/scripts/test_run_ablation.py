@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cv2
@@ -76,7 +76,8 @@ class Forked:
 def forked(ablation, fork_server, monkeypatch) -> None:
     """Runs are forks of one process, as loading PyTorch takes longer than they do."""
     runner = importlib.import_module('ablation.runner')
-    monkeypatch.setattr(runner.subprocess, 'Popen', functools.partial(Forked, fork_server))
+    names = {'DEVNULL': subprocess.DEVNULL, 'STDOUT': subprocess.STDOUT}
+    monkeypatch.setattr(runner, 'subprocess', SimpleNamespace(Popen=functools.partial(Forked, fork_server), **names))
 
 
 def common(iterations: int) -> dict[str, Any]:
@@ -131,7 +132,8 @@ def test_a_comparison_is_run_stopped_and_resumed(ablation, root, request, capsys
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and 'No run is finished' in said and '--seeds 0 1' in said, said
-    states = [int(path.stem) for path in (root / 'experiments' / 'tiny_b_seed0' / 'training_states').iterdir()]
+    folder = root / 'experiments' / 'tiny_b_seed0' / 'training_states'
+    states = [int(path.stem) for path in folder.glob('[0-9]*.state')]
     assert len(states) == 1 and 2 <= states[0] < 150
 
     request.getfixturevalue('forked')
