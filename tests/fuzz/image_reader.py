@@ -85,7 +85,7 @@ def check(path: Path, content: bytes) -> None:
     try:
         decoded = decode_image(content, 'the image')
     except ValueError as error:
-        _one_line(error, 'the image ')
+        _one_line(error, 'the image: ')
     else:
         assert decoded.ndim == 3 and decoded.shape[2] == 3 and decoded.dtype in (np.uint8, np.uint16) and decoded.size
 
