@@ -28,13 +28,15 @@ def psnr(image: np.ndarray, clean: np.ndarray) -> float:
     return min(UNTOUCHED, 10 * np.log10(255**2 / error)) if error else UNTOUCHED
 
 
-def evaluate(cases: list[Case], denoiser: Denoiser, rivals: bool, output: Path | None) -> list[str]:
+def evaluate(
+    cases: list[Case], denoiser: Denoiser, strength: float | str, rivals: bool, output: Path | None
+) -> list[str]:
     """Denoise all cases; returns the rows of a Markdown table, and writes noisy | ours | clean for each if asked."""
     ours: dict[str, list[float]] = defaultdict(list)
     noisy: dict[str, list[float]] = defaultdict(list)
     settings: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
     for case in tqdm(cases, unit='image', disable=None):
-        result = denoiser(case.noisy)
+        result = denoiser(case.noisy, strength)
         ours[case.kind].append(psnr(result, case.clean))
         noisy[case.kind].append(psnr(case.noisy, case.clean))
         if rivals and case.kind != 'clean':
@@ -71,6 +73,7 @@ def main() -> None:
     parser.add_argument('--no-rivals', action='store_true', help='leave out non-local means and wavelets')
     parser.add_argument('--most', type=int, default=40, help='most pairs of a camera: 40')
     parser.add_argument('--model', help='weights; default: the shipped model')
+    parser.add_argument('--strength', default='auto', help="'auto', or 0 to 1: auto")
     parser.add_argument('-o', '--output', type=Path, help='folder for noisy | ours | clean of each image')
     args = parser.parse_args()
     cases: list[Case] = []
@@ -85,8 +88,9 @@ def main() -> None:
             cases += made_noise(sharp_images(args.images), seed=0)
         if args.output:
             args.output.mkdir(parents=True, exist_ok=True)
+        strength = args.strength if args.strength == 'auto' else float(args.strength)
         denoiser = Denoiser.from_pretrained(args.model)
-        print('\n'.join(evaluate(cases, denoiser, not args.no_rivals, args.output)))
+        print('\n'.join(evaluate(cases, denoiser, strength, not args.no_rivals, args.output)))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
 
