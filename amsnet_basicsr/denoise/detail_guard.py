@@ -12,15 +12,15 @@ import torch.nn.functional as F
 
 BLOCK = 8
 #: Share of blocks, of each brightness, whose residual is weaker than what is taken for the noise level.
-QUANTILE = 0.07
+QUANTILE = 0.1
 BRIGHTNESSES, FEWEST_BLOCKS = 6, 60
 #: Values this near to black or white are clipped, and their noise with them.
 CLIPPED = 4 / 255
 #: Below this level, for values from 0 to 1, an image is left as it is: about what rounding to 8 bits and JPEG do.
-LITTLE = 0.7 / 255
+LITTLE = 0.5 / 255
 #: The residual may be so many times as strong as the noise level before it counts as detail, and more in strong noise,
 #: where the network errs less than the guard.
-TOLERANCE, STRONG, STRONG_STEP = 1.25, 3 / 255, 6 / 255
+TOLERANCE, STRONG, STRONG_STEP = 1.4, 3 / 255, 6 / 255
 #: Rows that are worked on at once, and what is read beyond them: two means of 5×5, and the ring around an impulse.
 BAND = 256
 _CONTEXT = 8

