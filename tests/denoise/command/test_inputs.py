@@ -1,6 +1,8 @@
 """Which images files, folders and patterns stand for."""
 
+import inspect
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,13 +102,22 @@ def test_names_that_lead_to_nothing_are_told(tree):
     ]
 
 
-def test_folders_a_thousand_deep_and_names_too_long_do_not_end_the_search(tmp_path, monkeypatch):
+def test_very_deep_folders_and_names_too_long_do_not_end_the_search(tmp_path, monkeypatch):
     (tmp_path / 'a.png').touch()
     monkeypatch.chdir(tmp_path)
-    for _ in range(1100):
-        os.mkdir('zzz')
-        os.chdir('zzz')
-    os.chdir(tmp_path)
-    found, problems = find_inputs(['.', 'x' * 5000], Path('out'))
+    tmp_path.joinpath(*['z'] * 300).mkdir(parents=True)
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):  # a path longer than the 4096 bytes that Linux takes
+        os.mkdir('zz' * 125, dir_fd=here)
+        there = os.open('zz' * 125, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = there
+    os.close(here)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 150)  # rather than a thousand levels, which pytest could not remove
+    try:
+        found, problems = find_inputs(['.', 'x' * 5000], Path('out'))
+    finally:
+        sys.setrecursionlimit(limit)
     assert [one.path.name for one in found] == ['a.png']
     assert len(problems) == 2 and 'cannot be looked at: File name too long' in problems[0].reason
