@@ -1,5 +1,6 @@
 """Write options/schema/*.json and the tables of docs/reference/options.md from amsnet_basicsr/options/schema."""
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ def render() -> dict[Path, str]:
 
 def main() -> int:
     """Write the files that aren't current."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for path, text in render().items():
         if not path.exists() or path.read_text(encoding='utf-8') != text:
             path.parent.mkdir(exist_ok=True)

@@ -136,7 +136,7 @@ def test_the_model_can_be_used(work):
     model, weights = work / 'my model', work / 'my model' / 'experiments'
     image = cv2.imread(str(work / 'photos' / 'IMG 0.png'))[..., ::-1]
     student = Denoiser.from_pretrained(model, device='cpu')
-    assert (student.scheme, student.arch, student.notes) == ('plain', 'NAFNet', [])
+    assert (student.scheme.type, student.arch, student.notes) == ('plain', 'NAFNet', [])
     trained = torch.load(weights / 'student' / 'models' / 'net_g_latest.pth', weights_only=True)['params_ema']
     for name, value in student.net.state_dict().items():
         assert torch.equal(value, trained[name])

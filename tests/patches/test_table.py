@@ -83,7 +83,7 @@ def test_what_a_users_model_overrides_stays_in_force(tmp_path):
         model.optimize_parameters(iteration)
     model.save(0, 2)
     assert isinstance(model, EverySecond) and type(model).__name__ == 'EverySecond' and model.saved[1] == 'net_g'
-    assert [path.name for path in tmp_path.iterdir()] == ['2.state']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['2.state', 'history.json']
     assert 'best' in torch.load(tmp_path / '2.state', weights_only=True)
 
 

@@ -131,11 +131,15 @@ def test_twenty_kills_at_random_moments(trainings, make_folder, tmp_path):
     opt['name'] = 'killed'
     file = write(tmp_path / 'killed.yml', opt)
     rng = random.Random(0)
-    for _ in range(20):
+    kills = 0
+    while kills < 20:
         child = trainings.start('-opt', file, '--auto_resume')
-        time.sleep(rng.uniform(0, 1.5 * start_up + training / 25))  # 20 of these cannot add up to a whole training
+        time.sleep(rng.uniform(0, 1.5 * start_up + training / 25))
         os.kill(child, signal.SIGKILL)
-        assert trainings.wait() == -signal.SIGKILL
+        if trainings.wait() == 0:  # the machine has become so much faster that it was whole before: once more
+            shutil.rmtree(tmp_path / 'experiments/killed')
+        else:
+            kills += 1
     states = sorted(int(path.stem) for path in (tmp_path / 'experiments/killed/training_states').glob('*.state'))
     assert states and states[-1] < 150  # there was progress to lose, and something left to do
     assert trainings.run('-opt', file, '--auto_resume').endswith('exit code 0')

@@ -24,7 +24,7 @@ _FETCHING = ('VGGFeatureExtractor', 'DFDNet', 'PerceptualLoss')
 _LARGEST_SETTING = 10_000
 
 
-def registered(names: Any, name: str) -> Any:
+def registered(names: Any, name: Any) -> Any:
     """Find a class or function in one of BasicSR's registries, without the words that BasicSR prints.
 
     Args:
@@ -34,6 +34,8 @@ def registered(names: Any, name: str) -> Any:
     Returns:
         What is registered, or None.
     """
+    if not isinstance(name, str):
+        return None
     for known in (name, f'{name}_basicsr'):
         if known in names:
             return names.get(known)
@@ -68,7 +70,7 @@ def unregistered(opt: Mapping[str, Any]) -> Iterator[Finding]:
         if name is None:
             yield Finding(place, f'{where}: type is missing')
         elif registered(names, name) is None:
-            near = nearest(name, names.keys())
+            near = nearest(str(name), names.keys())
             hint = f'did you mean {near!r}?' if near else f'there are: {", ".join(sorted(names.keys()))}'
             yield Finding(place, f'{where}: there is no {kind} {name!r}; {hint}')
 

@@ -43,8 +43,9 @@ def check_file(opt: Mapping[str, Any]) -> tuple[list[Finding], list[str]]:
 
 def _same_names(opt: Mapping[str, Any]) -> list[str]:
     datasets = opt.get('datasets')
-    sets = [one for one in datasets.values() if isinstance(one, Mapping)] if isinstance(datasets, Mapping) else []
-    names = [name for one in sets if one.get('phase') != 'train' and isinstance(name := one.get('name'), str)]
+    sets = datasets if isinstance(datasets, Mapping) else {}
+    tested = [one for phase, one in sets.items() if isinstance(one, Mapping) and not str(phase).startswith('train')]
+    names = [name for one in tested if isinstance(name := one.get('name'), str)]
     twice = [name for number, name in enumerate(names) if name in names[:number]]
     return [f"datasets: two sets are called {name!r}; the images of one overwrite the other's" for name in twice]
 

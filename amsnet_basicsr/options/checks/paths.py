@@ -50,8 +50,11 @@ def wrong_lists(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[
         on_disk = (dataset.get('io_backend') or {}).get('type') == 'disk'
         if not (listing and root and on_disk and dataset.get('type') in _LISTED and sound('datasets', phase)):
             continue
-        with open(osp.expanduser(listing), 'rb') as file:
-            content = file.read()
+        try:
+            with open(osp.expanduser(listing), 'rb') as file:
+                content = file.read()
+        except OSError:  # a list that is not there is found as a path
+            continue
         if content.startswith(codecs.BOM_UTF8):
             said = f'{listing} starts with a byte order mark, which BasicSR takes for a part of the first name'
             yield Finding(where, f'{named(where)}: {said}; save it as UTF-8 without')

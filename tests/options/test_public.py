@@ -17,7 +17,7 @@ from basicsr.data.paired_image_dataset import PairedImageDataset
 from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / 'public'
 
 
 @pytest.fixture(scope='module')
