@@ -16,6 +16,7 @@ from amsnet_basicsr.denoise import SMALLEST_TILE
 from amsnet_basicsr.denoise.detail_guard import give_back_detail
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
+from amsnet_basicsr.denoise.pixels import from_float, to_float
 from amsnet_basicsr.options.schema import Scheme
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, Refinement, required_multiple, same_size_forward
 from amsnet_basicsr.scheme.tile import RunRegion, run_in_regions
@@ -238,7 +239,7 @@ class Denoiser:
             size = max(size, 2 * align)
 
         def read(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
-            region = _to_float(noisy[..., top:bottom, left:right].to(self.device))
+            region = to_float(noisy[..., top:bottom, left:right].to(self.device))
             return region.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
         def write(rows: torch.Tensor, top: int) -> None:
@@ -251,9 +252,9 @@ class Denoiser:
             if target.shape[1] == 1:
                 rows = rows.mean(dim=1, keepdim=True)
             if strength < 1:
-                own = _to_float(noisy[..., top : top + rows.shape[2], :].to(rows.device))
+                own = to_float(noisy[..., top : top + rows.shape[2], :].to(rows.device))
                 rows = own + strength * (rows - own)
-            target.copy_(_from_float(rows.clamp(0, 1), result.dtype))
+            target.copy_(from_float(rows.clamp(0, 1), result.dtype))
 
         while True:
             if size and masked is not None:
@@ -410,16 +411,3 @@ def _refuse_values(image: Any) -> None:
         raise ValueError('the image holds NaN or infinite values')
     if low < -1 or high > 2:
         raise ValueError(f'floating point images must be in [0, 1], got values from {low:g} to {high:g}')
-
-
-def _to_float(x: torch.Tensor) -> torch.Tensor:
-    if x.is_floating_point():
-        return x.float()
-    return x.float() / torch.iinfo(x.dtype).max
-
-
-def _from_float(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    if dtype.is_floating_point:
-        return x.to(dtype)
-    # By way of int32: not every type of integer can be converted to on every device.
-    return (x * torch.iinfo(dtype).max).round().to(torch.int32).to(dtype)

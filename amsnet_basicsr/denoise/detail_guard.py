@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from amsnet_basicsr.denoise.pixels import from_float, to_float
+
 BLOCK = 8
 #: Share of blocks, of each brightness, whose residual is weaker than what is taken for the noise level.
 QUANTILE = 0.1
@@ -69,7 +71,7 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     """
     means, deviations = [], []
     for top in range(0, noisy.shape[-2], BAND):
-        own, result = (_to_float(image[:, top : top + BAND]) for image in (noisy, denoised))
+        own, result = (to_float(image[:, top : top + BAND]) for image in (noisy, denoised))
         size = tuple(min(BLOCK, length) for length in noisy.shape[-2:])  # an image may be smaller than a block
         height, width = (length // side * side for length, side in zip(own.shape[-2:], size, strict=True))
         if not height:
@@ -114,9 +116,9 @@ def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
         first, last = max(0, top - _CONTEXT), min(height, bottom + _CONTEXT)
         before = denoised[:, top:last].clone()
         result = before if kept is None else torch.cat([kept, before], dim=1)
-        band = _with_detail(_to_float(noisy[:, first:last]), _to_float(result), estimate)
+        band = _with_detail(to_float(noisy[:, first:last]), to_float(result), estimate)
         kept = before[:, max(0, bottom - top - _CONTEXT) : bottom - top]
-        denoised[:, top:bottom] = _from_float(band[:, top - first : bottom - first], denoised.dtype)
+        denoised[:, top:bottom] = from_float(band[:, top - first : bottom - first].clamp(0, 1), denoised.dtype)
     return estimate.middle
 
 
@@ -151,14 +153,3 @@ def _mean_around(image: torch.Tensor) -> torch.Tensor:
 
 def _quantile(values: torch.Tensor) -> torch.Tensor:
     return values.kthvalue(max(1, round(QUANTILE * len(values)))).values
-
-
-def _to_float(image: torch.Tensor) -> torch.Tensor:
-    return image.float() if image.is_floating_point() else image.float() / torch.iinfo(image.dtype).max
-
-
-def _from_float(image: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    image = image.clamp(0, 1)
-    if dtype.is_floating_point:
-        return image.to(dtype)
-    return (image * torch.iinfo(dtype).max).round().to(torch.int32).to(dtype)
