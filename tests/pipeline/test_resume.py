@@ -1,7 +1,6 @@
 """A training that is stopped, killed or torn goes on as if nothing had happened."""
 
 import os
-import random
 import re
 import shutil
 import signal
@@ -113,38 +112,6 @@ def test_another_seed_sees_other_data(trainings, make_folder, tmp_path):
         assert trainings.run('-opt', write(tmp_path / 'train.yml', opt)).endswith('exit code 0')
     losses = re.findall(r'l_mask: (\S+)', trainings.output())
     assert len(losses) == 6 and losses[:3] != losses[3:]
-
-
-def test_twenty_kills_at_random_moments(trainings, make_folder, tmp_path):
-    noisy = make_folder('noisy')
-    opt = options(noisy, 'whole', 150, save_checkpoint_freq=2)
-    opt['val']['val_freq'] = 25
-    opt['datasets']['train']['num_worker_per_gpu'] = 0
-    started = time.monotonic()
-    trainings.start('-opt', write(tmp_path / 'whole.yml', opt))
-    while 'Start training' not in trainings.output():
-        time.sleep(0.01)
-    start_up = time.monotonic() - started
-    assert trainings.wait() == 0
-    training = time.monotonic() - started - start_up
-
-    opt['name'] = 'killed'
-    file = write(tmp_path / 'killed.yml', opt)
-    rng = random.Random(0)
-    kills = 0
-    while kills < 20:
-        child = trainings.start('-opt', file, '--auto_resume')
-        time.sleep(rng.uniform(0, 1.5 * start_up + training / 25))
-        os.kill(child, signal.SIGKILL)
-        if trainings.wait() == 0:  # the machine has become so much faster that it was whole before: once more
-            shutil.rmtree(tmp_path / 'experiments/killed')
-        else:
-            kills += 1
-    states = sorted(int(path.stem) for path in (tmp_path / 'experiments/killed/training_states').glob('*.state'))
-    assert states and states[-1] < 150  # there was progress to lose, and something left to do
-    assert trainings.run('-opt', file, '--auto_resume').endswith('exit code 0')
-    assert_same(weights(tmp_path, 'killed'), weights(tmp_path, 'whole'))
-    assert not list((tmp_path / 'experiments' / 'killed').glob('*_archived_*'))
 
 
 @pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

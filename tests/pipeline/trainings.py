@@ -1,6 +1,10 @@
 """Trainings that a test may kill."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 from tests.fork_server import ForkServer
 
@@ -25,6 +29,12 @@ class Trainings:
             file_size_limit=file_size_limit,
         )  # fmt: skip
         return self._child
+
+    def wait_until(self, true: Callable[[], bool], pause: float = 0.002) -> None:
+        """Wait until something is true, while the training runs; look every `pause` seconds."""
+        while not true():
+            assert psutil.Process(self._child).status() != psutil.STATUS_ZOMBIE, self.output()[-3000:]
+            time.sleep(pause)
 
     def wait(self) -> int:
         """Wait for the end of the training; returns its exit code, negative after a signal."""
