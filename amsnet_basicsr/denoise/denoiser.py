@@ -13,7 +13,8 @@ from torch import nn
 
 from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
 from amsnet_basicsr.denoise import SMALLEST_TILE
-from amsnet_basicsr.denoise.detail_guard import give_back_detail
+from amsnet_basicsr.denoise.blend import Blend
+from amsnet_basicsr.denoise.detail_guard import BAND, give_back_detail
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.denoise.pixels import from_float, to_float
@@ -164,7 +165,14 @@ class Denoiser:
         return self.scheme
 
     def __call__(
-        self, image: Image, strength: float | str = 1.0, progress: Callable[[int, int], None] | None = None
+        self,
+        image: Image,
+        strength: float | str = 1.0,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        luma: float | None = None,
+        chroma: float | None = None,
+        grain: float = 0.0,
     ) -> Image:
         """Denoise an image or a batch.
 
@@ -176,40 +184,46 @@ class Denoiser:
             strength: 1 returns the denoised image, 0 the noisy one, a value between a blend. 'auto' gives back what was
                 not noise, and an image without noise as it is; `noise_level` then tells how much there was.
             progress: Called with the pixels done and all pixels after each region.
+            luma: Strength for the luminance, if it is another.
+            chroma: Strength for the colours, if it is another.
+            grain: Share of what would be removed that stays, 0 to 1.
 
         Returns:
             The denoised image, of the same kind, type, shape and device. Integers are rounded once; floating point
             is clamped to [0, 1].
 
         Raises:
-            ValueError: If the image is of another shape or type, or `strength` out of range.
+            ValueError: If the image is of another shape or type, or a strength out of range.
             DenoiseError: If the result holds NaN, or memory runs out with the smallest tiles.
         """
+        return self._blended(image, Blend.of(strength, luma, chroma, grain), progress)
+
+    @torch.no_grad()
+    def _blended(self, image: Image, blend: Blend, progress: Callable[[int, int], None] | None) -> Image:
         if isinstance(image, PIL.Image.Image):
-            return self._pil(image, strength, progress)
+            return self._pil(image, blend, progress)
         if isinstance(image, np.ndarray) and image.ndim >= 3 and image.shape[-1] in (2, 4):
-            colours = self(image[..., :-1], strength, progress)
+            colours = self._blended(image[..., :-1], blend, progress)
             return np.concatenate([colours, image[..., -1:]], axis=-1)
-        guarded = strength == 'auto'
-        blend = 1.0 if guarded else strength
-        if isinstance(blend, str) or not 0 <= blend <= 1:
-            raise ValueError(f'strength must be from 0 to 1, or auto, got {strength}')
         images, rebuild = _as_images(image)
         result = torch.empty_like(images)
         if not result.numel():
             raise ValueError(f'the image has no pixels: {tuple(image.shape)}')
         every = images.shape[0] * images.shape[2] * images.shape[3]
-        for number in range(images.shape[0]):
+        for number, (noisy, own) in enumerate(zip(images, result, strict=True)):
             before = number * every // images.shape[0]
-            for done in self._one(images[number : number + 1], result[number : number + 1], blend):
+            for done in self._one(noisy[None], own[None], Blend() if blend.auto else blend):
                 if progress is not None:
                     progress(before + done, every)
-            if guarded:
-                self.noise_level = give_back_detail(images[number], result[number])
+            if blend.auto:
+                self.noise_level = give_back_detail(noisy, own)
+                if not blend.removes_all:
+                    for rows in zip(noisy.split(BAND, dim=1), own.split(BAND, dim=1), strict=True):
+                        rows[1].copy_(from_float(blend(*map(to_float, rows)).clamp(0, 1), own.dtype))
         return rebuild(result)
 
     def _pil(
-        self, image: PIL.Image.Image, strength: float | str, progress: Callable[[int, int], None] | None
+        self, image: PIL.Image.Image, blend: Blend, progress: Callable[[int, int], None] | None
     ) -> PIL.Image.Image:
         """Denoise a PIL image; palettes and other modes become RGB, RGBA or grey, what else it carries stays."""
         if image.mode.startswith('I;16'):
@@ -219,15 +233,15 @@ class Denoiser:
         else:
             alpha = 'transparency' in image.info or image.mode in ('PA', 'RGBa', 'La')
             array = np.asarray(image.convert('L' if image.mode == '1' else 'RGBA' if alpha else 'RGB'))
-        result = PIL.Image.fromarray(self(array, strength, progress))
+        result = PIL.Image.fromarray(self._blended(array, blend, progress))
         result.info = dict(image.info)
         return result
 
     @torch.inference_mode()
-    def _one(self, noisy: torch.Tensor, result: torch.Tensor, strength: float) -> Iterator[int]:
+    def _one(self, noisy: torch.Tensor, result: torch.Tensor, blend: Blend) -> Iterator[int]:
         """Denoise one image (1, C, H, W) of any type into `result`, region by region."""
         if noisy.shape[1] == 3 and torch.equal(noisy[:, :1].expand_as(noisy), noisy):  # grey stays grey
-            yield from self._one(noisy[:, :1], result[:, :1], strength)
+            yield from self._one(noisy[:, :1], result[:, :1], blend)
             result.copy_(result[:, :1].expand_as(result).clone())
             return
         h, w = noisy.shape[-2:]
@@ -251,9 +265,8 @@ class Denoiser:
             target = result[..., top : top + rows.shape[2], :]
             if target.shape[1] == 1:
                 rows = rows.mean(dim=1, keepdim=True)
-            if strength < 1:
-                own = to_float(noisy[..., top : top + rows.shape[2], :].to(rows.device))
-                rows = own + strength * (rows - own)
+            if not blend.removes_all:
+                rows = blend(to_float(noisy[..., top : top + rows.shape[2], :].to(rows.device)), rows)
             target.copy_(from_float(rows.clamp(0, 1), result.dtype))
 
         while True:

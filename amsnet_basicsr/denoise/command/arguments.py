@@ -110,6 +110,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar='auto|0..1',
         help='auto keeps what is no noise; or a blend with the noisy image: 1 is the network alone',
     )
+    group.add_argument('--luma', type=_share, metavar='0..1', help='strength for the brightness, if it is another')
+    group.add_argument('--chroma', type=_share, metavar='0..1', help='strength for the colours, if it is another')
+    group.add_argument(
+        '--grain',
+        type=_share,
+        default=0.0,
+        metavar='0..1',
+        help='share of what would be removed that stays (default 0)',
+    )
     group.add_argument('--seed', type=_seed, default=0, metavar='N', help='seed of the masks (default 0)')
     group = parser.add_argument_group('computing')
     group.add_argument(
@@ -142,7 +151,11 @@ def _quality(text: str) -> int:
 
 
 def _strength(text: str) -> float | str:
-    return text if text == 'auto' else _between(text, 0, 1)
+    return text if text == 'auto' else _share(text)
+
+
+def _share(text: str) -> float:
+    return _between(text, 0, 1)
 
 
 def _seed(text: str) -> int:

@@ -26,11 +26,17 @@ class Settings:
 
     Attributes:
         strength: 'auto', or 0 to 1, blend with the noisy image.
+        luma: Strength for the luminance, if it is another.
+        chroma: Strength for the colours, if it is another.
+        grain: Share of what would be removed that stays.
         quality: Of JPEG and WebP, 1 to 100.
         overwrite: Whether existing outputs are replaced.
     """
 
     strength: float | str = 'auto'
+    luma: float | None = None
+    chroma: float | None = None
+    grain: float = 0.0
     quality: int = 95
     overwrite: bool = False
 
@@ -119,7 +125,14 @@ def _denoise(
 
     start = time.monotonic()
     bits = used_bits(image.pixels)
-    result = denoiser(stretch(image.pixels, bits), strength=settings.strength, progress=progress)
+    result = denoiser(
+        stretch(image.pixels, bits),
+        settings.strength,
+        progress,
+        luma=settings.luma,
+        chroma=settings.chroma,
+        grain=settings.grain,
+    )
     denoised = image.with_pixels(unstretch(np.asarray(result), bits))
     seconds = time.monotonic() - start
     outcome.notes = write_image(job.output, denoised, settings.quality, settings.overwrite)

@@ -56,7 +56,9 @@ class Run:
         from amsnet_basicsr.images import ImageError
 
         options = self._options
-        settings = Settings(options.strength, options.quality, options.overwrite)
+        settings = Settings(
+            options.strength, options.luma, options.chroma, options.grain, options.quality, options.overwrite
+        )
         interrupted = False
         try:
             with ExitStack() as stack:
@@ -83,8 +85,9 @@ class Run:
         words = [str(model.get('arch')), 'one pass' if model.get('scheme') == 'plain' else 'masks']
         if model.get('refine'):
             words.append(model['refine'].split('(')[0])
-        if self.settings['strength'] not in ('auto', 1):
-            words.append(f'strength {self.settings["strength"]:g}')
+        for name, usual in (('strength', ('auto', 1)), ('luma', (None,)), ('chroma', (None,)), ('grain', (0,))):
+            if (value := self.settings[name]) not in usual:
+                words.append(f'{name} {value:g}')
         return ', '.join(words)
 
     def _open_gallery(self, stack: ExitStack) -> 'GalleryWriter':
