@@ -68,11 +68,11 @@ def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
     Raises:
         UserError: If an input is missing or holds no image.
     """
-    found, problems = find_inputs(inputs, exclude)
-    if problems:
-        raise UserError(f'{problems[0].name}: {problems[0].reason}')
+    found = find_inputs(inputs, exclude)
+    if found.problems:
+        raise UserError(f'{found.problems[0].name}: {found.problems[0].reason}')
     exclude = exclude.resolve()
-    images = sorted({one.path.resolve() for one in found})
+    images = sorted({one.path.resolve() for one in found.found})
     images = [path for path in images if not path.is_relative_to(exclude)]
     if not images:
         raise UserError(f'{", ".join(inputs)}: there are no images but those in {exclude}')

@@ -37,13 +37,23 @@ from amsnet_basicsr.images.tiff import check_tiff, is_raw
 from amsnet_basicsr.utils.text import first_line
 
 _HEIF, _RAWPY = find_spec('pi_heif') or find_spec('pillow_heif'), find_spec('rawpy')
+HEIF_SUFFIXES = ('.heic', '.heif')
 RAW_SUFFIXES = ('.dng', '.nef', '.nrw', '.arw', '.cr2', '.cr3', '.raf', '.rw2', '.orf', '.pef', '.srw')
 READ_SUFFIXES = (
     *('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp', '.avif'),
-    *(('.heic', '.heif') if _HEIF else ()),
+    *(HEIF_SUFFIXES if _HEIF else ()),
     *(RAW_SUFFIXES if _RAWPY else ()),
 )
 """Names of files that count as images where a folder is searched. A file named singly may be of any kind."""
+_CONVERT = 'convert them to PNG or TIFF'
+UNREAD_SUFFIXES = {
+    **dict.fromkeys(('.jxl', '.jp2', '.j2k', '.jpx', '.psd', '.xcf', '.exr', '.hdr', '.tga', '.ico'), _CONVERT),
+    **dict.fromkeys(('.ppm', '.pgm', '.pnm', '.pbm', '.svg', '.pdf', '.eps', '.dcm', '.fits'), _CONVERT),
+    **({} if _HEIF else dict.fromkeys(HEIF_SUFFIXES, 'pip install "amsnet-basicsr[heif]" reads them')),
+    **({} if _RAWPY else dict.fromkeys(RAW_SUFFIXES, 'pip install "amsnet-basicsr[raw]" reads them')),
+    '.gif': 'read if named one by one',
+}
+"""Names of images that are not read where a folder is searched, and what to do about it."""
 
 _VIPS_LOADERS = {'JPEG': 'Jpeg', 'PNG': 'Png', 'TIFF': 'Tiff', 'AVIF': 'Heif'}
 _PILLOW_READERS: dict[str, type[ImageFile]] = {'WebP': WebPImageFile, 'GIF': GifImageFile, 'BMP': BmpImageFile}

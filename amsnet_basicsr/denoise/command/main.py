@@ -15,7 +15,7 @@ from amsnet_basicsr.denoise.command.summary import PROGRAM, Outcome, Summary
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 
 if TYPE_CHECKING:
-    from amsnet_basicsr.denoise.command.inputs import Problem
+    from amsnet_basicsr.denoise.command.inputs import Inputs
     from amsnet_basicsr.denoise.command.outputs import Job
 
 
@@ -41,13 +41,15 @@ def _denoise(options: argparse.Namespace) -> int:
     start = time.monotonic()
     console = Console(PROGRAM, options.quiet, to_stderr=options.json == '-')
     try:
-        folder, jobs, problems = _plan(options, console)
+        folder, jobs, inputs = _plan(options, console)
     except UsageError as error:
         console.error(str(error))
         return 2
-    outcomes = [Outcome(problem.name, 'failed', error=problem.reason) for problem in problems]
-    for problem in problems:
+    outcomes = [Outcome(problem.name, 'failed', error=problem.reason) for problem in inputs.problems]
+    for problem in inputs.problems:
         console.error(f'{problem.name}: {problem.reason}')
+    if inputs.passed_over:
+        console.note(f'passed over: {inputs.passed_over_in_words()}')
     run = Run(options, folder, console)
     try:
         interrupted = run.batch(jobs, outcomes)
@@ -56,8 +58,8 @@ def _denoise(options: argparse.Namespace) -> int:
         console.error(str(error))
         return 2
     console.end()
-    waiting = len(jobs) + len(problems) - len(outcomes)
-    summary = Summary(outcomes, waiting, interrupted, time.monotonic() - start, run.gallery_failed)
+    waiting = len(jobs) + len(inputs.problems) - len(outcomes)
+    summary = Summary(outcomes, waiting, interrupted, time.monotonic() - start, run.gallery_failed, inputs.passed_over)
     if jobs or interrupted:
         (console.error if interrupted else console.result)(summary.text())
     status = summary.exit_status
@@ -66,7 +68,7 @@ def _denoise(options: argparse.Namespace) -> int:
     return status
 
 
-def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Job], list[Problem]]':
+def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Job], Inputs]':
     from amsnet_basicsr.denoise.command.inputs import find_inputs
     from amsnet_basicsr.denoise.command.outputs import (
         check_inputs_are_safe,
@@ -82,7 +84,8 @@ def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Jo
         raise UsageError(f'-o {options.output} names the file; leave out --ext and --suffix, or give a folder')
     folder = Path(options.output) if file is None else file.parent
     check_writable(folder)
-    found, problems = find_inputs(options.inputs, folder)
+    inputs = find_inputs(options.inputs, folder)
+    found = inputs.found
     if file is not None and len(found) > 1:
         raise UsageError(f'-o {options.output}: a file name, but {len(found)} images match; give a folder')
     jobs, left_out = plan(found, folder, file, options.ext, options.suffix, options.compare, options.overwrite)
@@ -98,7 +101,7 @@ def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Jo
     for report in reports:
         check_report(report, folder, jobs, options.overwrite)
     check_inputs_are_safe(reports, found)
-    return folder, jobs, problems
+    return folder, jobs, inputs
 
 
 def _write_json(target: str, text: str, console: Console) -> bool:

@@ -8,9 +8,7 @@ from pathlib import Path
 from amsnet_basicsr.denoise.command.arguments import UsageError
 from amsnet_basicsr.denoise.command.inputs import Found, Identity, identity, place
 from amsnet_basicsr.denoise.command.summary import is_summary
-from amsnet_basicsr.images import WRITE_SUFFIXES
-
-_OTHER_FORMATS = ('.gif', '.heic', '.heif', '.avif', '.jxl', '.jp2', '.ppm', '.dng', '.svg', '.pdf')
+from amsnet_basicsr.images import READ_SUFFIXES, UNREAD_SUFFIXES, WRITE_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,10 @@ def output_file(output: str, names: Sequence[str]) -> Path | None:
     if os.path.isdir(path) or output.endswith(('/', os.sep)):
         return None
     suffix = path.suffix.lower()
-    if suffix in WRITE_SUFFIXES or suffix in _OTHER_FORMATS:
+    if suffix in (*WRITE_SUFFIXES, *READ_SUFFIXES, *UNREAD_SUFFIXES):
         if len(names) > 1 or os.path.isdir(names[0]):
             raise UsageError(f'-o {output}: a file name, but there may be several images; give a folder')
-        if suffix in _OTHER_FORMATS:
+        if suffix not in WRITE_SUFFIXES:
             raise UsageError(f'-o {output}: cannot write {suffix}; use {", ".join(WRITE_SUFFIXES)}')
         return path
     if os.path.lexists(path):

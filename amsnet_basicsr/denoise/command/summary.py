@@ -1,7 +1,7 @@
 """What a run has come to, in words and as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Summary:
         interrupted: Whether the user stopped it.
         seconds: From start to end, the loading of the model included.
         gallery_failed: Whether a gallery was wanted and could not be written.
+        passed_over: How many files of folders and patterns were not read, by suffix.
     """
 
     outcomes: Sequence[Outcome]
@@ -66,6 +67,7 @@ class Summary:
     interrupted: bool = False
     seconds: float = 0.0
     gallery_failed: bool = False
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, status: str) -> int:
         """Count the inputs of one status."""
@@ -111,6 +113,7 @@ class Summary:
             'exit_status': self.exit_status,
             'interrupted': self.interrupted,
             'counts': {'inputs': len(self.outcomes) + self.waiting, **counts, 'not_begun': self.waiting},
+            'passed_over': dict(self.passed_over),
             'seconds': round(self.seconds, 3),
             'megapixels': round(sum(one.megapixels for one in done), 6),
             'model': model,

@@ -24,9 +24,9 @@ def tree(tmp_path, monkeypatch):
 
 
 def found(*names: str, output: str = 'out') -> dict[str, str]:
-    images, problems = find_inputs(names, Path(output))
-    assert not problems
-    return {str(one.path): str(one.relative) for one in images}
+    inputs = find_inputs(names, Path(output))
+    assert not inputs.problems
+    return {str(one.path): str(one.relative) for one in inputs.found}
 
 
 def test_folders_are_searched_with_their_structure(tree):
@@ -91,9 +91,9 @@ def test_the_output_folder_is_no_input(tree, tmp_path):
 def test_names_that_lead_to_nothing_are_told(tree):
     tree('p/a.txt', 'q/.x.png')
     os.mkfifo('q/pipe.png')
-    images, problems = find_inputs(['none.png', 'p', 'q', 'p/*.png', 'q*/[z]'], Path('out'))
-    assert not images
-    assert [(one.name, one.reason.split(' (')[0]) for one in problems] == [
+    inputs = find_inputs(['none.png', 'p', 'q', 'p/*.png', 'q*/[z]'], Path('out'))
+    assert not inputs.found
+    assert [(one.name, one.reason.split(' (')[0]) for one in inputs.problems] == [
         ('none.png', 'no such file or folder'),
         ('p', 'no images in this folder'),
         ('q', 'no images in this folder'),
@@ -116,8 +116,20 @@ def test_very_deep_folders_and_names_too_long_do_not_end_the_search(tmp_path, mo
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack()) + 150)  # rather than a thousand levels, which pytest could not remove
     try:
-        found, problems = find_inputs(['.', 'x' * 5000], Path('out'))
+        inputs = find_inputs(['.', 'x' * 5000], Path('out'))
     finally:
         sys.setrecursionlimit(limit)
-    assert [one.path.name for one in found] == ['a.png']
-    assert len(problems) == 2 and 'cannot be looked at: File name too long' in problems[0].reason
+    assert [one.path.name for one in inputs.found] == ['a.png']
+    reasons = [one.reason for one in inputs.problems]
+    assert reasons == ['cannot be looked at: File name too long', 'no such file or folder']
+
+
+def test_what_is_passed_over_is_counted_by_suffix(tree):
+    tree('p/a.png', 'p/b.JXL', 'p/s/c.jxl', 'p/s/d.gif', 'p/e.txt', 'p/f', 'p/.h.jxl', 'q/x.jp2')
+    inputs = find_inputs(['p', 'p/s', 'q/*', 'p/s/d.gif'], Path('out'))
+    assert [one.path.name for one in inputs.found] == ['a.png', 'd.gif']
+    assert inputs.passed_over == {'.jxl': 2, '.jp2': 1, 'other files': 2}  # each once; what is named singly is read
+    assert inputs.passed_over_in_words() == (
+        '1 .jp2 (convert them to PNG or TIFF), 2 .jxl (convert them to PNG or TIFF), 2 other files'
+    )
+    assert [one.name for one in inputs.problems] == ['p/s', 'q/*']

@@ -172,8 +172,12 @@ def test_compare_and_gallery(run):
 def test_json(run):
     image(Path('p/a.png'))
     Path('p/bad.png').write_text('text', encoding='utf-8')
+    Path('p/b.jxl').touch()
+    Path('p/notes.txt').touch()
     result = run('p', 'none.png', '-o', 'out', '--seed', '3', '--json')
     content = json.loads(result.out)
+    assert content['passed_over'] == {'.jxl': 1, 'other files': 1}
+    assert 'Note: passed over: 1 .jxl (convert them to PNG or TIFF), 1 other files\n' in result.err
     assert result.status == content['exit_status'] == 1 and '1 denoised' in result.err
     assert content['version'] == __version__ and content['settings']['seed'] == 3
     assert content['model']['arch'] == 'DnCNN' and content['model']['scheme'] == 'plain'

@@ -79,7 +79,7 @@ def test_inputs_are_never_written_over(here, overwrite):
 
 def test_a_second_run_into_the_same_folder_leaves_its_own_outputs_out(here):
     found('p/a.png', 'p/a_x.png', 'p/b.png')
-    images, _ = find_inputs(['p'], Path('p'))
+    images = find_inputs(['p'], Path('p')).found
     jobs, left_out = plan(images, Path('p'), suffix='_x')
     assert [(str(job.source), job.done) for job in jobs] == [('p/a.png', True), ('p/b.png', False)]
     assert left_out == [Path('p/a_x.png')]
