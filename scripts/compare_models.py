@@ -21,7 +21,7 @@ from evaluate_pairs import measure
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.data import CameraNoiseDataset
 from amsnet_basicsr.denoise.denoiser import DenoiseError
-from amsnet_basicsr.denoise.gallery.crops import most_detailed
+from amsnet_basicsr.denoise.detail import most_detailed
 from amsnet_basicsr.denoise.load_model import STUDENT, TEACHER, ModelError, shipped_weights
 from amsnet_basicsr.models.validation.images import image_strip
 from amsnet_basicsr.utils.atomic_write import atomic_write

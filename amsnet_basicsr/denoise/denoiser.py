@@ -17,7 +17,8 @@ from amsnet_basicsr.denoise.blend import Blend
 from amsnet_basicsr.denoise.detail_guard import BAND, give_back_detail
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
-from amsnet_basicsr.denoise.pixels import from_float, to_float
+from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
+from amsnet_basicsr.denoise.precision import PRECISIONS, bfloat16_may_pay, trial_part
 from amsnet_basicsr.options.schema import Scheme
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, Refinement, required_multiple, same_size_forward
 from amsnet_basicsr.scheme.tile import RunRegion, run_in_regions
@@ -26,8 +27,6 @@ from amsnet_basicsr.utils.text import first_line
 __all__ = ['DenoiseError', 'Denoiser', 'ModelError']
 
 Image = TypeVar('Image', np.ndarray, torch.Tensor, PIL.Image.Image)
-_FLOATS = (np.float16, np.float32, np.float64, np.longdouble)
-PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 #: On a CPU larger tiles bring no speed, only memory.
 LARGEST_TILE, LARGEST_TILE_ON_CPU = 2048, 1024
 #: Of it 60 pixels are context alone: what DnCNN sees at stride 2 and again in R3, to a few. More costs time.
@@ -56,7 +55,8 @@ class Denoiser:
         tile: Side in pixels of the square regions that a large image is run in: 'auto' goes by the memory that is
             there, 0 takes images whole.
         device: Where to run: 'cpu', 'cuda', …; None takes a GPU where there is one.
-        precision: 'float32', 'bfloat16' or 'float16', of what the network computes.
+        precision: What the network computes in: 'float32', 'bfloat16' or 'float16'; 'auto' takes bfloat16 for large
+            8-bit images on processors that have instructions for it, if a part of the image stays within one level.
         on_notice: Told in a sentence when memory ran out and smaller tiles are tried.
 
     Attributes:
@@ -67,6 +67,7 @@ class Denoiser:
         notes: What was assumed, a sentence each.
         noise_level: Standard deviation of the noise, for values from 0 to 1, of the last image that was denoised with
             strength 'auto'; None before.
+        computed_in: What the last image was computed in.
 
     Raises:
         ModelError: If the network isn't such.
@@ -85,10 +86,11 @@ class Denoiser:
     ) -> None:
         if tile != 'auto' and (not isinstance(tile, int) or isinstance(tile, bool) or tile < 0):
             raise ValueError(f'tile must be a number of pixels, 0 for none, or auto, got {tile!r}')
-        if precision not in PRECISIONS:
-            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
+        if precision not in ('auto', *PRECISIONS):
+            raise ValueError(f'precision must be one of auto, {", ".join(PRECISIONS)}, got {precision!r}')
         self.device = _device(device)
         self.precision = precision
+        self.computed_in = 'float32'
         self.scheme = scheme or Scheme()
         self.seed = seed
         self.tile = tile
@@ -196,46 +198,44 @@ class Denoiser:
             ValueError: If the image is of another shape or type, or a strength out of range.
             DenoiseError: If the result holds NaN, or memory runs out with the smallest tiles.
         """
-        return self._blended(image, Blend.of(strength, luma, chroma, grain), progress)
-
-    @torch.no_grad()
-    def _blended(self, image: Image, blend: Blend, progress: Callable[[int, int], None] | None) -> Image:
-        if isinstance(image, PIL.Image.Image):
-            return self._pil(image, blend, progress)
-        if isinstance(image, np.ndarray) and image.ndim >= 3 and image.shape[-1] in (2, 4):
-            colours = self._blended(image[..., :-1], blend, progress)
-            return np.concatenate([colours, image[..., -1:]], axis=-1)
-        images, rebuild = _as_images(image)
+        blend = Blend.of(strength, luma, chroma, grain)
+        images, rebuild = as_images(image)
         result = torch.empty_like(images)
-        if not result.numel():
-            raise ValueError(f'the image has no pixels: {tuple(image.shape)}')
         every = images.shape[0] * images.shape[2] * images.shape[3]
         for number, (noisy, own) in enumerate(zip(images, result, strict=True)):
             before = number * every // images.shape[0]
-            for done in self._one(noisy[None], own[None], Blend() if blend.auto else blend):
+            self.computed_in = self._precision_for(noisy, blend)
+            for done in self._image(noisy, own, blend):
                 if progress is not None:
                     progress(before + done, every)
-            if blend.auto:
-                self.noise_level = give_back_detail(noisy, own)
-                if not blend.removes_all:
-                    for rows in zip(noisy.split(BAND, dim=1), own.split(BAND, dim=1), strict=True):
-                        rows[1].copy_(from_float(blend(*map(to_float, rows)).clamp(0, 1), own.dtype))
         return rebuild(result)
 
-    def _pil(
-        self, image: PIL.Image.Image, blend: Blend, progress: Callable[[int, int], None] | None
-    ) -> PIL.Image.Image:
-        """Denoise a PIL image; palettes and other modes become RGB, RGBA or grey, what else it carries stays."""
-        if image.mode.startswith('I;16'):
-            array = np.asarray(image).astype(np.uint16)
-        elif image.mode in ('L', 'LA', 'RGB', 'RGBA'):
-            array = np.asarray(image)
-        else:
-            alpha = 'transparency' in image.info or image.mode in ('PA', 'RGBa', 'La')
-            array = np.asarray(image.convert('L' if image.mode == '1' else 'RGBA' if alpha else 'RGB'))
-        result = PIL.Image.fromarray(self._blended(array, blend, progress))
-        result.info = dict(image.info)
-        return result
+    @torch.no_grad()
+    def _image(self, noisy: torch.Tensor, result: torch.Tensor, blend: Blend) -> Iterator[int]:
+        """Denoise one image (C, H, W) of any type into `result`, region by region; yields the pixels done."""
+        yield from self._one(noisy[None], result[None], Blend() if blend.auto else blend)
+        if not blend.auto:
+            return
+        self.noise_level = give_back_detail(noisy, result)
+        if not blend.removes_all:
+            for before, after in zip(noisy.split(BAND, dim=1), result.split(BAND, dim=1), strict=True):
+                after.copy_(from_float(blend(to_float(before), to_float(after)).clamp(0, 1), after.dtype))
+
+    def _precision_for(self, noisy: torch.Tensor, blend: Blend) -> str:
+        """Choose what an image is computed in: for 'auto', bfloat16 if a trial stays within one level of float32."""
+        if self.precision != 'auto':
+            return self.precision
+        if not bfloat16_may_pay(noisy, self.device):
+            return 'float32'
+        part = trial_part(noisy)
+        exact, rough = torch.empty_like(part), torch.empty_like(part)
+        try:
+            for self.computed_in, result in (('float32', exact), ('bfloat16', rough)):
+                for _ in self._image(part, result, Blend(blend.auto)):
+                    pass
+        except DenoiseError:
+            return 'float32'
+        return 'bfloat16' if (exact.int() - rough.int()).abs().max() <= 1 else 'float32'
 
     @torch.inference_mode()
     def _one(self, noisy: torch.Tensor, result: torch.Tensor, blend: Blend) -> Iterator[int]:
@@ -260,7 +260,7 @@ class Denoiser:
             if not rows.isfinite().all():
                 raise DenoiseError(
                     'the network gives NaN or infinite values'
-                    + ('; try precision float32' if self.precision != 'float32' else '')
+                    + ('; try precision float32' if self.computed_in != 'float32' else '')
                 )
             target = result[..., top : top + rows.shape[2], :]
             if target.shape[1] == 1:
@@ -306,9 +306,9 @@ class Denoiser:
         )
 
     def _forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.precision == 'float32':
+        if self.computed_in == 'float32':
             return self._folded(x)
-        with torch.autocast(self.device.type, PRECISIONS[self.precision]):
+        with torch.autocast(self.device.type, PRECISIONS[self.computed_in]):
             return self._folded(x).float()
 
     @cached_property
@@ -373,54 +373,3 @@ def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return not isinstance(error, DenoiseError) and any(word in str(error).lower() for word in _OUT_OF_MEMORY)
-
-
-def _as_images(image: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
-    """View an image as (N, C, H, W), and say how to turn a result of that shape back."""
-    shape = tuple(getattr(image, 'shape', ()))
-    _refuse_values(image)
-    if isinstance(image, torch.Tensor):
-        batch = image if image.ndim == 4 else image[None] if image.ndim == 3 else None
-        if batch is None or batch.shape[1] not in (1, 3):
-            raise ValueError(f'a tensor must be (C, H, W) or (N, C, H, W) with 1 or 3 channels, got {shape}')
-        if not image.is_floating_point() and image.dtype != torch.uint8:
-            raise ValueError(f'a tensor must be floating point in [0, 1] or uint8, got {image.dtype}')
-        return batch, lambda result: result.reshape(shape)
-    if not isinstance(image, np.ndarray):
-        raise ValueError(f'the image must be a NumPy array or a tensor, got {type(image).__name__}')
-    if image.ndim == 2:
-        array = image[None, ..., None]
-    elif image.ndim == 3:
-        array = image[None]
-    else:
-        array = image
-    if array.ndim != 4 or array.shape[3] not in (1, 3):
-        raise ValueError(f'an array must be (H, W), (H, W, C) or (N, H, W, C) with 1 or 3 channels, got {shape}')
-    if image.dtype not in (np.uint8, np.uint16) and not np.issubdtype(image.dtype, np.floating):
-        raise ValueError(f'an array must be uint8, uint16 or floating point in [0, 1], got {image.dtype}')
-    array = np.ascontiguousarray(array)
-    if not array.flags.writeable:
-        array = array.copy()  # PyTorch warns of others
-    if array.dtype.type in (np.float16, np.longdouble):
-        array = array.astype(np.float32)
-    dtype = image.dtype
-    images = torch.from_numpy(array).permute(0, 3, 1, 2)
-    return (
-        images,
-        lambda result: result.permute(0, 2, 3, 1).contiguous().numpy().reshape(shape).astype(dtype, copy=False),
-    )
-
-
-def _refuse_values(image: Any) -> None:
-    """Refuse floating point that isn't an image in [0, 1]; a little beyond, as filters leave it, is taken."""
-    if isinstance(image, torch.Tensor):
-        floating = image.is_floating_point()
-    else:
-        floating = isinstance(image, np.ndarray) and image.dtype in _FLOATS
-    if not floating or not np.prod(image.shape):
-        return
-    low, high = float(image.min()), float(image.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError('the image holds NaN or infinite values')
-    if low < -1 or high > 2:
-        raise ValueError(f'floating point images must be in [0, 1], got values from {low:g} to {high:g}')

@@ -155,7 +155,7 @@ def test_progress_ends_with_all_pixels(net):
         (np.zeros((0, 4, 3), np.uint8), 'no pixels'),
         (torch.zeros(4, 4), 'a tensor must be'),
         (torch.zeros(3, 4, 4, dtype=torch.int64), 'floating point in'),
-        ([[1]], 'NumPy array or a tensor, got list'),
+        ([[1]], 'a tensor or a PIL image, got list'),
     ],
 )
 def test_other_images_are_refused(image, message):
@@ -213,6 +213,45 @@ def test_half_precision_comes_near(net, precision):
     out = Denoiser(net, PLAIN, precision=precision)(x)
     assert out.dtype == torch.float32
     assert 0 < (out - Denoiser(net, PLAIN)(x)).abs().max() < 0.05
+
+
+class Recording(Brighten):
+    """Notes the precision of each pass and is off by `error` levels in bfloat16."""
+
+    def __init__(self, error: float) -> None:
+        super().__init__()
+        self.error, self.seen = error, []
+
+    def forward(self, x):
+        rough = torch.is_autocast_enabled('cpu')
+        self.seen.append('bfloat16' if rough else 'float32')
+        return super().forward(x) + self.error / 255 if rough else super().forward(x)
+
+
+LARGE = np.full((768, 768, 3), 100, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ('error', 'image', 'in_hardware', 'expected'),
+    [
+        (1, LARGE, True, 'bfloat16'),
+        (2, LARGE, True, 'float32'),
+        (float('nan'), LARGE, True, 'float32'),
+        (0, LARGE, False, 'float32'),
+        (0, LARGE[:300], True, 'float32'),
+        (0, LARGE.astype(np.uint16), True, 'float32'),
+        (0, LARGE / np.float32(255), True, 'float32'),
+    ],
+    ids=['one level', 'two levels', 'NaN', 'old processor', 'small', '16 bit', 'float'],
+)
+def test_auto_takes_bfloat16_where_it_is_fast_and_within_one_level(monkeypatch, error, image, in_hardware, expected):
+    monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda: in_hardware, raising=False)
+    net = Recording(error)
+    denoiser = plain(net, precision='auto', device='cpu', tile=0)
+    out = denoiser(image)
+    assert denoiser.computed_in == net.seen[-1] == expected
+    if image.dtype == np.uint8:
+        assert (np.abs(out.astype(int) - 126) <= 1).all()
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,12 @@ def _parser() -> argparse.ArgumentParser:
         help='side in pixels; auto: by free memory; 0: whole images',
     )
     group.add_argument('--device', type=_device, help='cpu, cuda, cuda:1 or mps; default: a GPU where there is one')
-    group.add_argument('--precision', choices=('float32', 'bfloat16', 'float16'), default='float32')
+    group.add_argument(
+        '--precision',
+        choices=('auto', 'float32', 'bfloat16', 'float16'),
+        default='float32',
+        help='auto: bfloat16 where it is faster and stays within one level of 255',
+    )
     group = parser.add_argument_group('report')
     group.add_argument(
         '--json', nargs='?', const='-', metavar='PATH', help='summary as JSON; without a path to stdout, text to stderr'

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from amsnet_basicsr.denoise.gallery.crops import detailed_part
+from amsnet_basicsr.denoise.detail import detailed_part
 from amsnet_basicsr.images import ImageData, Metadata, to_8_bit
 
 PANEL = 800

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from amsnet_basicsr.denoise.gallery.crops import cut, detailed_part, encode, shrink
+from amsnet_basicsr.denoise.detail import detailed_part
+from amsnet_basicsr.denoise.gallery.crops import cut, encode, shrink
 from amsnet_basicsr.denoise.gallery.page import View, figure, page_head, page_tail
 from amsnet_basicsr.images import ImageData, ImageError
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error

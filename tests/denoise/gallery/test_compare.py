@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from amsnet_basicsr.denoise.detail import detailed_part
 from amsnet_basicsr.denoise.gallery.compare import compare_image
-from amsnet_basicsr.denoise.gallery.crops import detailed_part
 from amsnet_basicsr.images import ImageData, Metadata
 
 

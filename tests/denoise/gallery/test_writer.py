@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsnet_basicsr.denoise.gallery.crops import most_detailed
+from amsnet_basicsr.denoise.detail import most_detailed
 from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryError, GalleryWriter, write_gallery
 from amsnet_basicsr.images import ImageData, to_8_bit
 from tests.denoise.gallery.gallery_images import ODD_NAME, noise, plain, profile
