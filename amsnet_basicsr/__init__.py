@@ -1,6 +1,7 @@
 """AMSNet for BasicSR: self-supervised denoising of real images.
 
-Importing this package is quick and has no side effects. It gives access to three things:
+Importing this package is quick; its one side effect is an alias for a torchvision module that BasicSR 1.4.2 needs. It
+gives access to three things:
 
 - `from amsnet_basicsr import Denoiser` denoises images, without BasicSR.
 - `amsnet_basicsr.plugin` registers the archs, datasets, losses, metrics and models with BasicSR.
@@ -10,6 +11,8 @@ Importing this package is quick and has no side effects. It gives access to thre
 """
 
 from typing import Any
+
+from amsnet_basicsr.patches import torchvision_alias as torchvision_alias  # before any `import basicsr`
 
 
 def __getattr__(name: str) -> Any:

@@ -3,14 +3,12 @@
 An unmodified BasicSR imports it through the `plugin:` line of an options file, and gets the patches too.
 """
 
-from amsnet_basicsr.patches import apply_all, torchvision_alias  # noqa: F401 (before anything that imports BasicSR)
-
-# isort: split
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from amsnet_basicsr import data, losses, metrics, models  # noqa: F401 (they register themselves)
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.archs.spandrel_arch import SpandrelArch
+from amsnet_basicsr.patches import apply_all
 from amsnet_basicsr.version import __version__
 
 __all__ = ['__version__']

@@ -21,7 +21,7 @@ def test(root_path: str) -> None:
 
     import basicsr.test  # isort: skip
     from amsnet_basicsr.convert import WeightsError
-    from amsnet_basicsr.patches.options import use_options
+    from amsnet_basicsr.patches.pipelines.parse_options import use_options
     from amsnet_basicsr.utils.errors import UserError
 
     opt = use_options(basicsr.test, command)

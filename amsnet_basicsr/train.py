@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from amsnet_basicsr.options.command import read_command
-from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (a spawned data worker imports this module first)
 
 
 def train(root_path: str) -> None:
@@ -26,8 +25,8 @@ def train(root_path: str) -> None:
 
     import basicsr.train  # isort: skip
     from amsnet_basicsr.convert import WeightsError
-    from amsnet_basicsr.patches.options import use_options
-    from amsnet_basicsr.patches.pipelines import attach_run
+    from amsnet_basicsr.patches.pipelines.attach import attach_run
+    from amsnet_basicsr.patches.pipelines.parse_options import use_options
     from amsnet_basicsr.resume.run import TrainingRun, TrainingStopped
     from amsnet_basicsr.utils.distributed import leave
     from amsnet_basicsr.utils.errors import UserError

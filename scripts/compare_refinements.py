@@ -12,7 +12,7 @@ import sys
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models.validation.compare import compare_refinements
 from amsnet_basicsr.options.command import list_problems, read_command
-from amsnet_basicsr.patches.options import prepare
+from amsnet_basicsr.patches.pipelines.parse_options import prepare
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
+import amsnet_basicsr  # noqa: F401 (before BasicSR)
 
 # isort: split
 import cv2

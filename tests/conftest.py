@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+import amsnet_basicsr  # noqa: F401 (before any test imports BasicSR)
 from tests.fork_server import ForkServer
 
 # Before PyTorch is loaded: several processes test at once, and the number of threads decides how sums are rounded.
@@ -43,9 +44,6 @@ def make_lmdb(tmp_path: Path) -> Callable[[Path], Path]:
     """Turn a folder of images into a BasicSR LMDB by BasicSR's own tool."""
 
     def make(folder: Path) -> Path:
-        from amsnet_basicsr.patches import torchvision_alias
-
-        assert torchvision_alias  # before BasicSR
         from basicsr.utils.lmdb_util import make_lmdb_from_imgs
 
         files = sorted(path.name for path in folder.iterdir())

@@ -1,11 +1,10 @@
-"""Checkpoints from outside: what is wrong with one is told in a line, and before work starts.
+"""What is wrong with a checkpoint that BasicSR is to load: told in a line, before work starts.
 
-Since PyTorch 2.6, the oldest that this package installs with, `torch.load` takes tensors and plain values only; a
-pickle that would run code is refused, not run. BasicSR's own `load_network` relies on that, and shows it as a
+`torch.load` takes tensors and plain values only and refuses a pickle that would run code, which BasicSR shows as a
 traceback. Here the file is looked at first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,76 +19,65 @@ _STATE_KEYS = ('epoch', 'iter', 'optimizers', 'schedulers')
 
 
 def weights_problem(path: str | Path, param_key: str | None = 'params') -> str | None:
-    """Say what would keep BasicSR from loading a file of weights.
+    """Say what would keep BasicSR from loading the weights that `path.pretrain_network_g` names, and what to do.
 
-    Args:
-        path: What `path.pretrain_network_g` names.
-        param_key: What `path.param_key_g` names, which BasicSR falls back to `params` from; None takes the top level.
-
-    Returns:
-        A sentence that starts with the file's name and ends in what to do, or None.
+    `param_key` is `path.param_key_g`, which BasicSR falls back to `params` from; None takes the top level.
     """
-    path = Path(path).expanduser()
+    return _problem(Path(path).expanduser(), lambda file, data: _wrong_weights(file, data, param_key))
+
+
+def state_problem(path: str | Path) -> str | None:
+    """Say what would keep BasicSR from resuming from the state that `path.resume_state` names, and what to do."""
+    return _problem(Path(path).expanduser(), _wrong_state)
+
+
+def _problem(path: Path, wrong: Callable[[Path, Any], str | None]) -> str | None:
     try:
-        data = _read(path)
+        if path.is_dir():
+            raise WeightsError('it is a folder')
+        problem = wrong(path, read_file(path)[0])
     except WeightsError as error:
-        return f'{path}: {error}; {_remedy(error)}'
+        problem = f'{error}; {_remedy(str(error))}'
+    return problem and f'{path}: {problem}'
+
+
+def _wrong_weights(path: Path, data: Any, param_key: str | None) -> str | None:
     if path.suffix == '.safetensors':
         command = f'python scripts/convert_official_weights.py {path} -o {path.with_suffix(".pth")}'
-        return f'{path}: BasicSR reads no safetensors; convert it: {command}'
+        return f'BasicSR reads no safetensors; convert it: {command}'
     if not isinstance(data, Mapping):
-        return f'{path}: it holds no named weights but a {type(data).__name__}; give weights that BasicSR saved'
+        return f'it holds no named weights but a {type(data).__name__}; give weights that BasicSR saved'
+    below = ''
     if param_key is not None:
         param_key = 'params' if param_key not in data and 'params' in data else param_key
         if param_key not in data:
             return (
-                f'{path}: there is no key {param_key!r}; there are: {some_keys(data)}; set path.param_key_g (~: the '
-                f'top level), or {_CONVERT}'
+                f'there is no key {param_key!r}; there are: {some_keys(data)}; set path.param_key_g (~: the top '
+                f'level), or {_CONVERT}'
             )
-        data = data[param_key]
+        data, below = data[param_key], f' below {param_key!r}'
     if not isinstance(data, Mapping) or not data:
-        return f'{path}: there are no weights below {param_key!r}; set path.param_key_g'
+        return f'there are no weights{below}; set path.param_key_g'
     for name, value in data.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            shown = f"'{one_line(name)}'" + (f' below {param_key!r}' if param_key is not None else '')
-            return (
-                f'{path}: {shown} is no weight but of type {type(value).__name__}; set path.param_key_g, or {_CONVERT}'
-            )
+            kind = type(value).__name__
+            return f"'{one_line(name)}'{below} is no weight but of type {kind}; set path.param_key_g, or {_CONVERT}"
     return None
 
 
-def state_problem(path: str | Path) -> str | None:
-    """Say what would keep BasicSR from going on from a training state.
-
-    Args:
-        path: What `path.resume_state` names.
-
-    Returns:
-        A sentence that starts with the file's name and ends in what to do, or None.
-    """
-    path = Path(path).expanduser()
-    try:
-        data = _read(path)
-    except WeightsError as error:
-        return f'{path}: {error}; {_remedy(error)}'
+def _wrong_state(path: Path, data: Any) -> str | None:
     missing = [key for key in _STATE_KEYS if not isinstance(data, Mapping) or key not in data]
-    if missing:
-        return (
-            f'{path}: no training state, as it has no {missing[0]!r}; resume from training_states/*.state, and name '
-            'weights by path.pretrain_network_g'
-        )
-    return None
+    if not missing:
+        return None
+    return (
+        f'no training state, as it has no {missing[0]!r}; resume from training_states/*.state, and name weights by '
+        'path.pretrain_network_g'
+    )
 
 
-def _read(path: Path) -> Any:
-    if path.is_dir():
-        raise WeightsError('it is a folder')
-    return read_file(path)[0]
-
-
-def _remedy(error: WeightsError) -> str:
-    if 'may run code' in str(error):
+def _remedy(error: str) -> str:
+    if 'may run code' in error:
         return 'ask whoever made it for weights alone (a state_dict)'
-    if 'no such file' in str(error) or 'folder' in str(error):
+    if 'no such file' in error or 'folder' in error:
         return 'name a file that BasicSR saved'
     return 'copy or save it again'

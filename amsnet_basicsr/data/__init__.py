@@ -1,8 +1,5 @@
 """Datasets, registered with BasicSR on import."""
 
-from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (before anything that imports BasicSR)
-
-# isort: split
 from amsnet_basicsr.data.camera_noise_dataset import CameraNoiseDataset
 from amsnet_basicsr.data.noise_mixture_dataset import NoiseMixtureDataset
 from amsnet_basicsr.data.noisy_image_dataset import NoisyImageDataset

@@ -231,9 +231,6 @@ def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
     elif arch == 'SpandrelArch':
         from amsnet_basicsr.archs.spandrel_arch import SpandrelArch as kind  # noqa: N813
     else:
-        from amsnet_basicsr.patches import torchvision_alias  # noqa: F401  before BasicSR
-
-        # isort: split
         import basicsr.archs  # noqa: F401  one of BasicSR's own, which takes its seconds to import
         from basicsr.utils.registry import ARCH_REGISTRY
 

@@ -1,8 +1,5 @@
 """Losses of the method, registered with BasicSR on import."""
 
-from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (before anything that imports BasicSR)
-
-# isort: split
 from amsnet_basicsr.losses.mask_l1_loss import MaskL1Loss, mask_l1_loss
 from amsnet_basicsr.losses.mask_l2_loss import MaskL2Loss, mask_l2_loss
 from amsnet_basicsr.losses.smoothness_loss import SmoothnessLoss, smoothness_loss

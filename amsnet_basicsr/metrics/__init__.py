@@ -1,8 +1,5 @@
 """Metrics, registered with BasicSR on import."""
 
-from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (before anything that imports BasicSR)
-
-# isort: split
 from amsnet_basicsr.metrics.mask_l1 import calculate_mask_l1
 from amsnet_basicsr.metrics.ssim_uniform import calculate_ssim_uniform
 

@@ -1,18 +1,17 @@
 """Everything this package changes in BasicSR and torchvision: one file per fault, listed in one table.
 
-Nothing outside this folder assigns to a module, class or instance that is not ours. Two kinds of change:
+Nothing outside this folder assigns to a module, class or instance that is not ours. Three kinds of change:
 
-- Most rebind a name of a foreign module. The plugin applies them once, when it is imported.
-- `models/base_model.py` and `sr_models` hold mixins and change no class: the pipelines build each model from a subclass
-  that has them. A BasicSR model that you build yourself stays as it is.
+- A name of a foreign module is rebound, once, when the plugin is imported: the files of this folder.
+- What BasicSR's two pipelines call is rebound in their modules: `pipelines/`.
+- What BasicSR's model classes lack is mixed into a subclass that the pipelines build: `models/`, and
+  `amsnet_basicsr/models/base_model.py`, which our own models have too. No class is changed.
 
-Written and tested for PyPI's basicsr 1.4.2. `torchvision_alias` is a leaf that any module may import first.
+Written and tested for PyPI's basicsr 1.4.2.
 """
 
 from dataclasses import dataclass
 from importlib import import_module
-
-from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (before anything that imports BasicSR)
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Patch:
     """One row of the table.
 
     Attributes:
-        file: Module in this folder, or where it is.
+        file: Module of this package.
         changes: What is rebound or overridden.
         why: The fault.
         upstream: What the repository's HEAD (8d56e3a) does.
@@ -33,80 +32,99 @@ class Patch:
     why: str
     upstream: str
     until: str
-    applied: bool = True
+    applied: bool = False
 
 
+_BASE = 'models.base_model'
 PATCHES: tuple[Patch, ...] = (
     Patch(
-        'torchvision_alias', 'sys.modules: torchvision.transforms.functional_tensor',
-        'BasicSR 1.4.2 imports a module that torchvision dropped in 0.17',
-        'the same import', 'a release that imports transforms.functional', applied=False,
+        'patches.torchvision_alias', 'sys.modules: torchvision.transforms.functional_tensor',
+        'BasicSR 1.4.2 imports a module that torchvision dropped in 0.17; importing amsnet_basicsr supplies it',
+        'the same import', 'a release that imports transforms.functional',
     ),
     Patch(
-        '../models/base_model', 'BaseModel.get_optimizer', 'knows no optimizer but Adam',
-        'Adam, AdamW and six more', 'a release that takes any of torch.optim', applied=False,
+        'patches.processes', 'basicsr.utils.dist_util._init_dist_pytorch',
+        'needs CUDA, and takes the GPU by the rank among all nodes',
+        'the same', 'a release that joins processes by gloo and local rank', applied=True,
     ),
     Patch(
-        '../models/base_model', 'BaseModel.model_to_device',
-        'several processes need CUDA; no channels_last, no compile',
-        'the same', 'a release that wraps networks on CPUs', applied=False,
+        'patches.lmdb', "FileClient._backends['lmdb']", 'lmdb ≥ 2 refuses to open one path twice in a process',
+        'the same', 'a release that shares environments', applied=True,
     ),
     Patch(
-        '../models/base_model', 'BaseModel.save_network, save_training_state',
-        'writes in place: a kill leaves a torn file, a full disk none but a warning; keeps no best metrics',
-        'the same', 'a release that writes to a temporary file and renames it', applied=False,
+        'patches.ssim', 'basicsr.metrics.psnr_ssim._ssim',
+        'slow: filters by a window of 11×11 where a column and a row give the same',
+        'the same', 'a release with a separable filter', applied=True,
     ),
     Patch(
-        '../models/base_model', 'BaseModel.load_network', 'whatever is wrong with a file shows as a traceback',
-        'the same', 'a release whose errors name the file', applied=False,
-    ),
-    Patch(
-        'sr_models', 'SRModel.feed_data, optimize_parameters, test',
-        'trains on after a loss that is NaN or infinite, and saves NaN as black',
-        'the same', 'a release that looks at losses and outputs', applied=False,
-    ),
-    Patch(
-        'sr_models', 'SRModel.nondist_validation', 'results of equal file names overwrite each other',
-        'the same', 'a release that keeps folders or numbers names', applied=False,
-    ),
-    Patch(
-        'pipelines', 'basicsr.train: what train_pipeline calls',
+        'patches.pipelines.attach', 'basicsr.train: what train_pipeline calls',
         'resumes on CUDA only, looks for states in the wrong folder, and sees other data after a stop',
-        'the same', 'a train_pipeline that takes these functions as arguments',
+        'the same', 'a train_pipeline that takes these functions as arguments', applied=True,
     ),
     Patch(
-        'pipelines', 'basicsr.train, basicsr.test: build_model', 'the mixins above need a place to come in',
+        'patches.pipelines.parse_options', 'basicsr.train, basicsr.test: parse_options (our commands only)',
+        "runs code that an options file or --force_yml asks for; reads it in the locale's encoding",
+        'the same', 'a release with a safe loader',
+    ),
+    Patch(
+        'patches.pipelines.log_file', 'basicsr.train, basicsr.test: get_root_logger',
+        'writes no log file if anything was logged before the pipeline names it',
+        'the same', 'a release that adds the file to a logger that exists',
+    ),
+    Patch(
+        'patches.pipelines.options_copy', 'basicsr.train: copy_opt_file', "copies the options in the locale's encoding",
+        'the same', 'a release that names encodings',
+    ),
+    Patch(
+        'patches.pipelines.tensorboard', 'basicsr.train: init_tb_loggers',
+        'ends training when TensorBoard cannot write', 'the same', 'a TensorBoard writer that survives a full disk',
+    ),
+    Patch(
+        'patches.pipelines.wandb_run', 'basicsr.train: init_wandb_logger', 'makes ids by a function that wandb dropped',
+        'the same', 'a release that leaves ids to wandb',
+    ),
+    Patch(
+        'patches.pipelines.dead_workers', 'basicsr.train: CPUPrefetcher, CUDAPrefetcher',
+        'a data worker that dies ends training in the middle of a step, with nothing saved',
+        'the same', 'a release that saves a state when its loader fails',
+    ),
+    Patch(
+        'patches.models.build', 'basicsr.train, basicsr.test: build_model', 'the mixins below need a place to come in',
         'the same', 'the mixins are gone',
     ),
     Patch(
-        'loggers', 'basicsr.train: copy_opt_file, init_tb_loggers, init_wandb_logger',
-        "copies the options in the locale's encoding, makes wandb ids by a function that is gone, "
-        'and ends training when TensorBoard cannot write',
-        'the same', 'a release that names encodings and leaves ids to wandb', applied=False,
+        'patches.models.nan_checks', 'BaseModel.optimize_parameters, SRModel.test',
+        'trains on after a loss that is NaN or infinite, and saves NaN as black',
+        'the same', 'a release that looks at losses and outputs',
     ),
     Patch(
-        'options', 'basicsr.train, basicsr.test: parse_options (our commands only)',
-        'runs code that an options file or --force_yml asks for; reads it in the locale\'s encoding',
-        'the same', 'a release with a safe loader', applied=False,
+        'patches.models.result_names', 'SRModel.nondist_validation',
+        'results of equal file names overwrite each other; errors do not name the image',
+        'the same', 'a release that keeps folders or numbers names',
     ),
     Patch(
-        'processes', 'basicsr.utils.dist_util._init_dist_pytorch',
-        'needs CUDA, and takes the GPU by the rank among all nodes',
-        'the same', 'a release that joins processes by gloo and local rank',
+        _BASE, 'BaseModel.get_optimizer', 'knows no optimizer but Adam',
+        'Adam, AdamW and six more', 'a release that takes any of torch.optim',
     ),
     Patch(
-        'lmdb', "FileClient._backends['lmdb']", 'lmdb ≥ 2 refuses to open one path twice in a process',
-        'the same', 'a release that shares environments',
+        _BASE, 'BaseModel.model_to_device', 'several processes need CUDA; no channels_last, no compile',
+        'the same', 'a release that wraps networks on CPUs',
     ),
     Patch(
-        'ssim', 'basicsr.metrics.psnr_ssim._ssim', 'filters by a window of 11×11 where a column and a row do',
-        'the same', 'a release with a separable filter',
+        _BASE, 'BaseModel.save_network, save_training_state',
+        'writes in place: a kill leaves a torn file, a full disk none but a warning; keeps no best metrics',
+        'the same', 'a release that writes to a temporary file and renames it',
+    ),
+    Patch(
+        _BASE, 'BaseModel.load_network', 'whatever is wrong with a file shows as a traceback',
+        'the same', 'a release whose errors name the file',
     ),
 )  # fmt: skip
-"""The table; docs/train/basicsr.md shows it."""
+"""The table."""
 
 
 def apply_all() -> None:
     """Apply every patch that rebinds a name; a second call changes nothing."""
-    for file in dict.fromkeys(patch.file for patch in PATCHES if patch.applied):
-        import_module(f'{__name__}.{file}').apply()
+    for patch in PATCHES:
+        if patch.applied:
+            import_module(f'amsnet_basicsr.{patch.file}').apply()

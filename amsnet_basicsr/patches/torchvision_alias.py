@@ -1,8 +1,7 @@
 """`torchvision.transforms.functional_tensor`, which BasicSR 1.4.2 imports and torchvision 0.17 dropped.
 
-Importing this module is enough, and costs nothing: torchvision itself is imported when the function is asked for. It
-imports nothing of this package, so that every module that leads to BasicSR can import it first, also the first one that
-a spawned data worker unpickles.
+Importing the package imports this module first, also in spawned data workers. It costs nothing: torchvision itself is
+imported when the function is asked for.
 """
 
 import sys

@@ -24,7 +24,7 @@ class TrainedModel:
 
     def __init__(self, options: Path) -> None:
         from amsnet_basicsr import plugin  # noqa: F401 (registers)
-        from amsnet_basicsr.patches.pipelines import build_model
+        from amsnet_basicsr.patches.models.build import build_model
 
         opt = _read(options)
         weights = Path(opt['path']['pretrain_network_g'])

@@ -6,5 +6,3 @@
 - `checkpoints`, `states`: a checkpoint appears whole or not at all, and the newest intact one is found.
 - `run`, `model`: a training that can be stopped between two iterations. `patches.pipelines` puts them into BasicSR's.
 """
-
-from amsnet_basicsr.patches import torchvision_alias  # noqa: F401 (a spawned data worker gets here first)

@@ -38,7 +38,6 @@ class Cost:
 def build(file: str) -> Any:
     """Build the model of an options file with random weights, without data and without a logger's file."""
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
-    from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
 
     from basicsr.models import build_model  # isort: skip
 

@@ -6,7 +6,7 @@ import torch
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.convert import WeightsError
 from amsnet_basicsr.convert.basicsr_files import state_problem, weights_problem
-from amsnet_basicsr.patches.pipelines import build_model
+from amsnet_basicsr.patches.models.build import build_model
 from tests.hostile_files import hostile_checkpoint
 from tests.pipeline.options import train_options
 

@@ -1,8 +1,5 @@
 """Both SSIM conventions, and PSNR, against scikit-image and the formula, on an image."""
 
-from amsnet_basicsr.patches import torchvision_alias  # noqa: F401
-
-# isort: split
 import numpy as np
 import pytest
 import skimage.data

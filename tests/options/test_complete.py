@@ -13,7 +13,7 @@ from amsnet_basicsr import plugin  # noqa: F401 (makes BasicSR importable)
 from amsnet_basicsr.options.command import Command, command_parser, read_command
 from amsnet_basicsr.options.complete import complete_options
 from amsnet_basicsr.options.reader import read_options
-from amsnet_basicsr.patches.options import prepare
+from amsnet_basicsr.patches.pipelines.parse_options import prepare
 from tests.conftest import REPOSITORY
 from tests.pipeline.options import train_options, write
 
@@ -112,7 +112,9 @@ def test_the_launcher_gets_what_dist_params_say(make_folder, tmp_path, monkeypat
     for name, value in {'RANK': '1', 'WORLD_SIZE': '2', 'SLURM_PROCID': '1', 'SLURM_NTASKS': '2'}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
-    monkeypatch.setattr('amsnet_basicsr.patches.options.init_dist', lambda *args, **kwargs: told.append((args, kwargs)))
+    monkeypatch.setattr(
+        'amsnet_basicsr.patches.pipelines.parse_options.init_dist', lambda *args, **kwargs: told.append((args, kwargs))
+    )
     options = train_options(make_folder('noisy'), dist_params={'backend': 'gloo', 'port': 1234})
     opt, _ = run(tmp_path, options, '--launcher', launcher)
     assert told == [((launcher,), {'backend': 'gloo', 'port': 1234})]

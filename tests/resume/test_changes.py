@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
-from amsnet_basicsr.patches.pipelines import build_model
+from amsnet_basicsr.patches.models.build import build_model
 from amsnet_basicsr.resume.changes import differences
 from amsnet_basicsr.resume.checkpoints import training_state
 from amsnet_basicsr.utils.errors import UserError

@@ -1,7 +1,6 @@
 """Checking the data sets: that they can be built, hold images, and yield enough batches."""
 
 import copy
-import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,21 +13,11 @@ Count = Callable[[Mapping[str, Any]], int]
 
 
 def count_images(dataset: Mapping[str, Any]) -> int:
-    """Build a set as BasicSR will, but without reading every image.
-
-    A dataset may log, and BasicSR's logger never writes to a file if it was used before BasicSR sets that up: so it is
-    put back as it was.
-
-    Args:
-        dataset: Options of a set.
-
-    Returns:
-        Number of images.
+    """Build a set as BasicSR will, but without reading every image, and count its images.
 
     Raises:
         Exception: Whatever the set finds wrong with its options.
     """
-    from basicsr.utils.logger import initialized_logger
     from basicsr.utils.registry import DATASET_REGISTRY
 
     dataset_opt: dict[str, Any] = copy.deepcopy(dict(dataset))
@@ -37,14 +26,7 @@ def count_images(dataset: Mapping[str, Any]) -> int:
         dataset_opt.update(check_images=dataset_opt.get('on_bad_image') == 'skip', cache_mb=0)
     elif dataset_opt['type'] == 'CameraNoiseDataset':
         dataset_opt['cache_mb'] = 0  # counting needs no noise
-    logger, known = logging.getLogger('basicsr'), set(initialized_logger)
-    handlers = list(logger.handlers)
-    try:
-        return len(DATASET_REGISTRY.get(dataset_opt['type'])(dataset_opt))
-    finally:
-        for name in set(initialized_logger) - known:
-            del initialized_logger[name]
-        logger.handlers[:] = handlers
+    return len(DATASET_REGISTRY.get(dataset_opt['type'])(dataset_opt))
 
 
 def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models.validation.image_names import distinct_name
-from amsnet_basicsr.patches.pipelines import build_model
+from amsnet_basicsr.patches.models.build import build_model
 from tests.models.validation.test_loop import Images
 from tests.pipeline.options import train_options
 

@@ -1,4 +1,4 @@
-"""BasicSR's `parse_options`, with everything checked before anything is touched and nothing in the options ever run."""
+"""BasicSR's `parse_options` runs code that options ask for; here nothing is run, and everything is checked first."""
 
 import argparse
 import os
@@ -25,10 +25,10 @@ def use_options(pipeline: ModuleType, command: Command) -> dict[str, Any]:
 
     Args:
         pipeline: `basicsr.train` or `basicsr.test`.
-        command: What was asked for.
+        command: The command line and the options as read.
 
     Returns:
-        The options, once the pipeline has asked for them; empty till then.
+        A dictionary that is filled with the options when the pipeline asks for them.
     """
     opt: dict[str, Any] = {}
 
@@ -44,12 +44,12 @@ def prepare(command: Command, root_path: str, is_train: bool) -> dict[str, Any]:
     """Complete the options, check them, join the other processes, seed.
 
     Args:
-        command: What was asked for.
+        command: The command line and the options as read.
         root_path: Folder of `experiments/` and `results/`.
         is_train: Whether to train or to test.
 
     Returns:
-        The options as BasicSR's pipelines want them.
+        The options as BasicSR's pipelines expect them.
 
     Raises:
         SystemExit: If there are problems; all of them are listed.

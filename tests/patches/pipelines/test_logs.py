@@ -1,5 +1,6 @@
-"""The copy of the options, TensorBoard and wandb: no locale, no full disk and no new release ends a training."""
+"""Log file, copy of the options, TensorBoard and wandb: no locale, no full disk and no new release ends a training."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -7,7 +8,24 @@ import sys
 import pytest
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
-from amsnet_basicsr.patches.loggers import TolerantWriter, copy_options, open_tensorboard, start_wandb
+from amsnet_basicsr.patches.pipelines.log_file import get_root_logger
+from amsnet_basicsr.patches.pipelines.options_copy import copy_options
+from amsnet_basicsr.patches.pipelines.tensorboard import TolerantWriter, open_tensorboard
+from amsnet_basicsr.patches.pipelines.wandb_run import start_wandb
+
+from basicsr.utils.logger import get_root_logger as logger_of_a_dataset  # isort: skip
+
+
+def test_what_was_logged_before_takes_no_log_file_away(tmp_path):
+    name = 'basicsr of a test'
+    logger_of_a_dataset(name).warning('early')
+    for file in ('one.log', 'two.log'):
+        get_root_logger(name, log_file=str(tmp_path / file)).info(file)
+    assert [(tmp_path / file).read_text().endswith(f' INFO: {file}\n') for file in ('one.log', 'two.log')] == [
+        True,
+        True,
+    ]
+    assert 'two' not in (tmp_path / 'one.log').read_text() and len(logging.getLogger(name).handlers) == 2
 
 
 def test_the_copy_has_the_command_and_every_byte(tmp_path, monkeypatch):
@@ -24,7 +42,7 @@ def test_the_copy_has_the_command_and_every_byte(tmp_path, monkeypatch):
 def test_options_that_are_not_ascii_are_copied_in_the_c_locale(tmp_path):
     (tmp_path / 'o.yml').write_text('name: größe\n', 'utf-8')
     (tmp_path / 'copy').mkdir()
-    code = 'from amsnet_basicsr.patches.loggers import copy_options as c; c("o.yml", "copy")'
+    code = 'from amsnet_basicsr.patches.pipelines.options_copy import copy_options as c; c("o.yml", "copy")'
     environment = {**os.environ, 'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
     subprocess.run([sys.executable, '-c', code], check=True, timeout=200, cwd=tmp_path, env=environment)
     assert (tmp_path / 'copy' / 'o.yml').read_text('utf-8').endswith('name: größe\n')

@@ -1,0 +1,110 @@
+"""Attaching a resumable run to `train_pipeline`, and what both pipelines call to build models and make folders."""
+
+import sys
+from functools import partial
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import torch
+from basicsr.utils.dist_util import get_dist_info, master_only
+from torch.utils.data import DataLoader, Dataset
+
+import basicsr.test
+import basicsr.train
+from amsnet_basicsr.patches.models.build import build_model
+from amsnet_basicsr.patches.pipelines.dead_workers import watched_prefetcher
+from amsnet_basicsr.patches.pipelines.log_file import get_root_logger
+from amsnet_basicsr.patches.pipelines.options_copy import copy_options
+from amsnet_basicsr.patches.pipelines.tensorboard import open_tensorboard
+from amsnet_basicsr.patches.pipelines.wandb_run import start_wandb
+from amsnet_basicsr.resume.data_order import SeededDataset
+from amsnet_basicsr.resume.folders import make_folders, put_aside
+from amsnet_basicsr.resume.run import TrainingRun
+from amsnet_basicsr.resume.states import load_resume_state
+from amsnet_basicsr.utils.distributed import from_first
+from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.stop_signal import Interruption
+
+_WRAPPED = (
+    'create_train_val_dataloader', 'build_dataset', 'build_dataloader',
+    'init_tb_loggers', 'CPUPrefetcher', 'CUDAPrefetcher',
+)  # fmt: skip
+_originals: dict[str, SimpleNamespace] = {}
+"""What a pipeline's module called before any run was attached to it, by the module's name."""
+
+
+def apply() -> None:
+    """Attach a run that nothing interrupts to `train_pipeline`, and our models to both pipelines.
+
+    An unmodified BasicSR's `train.py` may be the program itself, which imports the plugin while it reads its options:
+    then the module is `__main__`.
+    """
+    modules: list[Any] = [basicsr.train, basicsr.test, sys.modules.get('__main__')]
+    for module in modules:
+        if hasattr(module, 'train_pipeline') and hasattr(module, 'create_train_val_dataloader'):
+            attach_run(module, TrainingRun(Interruption()))
+        elif hasattr(module, 'test_pipeline') and hasattr(module, 'build_model'):
+            module.build_model, module.make_exp_dirs = build_model, make_exp_dirs
+            module.get_root_logger = get_root_logger
+
+
+def make_exp_dirs(opt: dict[str, Any]) -> None:
+    """Make the folders of a run in the first process; all use them."""
+    failed = None
+    if get_dist_info()[0] == 0:
+        try:
+            make_folders(opt)
+        except (UserError, OSError) as error:
+            failed = str(error)
+    if failed := from_first(failed):
+        raise UserError(failed)
+
+
+def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
+    """Let a run take part in the next call of `train_pipeline`; `pipeline` is `basicsr.train`, as imported."""
+    original = _originals.setdefault(
+        pipeline.__name__, SimpleNamespace(**{name: getattr(pipeline, name) for name in _WRAPPED})
+    )
+
+    def load_state(opt: dict[str, Any]) -> dict[str, Any] | None:
+        run.hold(opt)
+        return load_resume_state(opt)
+
+    def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> tuple[Any, ...]:
+        run.begin(opt)
+        loaders = original.create_train_val_dataloader(opt, logger)
+        run.loader, run.val_loaders = loaders[0], loaders[2]
+        return loaders
+
+    def build_dataset(dataset_opt: dict[str, Any]) -> Dataset:
+        dataset = original.build_dataset(dataset_opt)
+        return SeededDataset(dataset) if dataset_opt['phase'] == 'train' else dataset
+
+    def build_dataloader(*args: Any, **kwargs: Any) -> DataLoader:
+        loader = original.build_dataloader(*args, **kwargs)
+        # Every pass draws a seed for its workers, else from the generator that the network's own randomness comes from.
+        loader.generator = torch.Generator()
+        return loader
+
+    def init_tb_loggers(opt: dict[str, Any]) -> Any:
+        run.tb_logger = open_tensorboard(lambda: original.init_tb_loggers(opt))
+        return run.tb_logger
+
+    names = {
+        'make_exp_dirs': make_exp_dirs,
+        'mkdir_and_rename': put_aside,
+        'get_root_logger': get_root_logger,
+        'copy_opt_file': master_only(copy_options),
+        'load_resume_state': load_state,
+        'create_train_val_dataloader': create_train_val_dataloader,
+        'EnlargedSampler': run.make_sampler,
+        'build_dataset': build_dataset,
+        'build_dataloader': build_dataloader,
+        'build_model': partial(build_model, run=run),
+        'init_tb_loggers': init_tb_loggers,
+        'init_wandb_logger': master_only(start_wandb),
+        'CPUPrefetcher': partial(watched_prefetcher(original.CPUPrefetcher), run=run),
+        'CUDAPrefetcher': partial(watched_prefetcher(original.CUDAPrefetcher), run=run),
+    }
+    for name, value in names.items():
+        setattr(pipeline, name, value)
