@@ -1,4 +1,4 @@
-"""Write options/schema/*.json and the tables of docs/reference/options.md from amsnet_basicsr/options/schema."""
+"""Write options/schema/*.json and the tables of docs/reference/options.md from amsnet_basicsr/options/blocks."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amsnet_basicsr import losses, metrics
 from amsnet_basicsr.archs import ARCHS
-from amsnet_basicsr.options.schema.json_schema import comparison_schema, options_schema, tables
+from amsnet_basicsr.options.blocks.json_schema import comparison_schema, options_schema, tables
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / 'docs' / 'reference' / 'options.md'

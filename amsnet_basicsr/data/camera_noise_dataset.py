@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import find_images
 from amsnet_basicsr.images import decode_image, read_bytes
-from amsnet_basicsr.options.schema.datasets import CameraNoiseOptions
+from amsnet_basicsr.options.blocks.datasets import CameraNoiseOptions
 from amsnet_basicsr.simulation.exposure import Simulation
 
 #: The colour images inside every scikit-image wheel: no download.

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from amsnet_basicsr.data.augment import to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import find_images, read_meta_info
 from amsnet_basicsr.images import decode_image, read_bytes
-from amsnet_basicsr.options.schema.datasets import NoiseMixtureOptions
+from amsnet_basicsr.options.blocks.datasets import NoiseMixtureOptions
 from amsnet_basicsr.simulation.drawn import draw_scene
 from amsnet_basicsr.simulation.noise_kinds import KINDS, jpeg, sharpen, transplant
 from amsnet_basicsr.simulation.profiles import PROFILES

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
 from amsnet_basicsr.data.lmdb_env import SharedLmdb
 from amsnet_basicsr.images import decode_image, read_bytes
-from amsnet_basicsr.options.schema.datasets import NoisyImageOptions
+from amsnet_basicsr.options.blocks.datasets import NoisyImageOptions
 from amsnet_basicsr.utils.text import as_text, name_some
 
 IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')

@@ -10,7 +10,7 @@ from amsnet_basicsr.data.augment import to_tensor
 from amsnet_basicsr.data.image_pairs import check_sizes, pair_folders, pair_in_folder
 from amsnet_basicsr.data.noisy_image_dataset import IMAGE_EXTENSIONS, find_images
 from amsnet_basicsr.images import decode_image, read_bytes
-from amsnet_basicsr.options.schema.datasets import PairedPhotosOptions
+from amsnet_basicsr.options.blocks.datasets import PairedPhotosOptions
 from amsnet_basicsr.utils.text import as_text
 
 NOISY = '*_Real.*'

@@ -19,7 +19,7 @@ from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
 from amsnet_basicsr.denoise.precision import PRECISIONS, bfloat16_may_pay, trial_part
-from amsnet_basicsr.options.schema import Scheme
+from amsnet_basicsr.options.blocks import Scheme
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, Refinement, required_multiple, same_size_forward
 from amsnet_basicsr.scheme.tile import RunRegion, run_in_regions
 from amsnet_basicsr.utils.text import first_line

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert import WeightsError, check_weights, read_denoiser, read_file
 from amsnet_basicsr.convert.find_state_dict import find_tensors
+from amsnet_basicsr.options.blocks import Scheme, SchemeOptions
 from amsnet_basicsr.options.reader import read_options
-from amsnet_basicsr.options.schema import Scheme, SchemeOptions
 from amsnet_basicsr.utils.finite import bad_tensors
 from amsnet_basicsr.utils.text import one_line
 

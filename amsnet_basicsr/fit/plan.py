@@ -12,7 +12,7 @@ from torch import nn
 
 from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.denoise.denoiser import Denoiser
-from amsnet_basicsr.options.schema import Scheme
+from amsnet_basicsr.options.blocks import Scheme
 from amsnet_basicsr.scheme import hide, pixel_downsample, random_partition
 from amsnet_basicsr.utils.errors import UserError
 

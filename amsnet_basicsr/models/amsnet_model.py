@@ -16,7 +16,7 @@ from amsnet_basicsr.models.amp import Precision, amp_dtype, batch_parts, part_we
 from amsnet_basicsr.models.base_model import ExtendedBaseModel
 from amsnet_basicsr.models.nan_guard import LossGuard
 from amsnet_basicsr.models.validation.loop import ValidationLoop
-from amsnet_basicsr.options.schema import CommonOptions, SchemeOptions
+from amsnet_basicsr.options.blocks import CommonOptions, SchemeOptions
 from amsnet_basicsr.scheme import (
     hide,
     multi_branch_denoise,

@@ -6,7 +6,7 @@ import torch
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from amsnet_basicsr.models.amsnet_model import AMSNetModel
-from amsnet_basicsr.options.schema import APBSNOptions
+from amsnet_basicsr.options.blocks import APBSNOptions
 from amsnet_basicsr.scheme import mosaic_denoise
 
 

@@ -108,7 +108,7 @@ def _make_room(options: dict[str, Any], keys: list[str]) -> None:
         group = group[rest.pop(0)]
     if not rest or not isinstance(group, dict):
         return
-    from amsnet_basicsr.options.schema.file import knows  # slow: only where it is needed
+    from amsnet_basicsr.options.blocks.file import knows  # slow: only where it is needed
 
     if knows(options, keys):
         for key in rest[:-1]:

@@ -15,7 +15,7 @@ from benchmarks.reference_scheme import denoise, padded
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.denoise.allocator import keep_freed_memory
-from amsnet_basicsr.options.schema import Scheme
+from amsnet_basicsr.options.blocks import Scheme
 from amsnet_basicsr.scheme import AsymmetricMaskDenoiser
 
 #: Largest difference allowed between the results of a network that sees no further than tiles overlap.

@@ -16,7 +16,7 @@ from amsnet_basicsr.archs import DnCNN, NAFNet
 from amsnet_basicsr.denoise import denoiser as denoiser_module
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.load_model import ModelError
-from amsnet_basicsr.options.schema import Scheme
+from amsnet_basicsr.options.blocks import Scheme
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
 
 

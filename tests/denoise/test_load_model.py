@@ -14,7 +14,7 @@ from amsnet_basicsr.archs import DBSNl, DnCNN, NAFNet
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise import load_model as models
 from amsnet_basicsr.denoise.load_model import ModelError, load_model
-from amsnet_basicsr.options.schema import Scheme
+from amsnet_basicsr.options.blocks import Scheme
 from amsnet_basicsr.scheme import R3, PartitionAverage
 
 NETWORK = {'img_channel': 3, 'width': 4, 'middle_blk_num': 1, 'enc_blk_nums': [1], 'dec_blk_nums': [1]}

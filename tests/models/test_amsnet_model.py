@@ -6,7 +6,7 @@ from torch import nn
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models import AMSNetModel
-from amsnet_basicsr.options.schema import SchemeOptions
+from amsnet_basicsr.options.blocks import SchemeOptions
 from amsnet_basicsr.scheme import R3
 from tests.pipeline.options import train_options
 

@@ -6,8 +6,8 @@ from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models import APBSNModel
+from amsnet_basicsr.options.blocks import APBSNOptions
 from amsnet_basicsr.options.checks.run import check_options
-from amsnet_basicsr.options.schema import APBSNOptions
 from amsnet_basicsr.scheme import R3
 from tests.models.test_amsnet_model import batch
 from tests.models.validation.test_loop import NoisyPairs

@@ -70,8 +70,8 @@ def test_options_files_pass_the_check_once_their_data_is_there(name, tmp_path, m
     import yaml
 
     from amsnet_basicsr import plugin
+    from amsnet_basicsr.options.blocks import SchemeOptions
     from amsnet_basicsr.options.checks.run import check_options
-    from amsnet_basicsr.options.schema import SchemeOptions
 
     text = (REPOSITORY / 'options' / name).read_text()
     assert text.count('plugin: !!python/name:amsnet_basicsr.__version__') == 1

@@ -32,7 +32,7 @@ from amsnet_basicsr.denoise.export.onnx_graph import (
     to_onnx,
 )
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
-from amsnet_basicsr.options.schema import Scheme
+from amsnet_basicsr.options.blocks import Scheme
 from amsnet_basicsr.scheme import required_multiple
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.utils.text import first_line

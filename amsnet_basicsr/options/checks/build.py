@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
+from amsnet_basicsr.options.blocks.file import options_of
+from amsnet_basicsr.options.blocks.messages import Finding, Key, named, shown
+from amsnet_basicsr.options.blocks.signatures import block_of
+from amsnet_basicsr.options.blocks.training import AnyTraining
 from amsnet_basicsr.options.reader import nearest
-from amsnet_basicsr.options.schema.file import options_of
-from amsnet_basicsr.options.schema.messages import Finding, Key, named, shown
-from amsnet_basicsr.options.schema.signatures import block_of
-from amsnet_basicsr.options.schema.training import AnyTraining
 from amsnet_basicsr.scheme.pad import required_multiple
 
 #: Classes that fetch pretrained weights when they are built: left to the run.

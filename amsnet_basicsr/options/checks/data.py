@@ -5,9 +5,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from amsnet_basicsr.options.schema.datasets import WITHOUT_TRUTH
-from amsnet_basicsr.options.schema.file import OUR_MODELS
-from amsnet_basicsr.options.schema.messages import Finding
+from amsnet_basicsr.options.blocks.datasets import WITHOUT_TRUTH
+from amsnet_basicsr.options.blocks.file import OUR_MODELS
+from amsnet_basicsr.options.blocks.messages import Finding
 
 Count = Callable[[Mapping[str, Any]], int]
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from amsnet_basicsr.options.schema.block import Block
-from amsnet_basicsr.options.schema.datasets import DATASETS, OUR_DATASETS, DatasetOptions
-from amsnet_basicsr.options.schema.file import OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR, options_of
-from amsnet_basicsr.options.schema.messages import EXPONENT, Finding, Key, named
-from amsnet_basicsr.options.schema.training import AMSNetTraining
-from amsnet_basicsr.options.schema.validation import OurValidation
+from amsnet_basicsr.options.blocks.base import Block
+from amsnet_basicsr.options.blocks.datasets import DATASETS, OUR_DATASETS, DatasetOptions
+from amsnet_basicsr.options.blocks.file import OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR, options_of
+from amsnet_basicsr.options.blocks.messages import EXPONENT, Finding, Key, named
+from amsnet_basicsr.options.blocks.training import AMSNetTraining
+from amsnet_basicsr.options.blocks.validation import OurValidation
 
 #: Where a text that looks like 1e-4 is meant as text.
 _FREE_TEXT = (

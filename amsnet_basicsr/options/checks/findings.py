@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from amsnet_basicsr.options.schema.messages import Finding, Key
+from amsnet_basicsr.options.blocks.messages import Finding, Key
 
 
 class Findings:

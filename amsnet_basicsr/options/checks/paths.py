@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from amsnet_basicsr.convert.basicsr_files import state_problem, weights_problem
-from amsnet_basicsr.options.schema.file import MODELS
-from amsnet_basicsr.options.schema.messages import Finding, named
+from amsnet_basicsr.options.blocks.file import MODELS
+from amsnet_basicsr.options.blocks.messages import Finding, named
 from amsnet_basicsr.utils.text import name_some
 
 _LISTED = ('PairedImageDataset', 'SingleImageDataset')

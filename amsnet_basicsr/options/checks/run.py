@@ -9,6 +9,8 @@ import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from amsnet_basicsr.options.blocks.file import MODELS, OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR
+from amsnet_basicsr.options.blocks.messages import Finding
 from amsnet_basicsr.options.checks.build import (
     unregistered,
     wrong_losses,
@@ -22,8 +24,6 @@ from amsnet_basicsr.options.checks.findings import Findings
 from amsnet_basicsr.options.checks.paths import wrong_inputs, wrong_lists, wrong_outputs
 from amsnet_basicsr.options.checks.scheme import wrong_scheme
 from amsnet_basicsr.options.checks.validation import wrong_validation
-from amsnet_basicsr.options.schema.file import MODELS, OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR
-from amsnet_basicsr.options.schema.messages import Finding
 from amsnet_basicsr.options.user_parts import import_parts
 
 

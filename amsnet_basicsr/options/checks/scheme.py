@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from amsnet_basicsr.options.schema import APBSNOptions, SchemeOptions
-from amsnet_basicsr.options.schema.messages import Finding
+from amsnet_basicsr.options.blocks import APBSNOptions, SchemeOptions
+from amsnet_basicsr.options.blocks.messages import Finding
 
 _CROPS = {'PairedImageDataset': 'gt_size'}
 

@@ -4,10 +4,10 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from amsnet_basicsr.options.blocks.datasets import WITHOUT_TRUTH
+from amsnet_basicsr.options.blocks.file import OUR_MODELS
+from amsnet_basicsr.options.blocks.messages import Finding
 from amsnet_basicsr.options.checks.build import registered
-from amsnet_basicsr.options.schema.datasets import WITHOUT_TRUTH
-from amsnet_basicsr.options.schema.file import OUR_MODELS
-from amsnet_basicsr.options.schema.messages import Finding
 
 _HIDDEN_PIXELS = ('noisy', 'prediction')
 

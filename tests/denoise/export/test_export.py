@@ -16,7 +16,7 @@ from amsnet_basicsr.convert import read_denoiser, read_file, write_file
 from amsnet_basicsr.denoise.export.command import main
 from amsnet_basicsr.denoise.export.onnx_graph import OPSETS, OnnxError, check_onnx, to_onnx
 from amsnet_basicsr.denoise.load_model import load_model
-from amsnet_basicsr.options.schema import Scheme
+from amsnet_basicsr.options.blocks import Scheme
 from amsnet_basicsr.scheme import R3, pad_to_multiple, same_size_forward
 from tests.archs.weights_from_names import fill_by_name
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from amsnet_basicsr.options.schema import datasets, file, scheme, training, validation
-from amsnet_basicsr.options.schema.block import Block
-from amsnet_basicsr.options.schema.messages import words
-from amsnet_basicsr.options.schema.signatures import block_of
+from amsnet_basicsr.options.blocks import datasets, file, scheme, training, validation
+from amsnet_basicsr.options.blocks.base import Block
+from amsnet_basicsr.options.blocks.messages import words
+from amsnet_basicsr.options.blocks.signatures import block_of
 from amsnet_basicsr.scheme import REFINEMENTS
 
 Classes = Mapping[str, Callable[..., Any]]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from annotated_types import Ge, Le
 from pydantic import Field
 
-from amsnet_basicsr.options.schema.block import (
+from amsnet_basicsr.options.blocks.base import (
     AboveZero,
     Block,
     Flag,
@@ -19,7 +19,7 @@ from amsnet_basicsr.options.schema.block import (
     Text,
     Whole,
 )
-from amsnet_basicsr.options.schema.messages import Wanted
+from amsnet_basicsr.options.blocks.messages import Wanted
 
 D = TypeVar('D', bound='DatasetOptions')
 Share = Annotated[float, Ge(0), Le(1)]

@@ -9,9 +9,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from amsnet_basicsr.options.blocks import datasets, file, scheme, training, validation
+from amsnet_basicsr.options.blocks.base import Block
 from amsnet_basicsr.options.reader import read_options
-from amsnet_basicsr.options.schema import datasets, file, scheme, training, validation
-from amsnet_basicsr.options.schema.block import Block
 from tests.conftest import REPOSITORY
 
 OPTIONS = REPOSITORY / 'options'

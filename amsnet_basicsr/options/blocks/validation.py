@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import ConfigDict, Field
 
-from amsnet_basicsr.options.schema.block import Block, Flag, Iterations, SetName, Text, Whole
-from amsnet_basicsr.options.schema.training import Open
+from amsnet_basicsr.options.blocks.base import Block, Flag, Iterations, SetName, Text, Whole
+from amsnet_basicsr.options.blocks.training import Open
 
 
 class Metric(Open):

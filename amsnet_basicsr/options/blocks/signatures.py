@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError, create_model
 
-from amsnet_basicsr.options.schema.block import Block
+from amsnet_basicsr.options.blocks.base import Block
 
 
 class Arguments(Block):

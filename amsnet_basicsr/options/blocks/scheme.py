@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer, PlainValidator, model_validator
 from torch import nn
 
-from amsnet_basicsr.options.schema.block import Block, Positive, Whole
-from amsnet_basicsr.options.schema.messages import Wanted
+from amsnet_basicsr.options.blocks.base import Block, Positive, Whole
+from amsnet_basicsr.options.blocks.messages import Wanted
 from amsnet_basicsr.scheme import AsymmetricMaskDenoiser, PixelDownsampleDenoiser, Refinement, build_refinement
 
 #: More samples, branches or a larger stride are nobody's, and would take any memory.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from amsnet_basicsr.options.schema.block import (
+from amsnet_basicsr.options.blocks.base import (
     AboveZero,
     Block,
     Count,
@@ -20,7 +20,7 @@ from amsnet_basicsr.options.schema.block import (
     Whole,
     whole_if_equal,
 )
-from amsnet_basicsr.options.schema.messages import Finding, Key, Wanted
+from amsnet_basicsr.options.blocks.messages import Finding, Key, Wanted
 
 
 class Open(Block):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from amsnet_basicsr.options.schema.messages import Finding, Key, Wanted, findings_of, missing
+from amsnet_basicsr.options.blocks.messages import Finding, Key, Wanted, findings_of, missing
 
 B = TypeVar('B', bound='Block')
 T = TypeVar('T')

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, Field
 
-from amsnet_basicsr.options.schema.block import (
+from amsnet_basicsr.options.blocks.base import (
     AboveZero,
     Block,
     Flag,
@@ -16,10 +16,10 @@ from amsnet_basicsr.options.schema.block import (
     Several,
     Text,
 )
-from amsnet_basicsr.options.schema.datasets import DATASETS, DatasetOptions
-from amsnet_basicsr.options.schema.messages import Wanted, group_in
-from amsnet_basicsr.options.schema.scheme import APBSNOptions, SchemeOptions
-from amsnet_basicsr.options.schema.training import (
+from amsnet_basicsr.options.blocks.datasets import DATASETS, DatasetOptions
+from amsnet_basicsr.options.blocks.messages import Wanted, group_in
+from amsnet_basicsr.options.blocks.scheme import APBSNOptions, SchemeOptions
+from amsnet_basicsr.options.blocks.training import (
     AMSNetTraining,
     AnyTraining,
     APBSNTraining,
@@ -27,7 +27,7 @@ from amsnet_basicsr.options.schema.training import (
     Open,
     SRTraining,
 )
-from amsnet_basicsr.options.schema.validation import AnyValidation, OurValidation, Validation
+from amsnet_basicsr.options.blocks.validation import AnyValidation, OurValidation, Validation
 
 _PACKAGE = r'^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$'
 Names = Annotated[Several[Annotated[str, Field(pattern=_PACKAGE)]], Wanted('a list of names of packages')]
