@@ -12,7 +12,8 @@ from amsnet_basicsr.prepare.sidd_submission import Submission
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make one of the submissions; returns the exit status."""
-    return run_command('make_submission.py', build_parser().parse_args(argv))
+    args = build_parser().parse_args(argv)
+    return run_command('make_submission.py', args.output, lambda: args.run(args))
 
 
 def submit_sidd(args: argparse.Namespace) -> list[str]:

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error('-o is missing: where the LMDB goes, e.g. -o datasets/my_photos.lmdb')
     if args.output is not None and args.estimate_only:
         parser.error('--estimate-only makes nothing: leave -o out')
-    return run_command('prepare_photos.py', args)
+    return run_command('prepare_photos.py', args.output, lambda: prepare(args))
 
 
 def prepare(args: argparse.Namespace) -> list[str]:
@@ -49,7 +49,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--workers', type=positive, help='threads; default: one per core')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing output, at the end')
     parser.add_argument('--restart', action='store_true', help='remove what an unfinished run left')
-    parser.set_defaults(run=prepare)
     return parser
 
 

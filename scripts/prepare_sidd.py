@@ -13,7 +13,8 @@ from amsnet_basicsr.prepare.sidd_medium import make_medium_lmdb
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare one of the sets; returns the exit status."""
-    return run_command('prepare_sidd.py', build_parser().parse_args(argv))
+    args = build_parser().parse_args(argv)
+    return run_command('prepare_sidd.py', args.output, lambda: args.run(args))
 
 
 def medium(args: argparse.Namespace) -> list[str]:

@@ -1,4 +1,4 @@
-"""`amsnet-denoise fit IMAGES -o my_model`: a denoiser for one's own images, learnt from them alone."""
+"""`amsnet-denoise fit IMAGES -o my_model`: a denoiser for your own images, trained on them alone."""
 
 import argparse
 import os
@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from amsnet_basicsr.fit.state import NAME, Record, Runner, Settings
-from amsnet_basicsr.prepare.outputs import check_space, discard
+from amsnet_basicsr.fit.state import NAME, Record, Runner, Settings, choose_device, say
+from amsnet_basicsr.prepare.outputs import check_space, discard, run_command
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     result = argparse.ArgumentParser(
         prog='amsnet-denoise fit',
-        description='Learn a denoiser from your own noisy images alone: no clean images are needed. Use it with '
+        description='Train a denoiser on your own noisy images alone: no clean images are needed. Use it with '
         'amsnet-denoise IMAGES -o CLEANED --model OUT. The same command again resumes after an interruption.',
     )
     add = result.add_argument
@@ -69,39 +69,18 @@ def _positive(kind: type, zero: bool = False) -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        argv: Arguments after `amsnet-denoise fit`; None takes those of the process.
-
-    Returns:
-        0 if the model is there, else 1, or 130 if interrupted.
-    """
+    """Run the command with these arguments; returns 0 if the model is there, else 1, or 130 if interrupted."""
     args = parser().parse_args(argv)
     folder = Path(args.output).expanduser()
-    try:
-        return _fit(folder, args)
-    except KeyboardInterrupt:
-        print('\nstopped; the same command resumes', file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # nobody reads what is printed
-        sys.stdout = open(os.devnull, 'w', encoding='utf-8')  # noqa: SIM115
-        return 1
-    except OSError as error:
-        message = f'{error.filename or folder}: {error.strerror or error}'
-    except ValueError as error:  # weights and networks say what is wrong with them
-        message = str(error)
-    print(f'amsnet-denoise fit: {message}', file=sys.stderr)
-    return 1
+    return run_command('amsnet-denoise fit', folder, lambda: _fit(folder, args))
 
 
-def _fit(folder: Path, args: argparse.Namespace) -> int:
+def _fit(folder: Path, args: argparse.Namespace) -> list[str]:
     given = _given(args)
     if Record.read(folder) is None and not args.images:  # what isn't ours is refused before a lock is put beside it
         raise UserError('give images: folders, files or patterns')
     images = _list_images(args.images, folder)
-    if args.device == 'cuda':
-        _refuse_missing_gpu()
+    device = choose_device(args.device)
     with exclusive_lock(folder):
         record = Record.read(folder)
         settings = Settings(**given)
@@ -110,16 +89,11 @@ def _fit(folder: Path, args: argparse.Namespace) -> int:
             if changed and record.done('plan'):
                 raise UserError(f'{folder} was begun otherwise: {changed}. Give the same, another -o, or --restart')
             if changed or args.restart:  # before any training there is nothing to lose
-                images = images or record.images
-                settings = replace(record.settings, **given)
-                if 'init' not in given and settings.init == _default_init():
-                    settings = replace(settings, init=None)  # chosen anew: another width has no default
-                settings = _checked(folder, settings)
-                _clear(folder)
-                record = None
+                images, settings, record = images or record.images, replace(record.settings, **given), None
         if record is None:
-            record = _begin(folder, settings, images or [])
-        return _run(record, args)
+            record = _begin(folder, settings, images)
+        default = min(4, (os.cpu_count() or 2) // 2) if device.type == 'cuda' else 0
+        return _run(record, Runner(device, default if args.workers is None else args.workers))
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
@@ -139,45 +113,25 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def _default_init() -> str | None:
-    from amsnet_basicsr.denoise.load_model import SHIPPED, TEACHER
-
-    return str(SHIPPED / TEACHER) if (SHIPPED / TEACHER).is_file() else None
-
-
-def _checked(folder: Path, settings: Settings) -> Settings:
-    """Find out, before anything is removed or made, whether a fit can begin; fill in where its teacher starts."""
-    from amsnet_basicsr.fit.learn import read_init
-    from amsnet_basicsr.fit.plan import network_bytes
-
-    if settings.init is None and settings.width == Settings.width:
-        settings = replace(settings, init=_default_init())
-    if settings.init not in (None, 'none') and Path(settings.init).is_relative_to(folder.resolve()):
-        raise UserError(f'--init {settings.init} is in the work folder itself, which starts over; give another -o')
-    read_init(settings)
-    check_space(network_bytes(settings.width), folder, 'a smaller --width')
-    return settings
-
-
-def _begin(folder: Path, settings: Settings, images: list[list[Any]]) -> Record:
-    settings = _checked(folder, settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    return Record.begin(folder, settings, images)
-
-
-def _list_images(inputs: list[str], folder: Path) -> list[list[Any]] | None:
-    """Path and bytes of each image."""
-    if not inputs:
-        return None
+def _list_images(inputs: list[str], folder: Path) -> list[list[Any]]:
+    """Path and bytes of each image; none if no inputs are given."""
     from amsnet_basicsr.fit.images import find_images
 
-    return [[str(path), path.stat().st_size] for path in find_images(inputs, folder)]
+    return [[str(path), path.stat().st_size] for path in find_images(inputs, folder)] if inputs else []
 
 
-def _differences(record: Record, given: dict[str, Any], images: list[list[Any]] | None) -> str:
-    """Say what differs from what the fit began with; empty if nothing does."""
-    differing = [found] if (found := record.differences(given)) else []
-    if images is not None and images != record.images:
+def _differences(record: Record, given: dict[str, Any], images: list[list[Any]]) -> str:
+    """Say what differs from what the fit began with, e.g. `--width 32 instead of 16`; empty if nothing does."""
+
+    def shown(value: Any) -> Any:
+        return 'left out' if value is None else value
+
+    differing = [
+        f'--{name.replace("_", "-")} {shown(value)} instead of {shown(found)}'
+        for name, value in given.items()
+        if (found := getattr(record.settings, name)) != value
+    ]
+    if images and images != record.images:
         before, now = ({path for path, _ in files} for files in (record.images, images))
         if changed := sorted(before ^ now):
             what = f'{changed[0]} is {"new" if changed[0] in now else "no longer there"}'
@@ -187,8 +141,17 @@ def _differences(record: Record, given: dict[str, Any], images: list[list[Any]] 
     return ', '.join(differing)
 
 
-def _clear(folder: Path) -> None:
-    """Remove what an earlier fit left; results are put aside, and nothing else is touched."""
+def _begin(folder: Path, settings: Settings, images: list[list[Any]]) -> Record:
+    """Start anew: first everything is checked, then an earlier fit's results are put aside and its files removed."""
+    from amsnet_basicsr.fit.learn import read_init, start_weights
+    from amsnet_basicsr.fit.plan import network_bytes
+
+    init = start_weights(settings)
+    if init is not None and init.is_relative_to(folder.resolve()):
+        raise UserError(f'--init {init} is in the work folder itself, which starts over; give another -o')
+    read_init(settings)
+    check_space(network_bytes(settings.width), folder, 'a smaller --width')
+    folder.mkdir(parents=True, exist_ok=True)
     if (folder / _RESULTS[0]).exists():
         number = 1
         while (aside := folder / f'previous-{number}').exists():
@@ -199,40 +162,20 @@ def _clear(folder: Path) -> None:
                 os.rename(folder / name, aside / name)
     for name in (*_WORK, *_RESULTS, NAME):
         discard(folder / name)
+    return Record.begin(folder, settings, images)
 
 
-def _run(record: Record, args: argparse.Namespace) -> int:
+def _run(record: Record, runner: Runner) -> list[str]:
     from amsnet_basicsr.fit import report, stages  # PyTorch takes its seconds: mistakes are told before
 
     folder = record.folder
     if report.is_finished(record):
-        print(f'{folder} is finished: see {folder / "report.md"}; --restart starts over')
-        return 0
-
-    def say(line: str) -> None:
-        print(line, flush=True)
-
-    stages.run_stages(record, _runner(args, say))
+        return [f'{folder} is finished: see {folder / "report.md"}; --restart starts over']
+    stages.run_stages(record, runner)
     say(f'\n{"Done" if report.is_advised(record) else "Done, but not worth using"}: {folder / _RESULTS[0]}')
     say(f'Look at {folder / "progress" / "result.png"} (noisy | teacher | student); figures in {folder / "report.md"}')
-    say('\n'.join(report.doubts(record)) or 'The student denoises nearly as its teacher does.')
-    say('\n'.join(['Next:', *report.next_steps(record)]))
-    return 0
-
-
-def _refuse_missing_gpu() -> None:
-    import torch
-
-    if not torch.cuda.is_available():
-        raise UserError('--device cuda: PyTorch sees no such GPU here; --device cpu does without')
-
-
-def _runner(args: argparse.Namespace, say: Any) -> Runner:
-    import torch
-
-    gpu = args.device != 'cpu' and torch.cuda.is_available()
-    workers = args.workers if args.workers is not None else min(4, (os.cpu_count() or 2) // 2) if gpu else 0
-    return Runner(torch.device('cuda' if gpu else 'cpu'), workers, say)
+    doubts = report.doubts(record) or ['The student denoises nearly as its teacher does.']
+    return [*doubts, 'Next:', *report.next_steps(record)]
 
 
 if __name__ == '__main__':

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 from amsnet_basicsr.denoise.command.inputs import find_inputs
+from amsnet_basicsr.fit.state import say
 from amsnet_basicsr.images import ImageData, stretch, to_8_bit, used_bits
-from amsnet_basicsr.images.png import encode_noise
-from amsnet_basicsr.prepare.image_patches import LeftOutError, is_flat, read_usable
+from amsnet_basicsr.prepare.image_patches import LeftOutError, encode_patch, is_flat, read_usable
 from amsnet_basicsr.prepare.noise_correlation import NoiseSpectra, combine_spectra, noise_spectra, recommend_stride
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
@@ -24,6 +26,7 @@ _MOST_IMAGES = 200  # more are thinned out evenly: patches are bounded, and read
 _IMAGES_FOR_NOISE = 32
 _CROP = 120  # where there are enough images with room for it, smaller ones would only make all crops smaller
 
+Found = TypeVar('Found')
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels."""
 
@@ -56,21 +59,21 @@ class Cut:
 
 
 def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
-    """List images.
+    """List the images in folders (searched to the bottom), files and patterns, each once, sorted by path.
 
-    Args:
-        inputs: Folders (searched to the bottom), files and patterns.
-        exclude: A folder whose content doesn't count: the work folder.
-
-    Returns:
-        The files, each once, sorted by path; more than 200 are thinned out evenly.
+    What lies in the folder `exclude`, the work folder, doesn't count. Folders that can't be searched are named, and the
+    rest is taken.
 
     Raises:
         UserError: If an input is missing or holds no image.
     """
     found = find_inputs(inputs, exclude)
-    if found.problems:
-        raise UserError(f'{found.problems[0].name}: {found.problems[0].reason}')
+    for problem in found.problems:
+        if problem.name in inputs or not found.found:
+            raise UserError(f'{problem.name}: {problem.reason}')
+        say(f'left out: {problem.name}: {problem.reason}')
+    if words := found.passed_over_in_words():
+        say(f'passed over: {words}')
     exclude = exclude.resolve()
     images = sorted({one.path.resolve() for one in found.found})
     images = [path for path in images if not path.is_relative_to(exclude)]
@@ -97,42 +100,46 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def survey(
-    paths: Sequence[Path], progress: Callable[[int], object]
-) -> tuple[list[Surveyed], dict[str, str], list[NoiseSpectra]]:
-    """Read every image once.
+    paths: Sequence[Path], look: Callable[[np.ndarray], Found]
+) -> tuple[list[Surveyed], list[Found], dict[Path, str]]:
+    """Read images and look at each.
 
     Args:
         paths: The files.
-        progress: Told how many are read.
+        look: Looks at the pixels; raises ValueError if the image doesn't serve.
 
     Returns:
-        Those that can be used; for the others the reason by path; what the estimate of the noise needs.
+        The images that can be used, what `look` returned for each, and why others can't be.
 
     Raises:
         UserError: If none can be used.
     """
     usable: list[Surveyed] = []
-    left_out: dict[str, str] = {}
-    spectra: list[NoiseSpectra] = []
-    step = -(-len(paths) // _IMAGES_FOR_NOISE)
-    for number, path in enumerate(paths):
+    found: list[Found] = []
+    left_out: dict[Path, str] = {}
+    for path in tqdm(paths, 'reading', unit='image', disable=None, leave=False):
         try:
             pixels = read_pixels(path)
+            found.append(look(pixels))
             usable.append(Surveyed(path, *pixels.shape[:2]))
-            if number % step == 0:
-                spectra.append(noise_spectra(pixels))
-        except LeftOutError as error:
-            left_out[str(path)] = str(error)
-        progress(number + 1)
+        except ValueError as error:
+            left_out[path] = str(error)
     if not usable:
-        name, reason = next(iter(left_out.items()))
-        raise UserError(f'none of {len(paths)} images can be used; {name}: {reason}')
+        path, reason = next(iter(left_out.items()))
+        raise UserError(f'none of {len(paths)} images can be used; {path}: {reason}')
+    return usable, found, left_out
+
+
+def survey_for_training(paths: Sequence[Path]) -> tuple[list[Surveyed], list[NoiseSpectra], dict[Path, str]]:
+    """Survey images to train on: the spectra of some of them, and only those that training crops fit in."""
+    number, step = count(), -(-len(paths) // _IMAGES_FOR_NOISE)
+    usable, spectra, left_out = survey(paths, lambda pixels: None if next(number) % step else noise_spectra(pixels))
     roomy = [image for image in usable if min(image.height, image.width) >= _CROP]
     if len(roomy) >= HELD_OUT_IMAGES_FROM and _pixels(roomy) >= 0.9 * _pixels(usable):
         reason = f'too small: training crops are {_CROP} pixels wide, and the other images have room for them'
-        left_out.update({str(image.path): reason for image in usable if image not in roomy})
+        left_out.update({image.path: reason for image in usable if image not in roomy})
         usable = roomy
-    return usable, left_out, spectra
+    return usable, [one for one in spectra if one is not None], left_out
 
 
 def _pixels(images: Iterable[Surveyed]) -> int:
@@ -140,16 +147,10 @@ def _pixels(images: Iterable[Surveyed]) -> int:
 
 
 def choose_strides(spectra: Iterable[NoiseSpectra], train: int | None = None, test: int | None = None) -> Strides:
-    """Choose the strides by how far the noise is correlated.
+    """Choose the strides that aren't given by how far the noise is correlated.
 
-    Args:
-        spectra: Of the images.
-        train: The train stride, if it is given.
-        test: The test stride, if it is given.
-
-    Returns:
-        The strides: the smallest train stride at which the noise is independent, 5 where that can't be seen; test
-        stride 2, or 1 for white noise.
+    The train stride is the smallest distance at which the noise is independent, 5 where that can't be seen; the test
+    stride is 2, or 1 for white noise.
     """
     try:
         correlation = combine_spectra(spectra)
@@ -178,9 +179,6 @@ def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int) -> li
         size: Least side of the patches; smaller ones are taken of smaller images, or if there are so few.
         most: Most patches to train on.
         seed: Seed of the choice.
-
-    Returns:
-        The patches of each image.
 
     Raises:
         UserError: If there is too little to train on.
@@ -240,13 +238,8 @@ def _shares(available: Sequence[int], most: int) -> list[int]:
     return shares
 
 
-def write_patches(cuts: Sequence[Cut], folder: Path, progress: Callable[[int], object]) -> tuple[int, int]:
-    """Cut patches into PNG files; those that are there already stay.
-
-    Args:
-        cuts: What to cut.
-        folder: Gets `train` and `held_out`.
-        progress: Told how many images are done.
+def write_patches(cuts: Sequence[Cut], folder: Path) -> tuple[int, int]:
+    """Cut patches into PNG files in `train` and `held_out`; those that are there already stay.
 
     Returns:
         Number of patches to train on and held out. Those without noise to learn from (black, white, constant) are left
@@ -257,23 +250,23 @@ def write_patches(cuts: Sequence[Cut], folder: Path, progress: Callable[[int], o
     """
     for name in ('train', 'held_out'):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for number, cut in enumerate(cuts):
-        if cut.train or cut.held_out:
-            try:
-                pixels = read_pixels(cut.image.path)
-            except LeftOutError as error:
-                raise UserError(f'{cut.image.path}: {error}') from None
-            if pixels.shape[:2] != (cut.image.height, cut.image.width):
-                raise UserError(f'{cut.image.path} has changed; --restart starts over')
-            for name, boxes in (('train', cut.train), ('held_out', cut.held_out)):
-                for top, left, bottom, right in boxes:
-                    patch = pixels[top:bottom, left:right]
-                    file_name = f'image{number:04d}_y{top:05d}_x{left:05d}.png'
-                    there = any((folder / either / file_name).exists() for either in ('train', 'held_out'))
-                    if not there and not is_flat(patch):
-                        with atomic_write(folder / name / file_name) as file:
-                            file.write(encode_noise(np.ascontiguousarray(patch[..., ::-1])))
-        progress(number + 1)
+    for number, cut in enumerate(tqdm(cuts, 'cutting', unit='image', disable=None, leave=False)):
+        if not (cut.train or cut.held_out):
+            continue
+        try:
+            pixels = read_pixels(cut.image.path)
+        except LeftOutError as error:
+            raise UserError(f'{cut.image.path}: {error}') from None
+        if pixels.shape[:2] != (cut.image.height, cut.image.width):
+            raise UserError(f'{cut.image.path} has changed; --restart starts over')
+        for name, boxes in (('train', cut.train), ('held_out', cut.held_out)):
+            for top, left, bottom, right in boxes:
+                patch = pixels[top:bottom, left:right]
+                file_name = f'image{number:04d}_y{top:05d}_x{left:05d}.png'
+                there = any((folder / either / file_name).exists() for either in ('train', 'held_out'))
+                if not there and not is_flat(patch):
+                    with atomic_write(folder / name / file_name) as file:
+                        file.write(encode_patch(patch))
     train, held_out = (sorted((folder / name).glob('*.png')) for name in ('train', 'held_out'))
     if not held_out and len(train) > 1:  # those chosen were all left out
         held_out = [train.pop()]

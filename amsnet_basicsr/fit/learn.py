@@ -19,7 +19,7 @@ from amsnet_basicsr.fit.images import spread
 from amsnet_basicsr.fit.options import Training, student_options, teacher_options
 from amsnet_basicsr.fit.plan import SAMPLES, network_options
 from amsnet_basicsr.fit.progress_images import held_out, read_png, write_png
-from amsnet_basicsr.fit.state import Record, Runner, Settings, bar
+from amsnet_basicsr.fit.state import Record, Runner, Settings, say
 from amsnet_basicsr.fit.training import run_training, validation_curve
 from amsnet_basicsr.scheme import pixel_downsample
 from amsnet_basicsr.scheme.pad import pad_to_multiple
@@ -65,7 +65,7 @@ def _train(
     folder, total = record.folder, record.facts('plan')[name]
     with atomic_write(folder / f'{name}.yml') as file:
         file.write(text.encode())
-    with bar(total, name) as progress:
+    with tqdm(total=total, desc=name, unit='step', disable=None, leave=False) as progress:
 
         def on_step(iteration: int, loss: float) -> None:
             progress.update(iteration - progress.n)
@@ -75,8 +75,7 @@ def _train(
             image = draw(folder, iteration)
             record.tick()
             shown = f'; {image.relative_to(folder)}' if image else ''
-            with tqdm.external_write_mode():
-                runner.say(f'{name}: step {iteration} of {total}, {what.format(value)}{shown}')
+            say(f'{name}: step {iteration} of {total}, {what.format(value)}{shown}')
 
         run_training(folder, name, total, on_step, on_validation)
 
@@ -86,7 +85,7 @@ def train_teacher(record: Record, runner: Runner, facts: dict[str, Any]) -> None
     folder, settings = record.folder, record.settings
     prepared, planned, pretrained = record.facts('prepare'), record.facts('plan'), None
     options = network_options(settings.width)
-    if settings.init not in (None, 'none'):
+    if start_weights(settings) is not None:
         pretrained = 'init.pth'
         if not (folder / pretrained).is_file():
             write_file(folder / pretrained, read_init(settings) or {}, ARCH, options)
@@ -106,36 +105,40 @@ def train_teacher(record: Record, runner: Runner, facts: dict[str, Any]) -> None
     write_file(folder / TEACHER, best, ARCH, options, overwrite=True, scheme=scheme)
 
 
+def start_weights(settings: Settings) -> Path | None:
+    """Name the file of weights that the teacher starts from; None to start from scratch."""
+    if settings.init is None:
+        shipped = SHIPPED / SHIPPED_TEACHER
+        return shipped if settings.width == Settings.width and shipped.is_file() else None
+    return None if settings.init == 'none' else Path(settings.init)
+
+
 def read_init(settings: Settings) -> dict[str, torch.Tensor] | None:
     """Read the weights that the teacher starts from, float32; None to start from scratch.
 
     Raises:
         UserError: If they can't be read or are those of another network.
     """
-    if settings.init is None or settings.init == 'none':
+    path = start_weights(settings)
+    if path is None:
         return None
     try:
-        found = read_denoiser(Path(settings.init))
+        found = read_denoiser(path)
     except WeightsError as error:
-        raise UserError(f'--init {settings.init}: {error}') from None
+        raise UserError(f'--init {path}: {error}') from None
     wanted = network_options(settings.width)
     differing = {name: found.options.get(name) for name, value in wanted.items() if found.options.get(name) != value}
     if found.arch != ARCH or differing:
         what = found.arch if found.arch != ARCH else ', '.join(f'{name} {value}' for name, value in differing.items())
         hint = f'; give --width {differing["width"]}' if found.arch == ARCH and list(differing) == ['width'] else ''
-        raise UserError(f'--init {settings.init}: another network than is trained here ({what}){hint}')
+        raise UserError(f'--init {path}: another network than is trained here ({what}){hint}')
     return {name: value.float() for name, value in found.weights.items()}
 
 
 def neighbour_loss(noisy: np.ndarray, stride: int) -> float:
     """Predict every pixel by the mean of the eight around it in its sub-image: what a network must beat.
 
-    Args:
-        noisy: Image, (H, W, 3), uint8.
-        stride: The train stride.
-
-    Returns:
-        The mean absolute error, in units of the image range, to be compared with `calculate_mask_l1`.
+    Returns the mean absolute error in units of the image range, to be compared with `calculate_mask_l1`.
     """
     x = torch.from_numpy(noisy.astype(np.float32) / 255).permute(2, 0, 1)[None]
     sub = pixel_downsample(pad_to_multiple(x, stride), stride)
@@ -158,7 +161,7 @@ def make_pairs(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
     with atomic_write(folder / 'pairs' / 'train.txt') as listing:
         listing.writelines(f'{file.name}\n'.encode() for file in chosen)
     facts.update(train=len(chosen))
-    runner.say(f'pairs: {len(chosen)} patches denoised by the teacher')
+    say(f'pairs: {len(chosen)} patches denoised by the teacher')
 
 
 def train_student(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
@@ -192,7 +195,7 @@ def student_start(record: Record) -> tuple[dict[str, Any], str]:
     path = record.folder / _STUDENT_INIT
     if path.is_file():  # chosen before; the package may lie elsewhere by now
         return read_denoiser(path).options, _STUDENT_INIT
-    if record.settings.init != str(SHIPPED / SHIPPED_TEACHER) or not (SHIPPED / SHIPPED_STUDENT).is_file():
+    if start_weights(record.settings) != SHIPPED / SHIPPED_TEACHER or not (SHIPPED / SHIPPED_STUDENT).is_file():
         return network_options(record.settings.width), own
     shipped = read_denoiser(SHIPPED / SHIPPED_STUDENT)
     weights = {name: value.float() for name, value in shipped.weights.items()}

@@ -19,35 +19,20 @@ _SECONDS_PER_CHECKPOINT = 90
 
 @dataclass(frozen=True)
 class Training:
-    """What the options of one training are made from.
-
-    Attributes:
-        name: 'teacher' or 'student'.
-        total: Training steps.
-        crop: Side of the crops.
-        batch: Crops in a step.
-        images: Number of patches.
-        network: Hyper-parameters of the NAFNet.
-        pretrained: File of weights to start from, or None.
-        lr: Learning rate at the start.
-        seed: Seed.
-        gpu: Whether to train on a GPU.
-        workers: Processes that read images.
-        step_seconds: About how long a step takes.
-    """
+    """What the options of one training are made from."""
 
     name: str
-    total: int
+    total: int  # steps
     crop: int
     batch: int
     images: int
-    network: dict[str, Any]
+    network: dict[str, Any]  # hyper-parameters of the NAFNet
     pretrained: str | None
     lr: float
     seed: int
     gpu: bool
     workers: int
-    step_seconds: float
+    step_seconds: float  # about
 
 
 def teacher_options(training: Training, strides: tuple[int, int], reason: str) -> str:

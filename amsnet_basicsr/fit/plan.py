@@ -85,19 +85,7 @@ def measure(
     device: torch.device,
     seed: int,
 ) -> Costs:
-    """Time a few steps of each kind.
-
-    Args:
-        width: Width of the network.
-        patch: Side of the patches.
-        crops: Side of the teacher's and the student's training crops.
-        strides: Train and test stride.
-        batch: Crops in a step.
-        device: Where to run.
-        seed: Seed of the network and the images.
-
-    Returns:
-        The costs.
+    """Time a few steps of each kind, with patches of this side, and crops of these for teacher and student.
 
     Raises:
         UserError: If memory runs out.

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.images import ImageData, ImageError, decode_image, write_image
 from amsnet_basicsr.utils.errors import UserError
 
 MOST_ROWS = 4
@@ -17,16 +17,15 @@ _SIDE = 256  # a crop is shown at least this large, each pixel several times if 
 
 def read_png(path: Path) -> np.ndarray:
     """Read a patch, RGB, (H, W, 3), uint8."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(f'{path} is missing or damaged; --restart starts over')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    try:
+        return decode_image(path.read_bytes(), str(path))
+    except (OSError, ImageError):
+        raise UserError(f'{path} is missing or damaged; --restart starts over') from None
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write an image, RGB, (H, W, 3), uint8, completely or not at all."""
-    with atomic_write(path) as file:
-        file.write(cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
+    write_image(path, ImageData(image), overwrite=True)
 
 
 def held_out(folder: Path) -> list[Path]:

@@ -5,7 +5,6 @@ import shlex
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,18 @@ import numpy as np
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.denoise.load_model import load_model
-from amsnet_basicsr.fit.adapt.measure import risks
+from amsnet_basicsr.fit.adapt.measure import psnr, risks
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, estimate_noise_model
 from amsnet_basicsr.fit.images import HELD_OUT_PATCHES, spread
-from amsnet_basicsr.fit.learn import ARCH, TEACHER, averaged_weights, denoiser_of, student_start, weights_file
+from amsnet_basicsr.fit.learn import (
+    ARCH,
+    TEACHER,
+    averaged_weights,
+    denoiser_of,
+    start_weights,
+    student_start,
+    weights_file,
+)
 from amsnet_basicsr.fit.progress_images import comparison, held_out, held_out_rows, read_png, write_png
 from amsnet_basicsr.fit.state import STAGES, Record, Runner
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
@@ -47,7 +54,7 @@ def pack(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
     compared, image = compare(files, rows, teacher, student)
     (folder / 'progress').mkdir(exist_ok=True)
     write_png(folder / 'progress' / 'result.png', image)
-    facts.update(vars(compared), **against_shipped(record, candidate, files, runner))
+    facts.update(compared, **against_shipped(record, candidate, files, runner))
     record.tick()
     with atomic_write(folder / 'report.md') as file:
         file.write(report(record).encode(errors='backslashreplace'))
@@ -71,11 +78,8 @@ def against_shipped(record: Record, candidate: Path, files: Sequence[Path], runn
         with suppress(ValueError):  # too few flat places
             crops.append((image[:height, :width].astype(np.float32) / 255, _noise_of(image, record.folder)))
     errors = risks(nets, crops, runner.device, record.settings.seed)
-    known = errors[np.isfinite(errors[:, 0])]
-    if not len(known):
-        return {}
-    shipped, student = (float(10 * np.log10(1 / max(error, 1e-7))) for error in known.mean(axis=0))
-    return {'shipped_psnr': shipped, 'student_psnr': student}
+    count, found = psnr(errors)
+    return dict(zip(('shipped_psnr', 'student_psnr'), found, strict=True)) if count else {}
 
 
 def _noise_of(image: np.ndarray, folder: Path) -> NoiseModel:
@@ -92,20 +96,14 @@ def is_advised(record: Record) -> bool:
     return pack.get('student_psnr', np.inf) > pack.get('shipped_psnr', -np.inf)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """On the held-out patches, PSNR to the teacher's result in dB, and seconds to denoise a megapixel."""
-
-    noisy_to_teacher: float
-    student_to_teacher: float
-    teacher_seconds: float
-    student_seconds: float
-
-
 def compare(
     files: Sequence[Path], rows: Sequence[Path], teacher: Denoiser, student: Denoiser
-) -> tuple[Comparison, np.ndarray]:
-    """Denoise held-out patches by teacher and student; returns figures and an image of some of them."""
+) -> tuple[dict[str, float], np.ndarray]:
+    """Denoise held-out patches by teacher and student.
+
+    Returns:
+        PSNR to the teacher's result in dB, and seconds to denoise a megapixel; and an image of some of them.
+    """
     noisy = [read_png(file) for file in files]
     megapixels = sum(image.shape[0] * image.shape[1] for image in noisy) / 1e6
     results, seconds = [], []
@@ -118,7 +116,13 @@ def compare(
     image = comparison(
         [(noisy[i], results[0][i], results[1][i]) for i in shown], ('noisy', 'teacher', 'student (the model)')
     )
-    return Comparison(_psnr(noisy, results[0]), _psnr(results[1], results[0]), *seconds), image
+    figures = {
+        'noisy_to_teacher': _psnr(noisy, results[0]),
+        'student_to_teacher': _psnr(results[1], results[0]),
+        'teacher_seconds': seconds[0],
+        'student_seconds': seconds[1],
+    }
+    return figures, image
 
 
 def _psnr(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
@@ -132,7 +136,7 @@ def report(record: Record) -> str:
     prepare, plan, teacher, pack = (record.facts(name) for name in ('prepare', 'plan', 'teacher', 'pack'))
     settings, curve = record.settings, teacher['curve']
     of_curve = [f'| loss on hidden pixels, teacher after {step} steps | {value:.4f} |' for step, value in curve]
-    init = f', from {settings.init}' if settings.init not in (None, 'none') else ''
+    init = f', from {path}' if (path := start_weights(settings)) else ''
     images = f'{prepare["images"]} used'
     if prepare['held_out_images']:
         images += f' ({prepare["held_out_images"]} of them held out)'

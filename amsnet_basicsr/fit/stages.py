@@ -12,7 +12,7 @@ from amsnet_basicsr.fit.images import (
     choose_strides,
     plan_cuts,
     spread,
-    survey,
+    survey_for_training,
     write_patches,
 )
 from amsnet_basicsr.fit.learn import TEACHER, make_pairs, train_student, train_teacher, weights_file
@@ -28,7 +28,7 @@ from amsnet_basicsr.fit.plan import (
     network_bytes,
 )
 from amsnet_basicsr.fit.report import is_finished, pack
-from amsnet_basicsr.fit.state import Record, Runner, bar, duration
+from amsnet_basicsr.fit.state import Record, Runner, duration, say
 from amsnet_basicsr.prepare.outputs import check_space
 from amsnet_basicsr.utils.errors import UserError
 
@@ -51,7 +51,7 @@ def run_stages(record: Record, runner: Runner) -> None:
     ]
     for name, run, is_there in stages:
         if record.done(name) and is_there(record):
-            runner.say(f'{name}: done before')
+            say(f'{name}: done before')
             continue
         try:
             with record.stage(name) as facts:
@@ -76,27 +76,24 @@ def prepare(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
         _costs(record, runner, settings.patch, (settings.train_stride or 5, settings.test_stride or 2), likely)
     paths = [Path(path) for path, _ in record.images]
     chosen = spread(paths)
-    with bar(len(chosen), 'reading', 'image') as progress:
-        usable, left_out, spectra = survey(chosen, lambda done: progress.update(done - progress.n))
+    usable, spectra, unfit = survey_for_training(chosen)
+    left_out = {str(path): reason for path, reason in unfit.items()}
+    for name, reason in left_out.items():
+        say(f'left out: {name}: {reason}')
     strides = choose_strides(spectra, settings.train_stride, settings.test_stride)
     cuts = plan_cuts(usable, settings.patch, settings.patches, settings.seed)
-    for name, reason in left_out.items():
-        runner.say(f'left out: {name}: {reason}')
     boxes = [box for cut in cuts for box in (*cut.train, *cut.held_out)]
     sides = [(bottom - top, right - left) for top, left, bottom, right in boxes]
     pixels = sum(height * width for height, width in sides)
     check_space(pixels * _BYTES_PER_PIXEL + network_bytes(settings.width), record.folder, 'take fewer --patches')
-    with bar(len(cuts), 'cutting', 'image') as progress:
-        train, held_out = write_patches(
-            cuts, record.folder / 'patches', lambda done: progress.update(done - progress.n)
-        )
+    train, held_out = write_patches(cuts, record.folder / 'patches')
     facts.update(
         images=len(usable), held_out_images=sum(bool(cut.held_out) and not cut.train for cut in cuts),
         left_out=left_out, thinned=len(paths) - len(chosen), train=train, held_out=held_out,
         side=min(map(min, sides)), largest=max(map(max, sides)), mean_side=round((pixels / len(sides)) ** 0.5),
         train_stride=strides.train, test_stride=strides.test, reason=strides.reason,
     )  # fmt: skip
-    runner.say(
+    say(
         f'prepare: {train} patches to train on, {held_out} held out, {facts["side"]} to {facts["largest"]} pixels '
         f'wide, of {len(usable)} images; strides {strides.train} and {strides.test} ({strides.reason})'
     )
@@ -112,7 +109,7 @@ def plan(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
     facts.update(estimate=estimate.pop('seconds'), **estimate)
     facts.update(batch=batch, crop=crops[0], student_crop=crops[1], costs=asdict(costs))
     minutes = [made.teacher * costs.teacher, made.patches * costs.patch, made.student * costs.student]
-    runner.say(
+    say(
         f'plan: about {duration(made.seconds)} in all on {runner.device}: teacher {made.teacher} steps '
         f'({duration(minutes[0])}), {made.patches} patches denoised ({duration(minutes[1])}), student {made.student} '
         f'steps ({duration(minutes[2])}), start and images'

@@ -1,17 +1,17 @@
 """What a fit was asked for and how far it has come: `fit.json` in its work folder."""
 
 import json
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.printing import print_line
 
 NAME = 'fit.json'
 """The record's name; a folder that has it is a fit's."""
@@ -22,20 +22,7 @@ _HEAD = {'made_by': 'amsnet-denoise fit', 'format': 2}
 
 @dataclass(frozen=True)
 class Settings:
-    """What the result depends on, beside the images; None lets the program choose.
-
-    Attributes:
-        minutes: Time that all stages may take together, about; ignored if `iterations` is given.
-        iterations: Training steps of the teacher; the student takes half of them.
-        seed: Seed of all random choices.
-        width: Width of the network.
-        patch: Least side of the patches in pixels.
-        patches: Most patches to train on.
-        batch: Crops in one training step.
-        train_stride: Train stride of the mask scheme.
-        test_stride: Stride of the mask scheme while denoising.
-        init: File of weights that the teacher starts from, or 'none'.
-    """
+    """What the result depends on, beside the images: the command's options; None lets the program choose."""
 
     minutes: float = 15.0
     iterations: int | None = None
@@ -92,19 +79,6 @@ class Record:
         record._write()
         return record
 
-    def differences(self, given: Mapping[str, Any]) -> str:
-        """Say which of the given options differ from those that the fit began with, e.g. `--width 32 instead of 16`."""
-        found = asdict(self.settings)
-
-        def shown(value: Any) -> Any:
-            return 'left out' if value is None else value
-
-        return ', '.join(
-            f'--{name.replace("_", "-")} {shown(value)} instead of {shown(found[name])}'
-            for name, value in given.items()
-            if found[name] != value
-        )
-
     def facts(self, stage: str) -> dict[str, Any]:
         """What is recorded of a stage: `done`, `seconds` and what it found; empty before it began."""
         return self._data['stages'].get(stage, {})
@@ -142,17 +116,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Runner:
-    """How stages are run this time; nothing of it changes the result but by rounding.
-
-    Attributes:
-        device: PyTorch's device.
-        workers: Processes that read images.
-        say: Prints a line.
-    """
+    """How stages are run this time, which changes the result by rounding only: PyTorch's device, reading processes."""
 
     device: Any
     workers: int
-    say: Callable[[str], None]
 
     @property
     def gpu(self) -> bool:
@@ -160,9 +127,19 @@ class Runner:
         return self.device.type == 'cuda'
 
 
-def bar(total: int, what: str, unit: str = 'step') -> tqdm:
-    """Open a progress bar."""
-    return tqdm(total=total, desc=what, unit=unit, disable=None, leave=False)
+def choose_device(name: str) -> Any:
+    """Choose PyTorch's device for 'auto', 'cpu' or 'cuda'."""
+    import torch
+
+    gpu = name != 'cpu' and torch.cuda.is_available()
+    if name == 'cuda' and not gpu:
+        raise UserError('--device cuda: PyTorch sees no such GPU here; --device cpu does without')
+    return torch.device('cuda' if gpu else 'cpu')
+
+
+def say(line: str) -> None:
+    """Print a line."""
+    print_line(line, sys.stdout)
 
 
 def duration(seconds: float) -> str:

@@ -1,16 +1,15 @@
 """Run BasicSR's training in a subprocess, and resume it after a kill."""
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from amsnet_basicsr.resume.states import is_intact, newest_intact
+from amsnet_basicsr.resume.states import newest_intact
 from amsnet_basicsr.utils.errors import UserError
 
 _ITERATION = re.compile(r'iter:\s*([\d,]+),.*?(?:l_\w+: ([\d.e+-]+))')
@@ -36,11 +35,10 @@ def run_training(
         total: Its number of steps.
         on_step: Told the iteration and the loss now and then.
         on_validation: Told the iteration and the metric after each validation.
-
-    Raises:
-        UserError: If it fails.
     """
-    drop_torn(folder / 'experiments' / name)
+    experiment = folder / 'experiments' / name
+    if newest_intact(experiment / 'training_states', ['net_g'])[0] is None:
+        shutil.rmtree(experiment, ignore_errors=True)  # of a kill before the first checkpoint; else it is put aside
     command = [sys.executable, '-m', 'amsnet_basicsr.fit.train_subprocess', '-opt', f'{name}.yml', '--auto_resume']
     # The child finds this package where this process did, whatever folder it is run in.
     paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get('PYTHONPATH')])]
@@ -52,21 +50,24 @@ def run_training(
         stderr=subprocess.STDOUT, encoding='utf-8', errors='replace', start_new_session=True,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
-    iteration, validated, last = 0, -1, ''
-    try:
+    validated, last = -1, ''
+
+    def lines() -> Iterator[str]:
+        nonlocal last
         with log.open('a', buffering=1, encoding='utf-8') as file:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 file.write(line)
                 last = line.strip() or last
-                if found := _ITERATION.search(line):
-                    iteration = int(found[1].replace(',', ''))
-                    on_step(iteration, float(found[2]))
-                elif _END in line:
-                    iteration = total
-                elif (found := _METRIC.search(line)) and iteration != validated:  # BasicSR repeats the last one
-                    validated = iteration
-                    on_validation(iteration, float(found[2]))
-                    _prune(folder / 'experiments' / name)
+                yield line
+
+    try:
+        for iteration, figure, value in _figures(lines(), total):
+            if figure == 'loss':
+                on_step(iteration, value)
+            elif iteration != validated:  # BasicSR repeats the last one
+                validated = iteration
+                on_validation(iteration, value)
+                _prune(experiment)
         code = process.wait()
     except BaseException:
         process.stdin.close()  # which ends it
@@ -83,24 +84,6 @@ def run_training(
         raise UserError(f'the training of the {name} failed (exit code {code}): {last}; all of it is in {log}')
 
 
-def drop_torn(experiment: Path) -> None:
-    """Remove what a kill left half written, where a resumed training would stumble over it."""
-    best = [experiment / 'models' / f'net_g_best.{suffix}' for suffix in ('pth', 'json')]
-    if not (is_intact(best[0]) and _is_json(best[1])):  # the next validation writes them
-        for path in best:
-            path.unlink(missing_ok=True)
-    if newest_intact(experiment / 'training_states', ['net_g'])[0] is None and experiment.exists():
-        shutil.rmtree(experiment)  # else BasicSR would put it aside
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return False
-    return True
-
-
 def _prune(experiment: Path) -> None:
     """Remove all checkpoints but the newest ones."""
     states = sorted((experiment / 'training_states').glob('*.state'), key=lambda path: -int(path.stem))
@@ -111,13 +94,19 @@ def _prune(experiment: Path) -> None:
 
 def validation_curve(folder: Path, name: str, metric: str, total: int) -> list[tuple[int, float]]:
     """Read a metric's course from a training's log: iteration and the last value for it, rising."""
-    iteration, curve = 0, {}
     with (folder / f'{name}.log').open(encoding='utf-8') as file:
-        for line in file:
-            if found := _ITERATION.search(line):
-                iteration = int(found[1].replace(',', ''))
-            elif _END in line:
-                iteration = total
-            elif (found := _METRIC.search(line)) and found[1] == metric and iteration:
-                curve[iteration] = float(found[2])
+        curve = {iteration: value for iteration, found, value in _figures(file, total) if found == metric}
     return sorted(curve.items())
+
+
+def _figures(lines: Iterable[str], total: int) -> Iterator[tuple[int, str, float]]:
+    """Take from the lines of a log what they report: iteration, `loss` or the name of a metric, value."""
+    iteration = 0
+    for line in lines:
+        if found := _ITERATION.search(line):
+            iteration = int(found[1].replace(',', ''))
+            yield iteration, 'loss', float(found[2])
+        elif _END in line:
+            iteration = total
+        elif iteration and (found := _METRIC.search(line)):
+            yield iteration, found[1], float(found[2])

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from amsnet_basicsr.images import ImageError, read_image
+from amsnet_basicsr.images.png import encode_noise
 
 CLIPPED = 0.5
 """A patch of which more than this share of the pixels is black or white in some channel counts as flat."""
@@ -92,6 +93,11 @@ def is_flat(patch: np.ndarray) -> bool:
     largest = np.iinfo(patch.dtype).max
     clipped = ((patch == 0) | (patch == largest)).any(axis=2).mean()
     return bool(clipped > CLIPPED or (patch.std(axis=(0, 1)) < NOISELESS * largest).all())
+
+
+def encode_patch(patch: np.ndarray) -> bytes:
+    """Encode a patch, RGB (H, W, 3), uint8 or uint16, as PNG."""
+    return encode_noise(np.ascontiguousarray(patch[..., ::-1]))
 
 
 def difference_hash(image: np.ndarray) -> bytes:

@@ -10,15 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from amsnet_basicsr.images import READ_SUFFIXES
-from amsnet_basicsr.images.png import encode_noise
 from amsnet_basicsr.prepare.image_patches import (
     LeftOutError,
     SimilarImages,
     difference_hash,
+    encode_patch,
     is_flat,
     patch_offsets,
     read_usable,
@@ -267,9 +266,7 @@ def cut_image(path: Path, name: str, rules: PatchRules) -> Made:
             if rules.drop_flat and is_flat(patch):
                 flat += 1
             else:
-                patches[f'{image_key(name)}_y{top:05d}_x{left:05d}'] = encode_noise(
-                    np.ascontiguousarray(patch[..., ::-1])
-                )
+                patches[f'{image_key(name)}_y{top:05d}_x{left:05d}'] = encode_patch(patch)
         if not patches:
             raise LeftOutError('flat', 'all its patches are')
     except LeftOutError as error:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +13,36 @@ from tqdm import tqdm
 
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.printing import print_line
 
 
-def run_command(name: str, args: argparse.Namespace) -> int:
-    """Run a sub-command, and print what it made or why it failed.
+def run_command(
+    name: str, output: Path, work: Callable[[], Iterable[str]], stopped: str = 'the same command resumes'
+) -> int:
+    """Print the lines that a command yields, or in one line why it failed.
 
     Args:
-        name: The script's name.
-        args: Its arguments; `run(args)` returns lines that say what it made and what to do next, `output` is where.
+        name: What the message starts with.
+        output: Where the command writes; named where an error of the disk names no file.
+        work: The command.
+        stopped: What an interruption means.
 
     Returns:
         Exit status: 0, 1 after a failure, 130 if interrupted.
     """
     try:
-        print('\n'.join(args.run(args)))
-    except UserError as error:
-        print(f'{name}: {error}', file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, a folder without permission
-        print(f'{name}: {error.filename or args.output}: {error.strerror or error}', file=sys.stderr)
-        return 1
+        for line in work():
+            print_line(line, sys.stdout)
+        return 0
     except KeyboardInterrupt:
-        print(f'{name}: stopped; the same command resumes', file=sys.stderr)
+        print_line(f'\n{name}: stopped; {stopped}', sys.stderr)
         return 130
-    return 0
+    except OSError as error:  # a full disk, a folder without permission
+        message = f'{error.filename or output}: {error.strerror or error}'
+    except ValueError as error:
+        message = str(error)
+    print_line(f'{name}: {message}', sys.stderr)
+    return 1
 
 
 def human_bytes(count: float) -> str:

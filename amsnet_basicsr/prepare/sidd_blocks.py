@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from amsnet_basicsr.images import png
+from amsnet_basicsr.prepare.image_patches import encode_patch
 from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, Group, LmdbBuild, Made, Source
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, MatBlocks, block_name, open_blocks, variables
 from amsnet_basicsr.prepare.outputs import (
@@ -122,7 +122,7 @@ def write_blocks(
 def encode_image(blocks: MatBlocks, index: int) -> Made:
     """Encode the blocks of one image as PNGs."""
     return Made({
-        block_name(index, number): png.encode_noise(np.ascontiguousarray(block[..., ::-1]))
+        block_name(index, number): encode_patch(block)
         for number, block in enumerate(blocks.image(index))
     })  # fmt: skip
 

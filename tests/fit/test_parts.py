@@ -19,10 +19,10 @@ from amsnet_basicsr.fit.images import (
     read_pixels,
     split,
     spread,
-    survey,
+    survey_for_training,
     write_patches,
 )
-from amsnet_basicsr.fit.learn import neighbour_loss, read_init, student_start
+from amsnet_basicsr.fit.learn import neighbour_loss, read_init, start_weights, student_start
 from amsnet_basicsr.fit.options import Training, student_options, teacher_options
 from amsnet_basicsr.fit.plan import Costs, crop_size, make_plan, network_options
 from amsnet_basicsr.fit.report import doubts, is_advised, next_steps
@@ -94,9 +94,9 @@ def test_small_images_are_used_whole():
 def test_a_few_tiny_images_do_not_make_all_crops_tiny(tmp_path):
     for number, size in enumerate([(300, 200)] * 5 + [(70, 80)]):
         cv2.imwrite(str(tmp_path / f'{number}.png'), noisy_image(*size, number))
-    usable, left_out, _ = survey(sorted(tmp_path.iterdir()), lambda done: None)
-    assert len(usable) == 5 and [Path(name).name for name in left_out] == ['5.png']
-    usable, left_out, _ = survey(sorted(tmp_path.iterdir())[3:], lambda done: None)
+    usable, _, left_out = survey_for_training(sorted(tmp_path.iterdir()))
+    assert len(usable) == 5 and [path.name for path in left_out] == ['5.png']
+    usable, _, left_out = survey_for_training(sorted(tmp_path.iterdir())[3:])
     assert len(usable) == 3 and not left_out  # too few others
 
 
@@ -129,7 +129,7 @@ def test_flat_patches_are_left_out_and_one_is_always_held_out(tmp_path):
     image[top : top + 64, left : left + 64] = 255
     cv2.imwrite(str(path), image)
     for _ in range(2):  # a second time changes nothing
-        assert write_patches(cuts, tmp_path / 'patches', lambda done: None) == (6, 1)
+        assert write_patches(cuts, tmp_path / 'patches') == (6, 1)
     names = [file.name for file in (tmp_path / 'patches').rglob('*.png')]
     assert len(set(names)) == 7 and f'image0000_y{top:05d}_x{left:05d}.png' not in names
 
@@ -155,9 +155,9 @@ def test_survey_says_why_an_image_is_left_out(tmp_path):
     (tmp_path / 'empty.jpg').write_bytes(b'')
     cv2.imwrite(str(tmp_path / 'good.png'), noisy_image(70, 90, 0))
     cv2.imwrite(str(tmp_path / 'strip.png'), noisy_image(1, 500, 0))
-    usable, left_out, spectra = survey(sorted(tmp_path.iterdir()), lambda done: None)
+    usable, spectra, left_out = survey_for_training(sorted(tmp_path.iterdir()))
     assert [(image.path.name, image.height, image.width) for image in usable] == [('good.png', 70, 90)]
-    assert {Path(name).name: why.split(':')[0] for name, why in left_out.items()} == {
+    assert {path.name: why.split(':')[0] for path, why in left_out.items()} == {
         'empty.jpg': 'unreadable', 'strip.png': 'too small'
     }  # fmt: skip
     assert len(spectra) == 1
@@ -248,15 +248,15 @@ def test_the_shipped_teacher_is_where_a_fit_starts_unless_told_otherwise(tmp_pat
     images = [['a.png', 1]]
     for number, (settings, expected) in enumerate(
         [
-            (Settings(), str(SHIPPED / TEACHER)),
-            (Settings(init='none'), 'none'),
+            (Settings(), SHIPPED / TEACHER),
+            (Settings(init='none'), None),
             (Settings(width=8), None),
         ]
     ):
         record = fit._begin(tmp_path / str(number), settings, images)
-        assert record.settings.init == expected
+        assert start_weights(record.settings) == expected
         weights = read_init(record.settings)
-        assert (weights is None) == (expected in (None, 'none'))
+        assert (weights is None) == (expected is None)
     network, pretrained = student_start(record)
     assert (network, pretrained) == (network_options(8), 'experiments/teacher/models/net_g_best.pth')
     record = fit._begin(tmp_path / 'shipped', Settings(), images)
@@ -272,7 +272,7 @@ def begun(folder: Path, *arguments: str) -> int:
 
 
 def test_a_mistake_leaves_the_work_of_a_fit_alone(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fit, '_run', lambda record, args: 0)  # begin, and no more
+    monkeypatch.setattr(fit, '_run', lambda record, runner: [])  # begin, and no more
     image = tmp_path / 'a.png'
     cv2.imwrite(str(image), noisy_image(96, 96, 0))
     folder = tmp_path / 'm'

@@ -1,13 +1,11 @@
 """What the command says, and where: results to stdout, errors and progress to stderr."""
 
-import os
 import sys
 import time
-from contextlib import suppress
-from typing import TextIO
 
 from tqdm import tqdm
 
+from amsnet_basicsr.utils.printing import print_line
 from amsnet_basicsr.utils.text import printable
 
 _BAR = '{percentage:3.0f}%|{bar:30}| {n:.1f}/{total} images, {elapsed} so far, {remaining} left{postfix}'
@@ -34,17 +32,17 @@ class Console:
 
     def error(self, text: str) -> None:
         """Say in one line what went wrong."""
-        _print(printable(f'{self.program}: {text}'), sys.stderr)
+        print_line(printable(f'{self.program}: {text}'), sys.stderr)
 
     def note(self, text: str) -> None:
         """Say something worth knowing, unless the user wants quiet."""
         if not self.quiet:
-            _print(printable(f'Note: {text}'), sys.stderr)
+            print_line(printable(f'Note: {text}'), sys.stderr)
 
     def result(self, text: str) -> None:
         """Say what was done, unless the user wants quiet."""
         if not self.quiet:
-            _print(printable(text), self._out)
+            print_line(printable(text), self._out)
 
     def begin(self, total: int) -> None:
         """Begin with a number of images."""
@@ -92,19 +90,4 @@ class Console:
         Returns:
             Whether anyone still reads there.
         """
-        return _print(text, sys.stdout)
-
-
-def _print(text: str, stream: TextIO | None) -> bool:
-    """Print a line; say whether it could be. Whatever happens to the output, the images are still wanted."""
-    encoding = getattr(stream, 'encoding', None) or 'utf-8'
-    try:
-        # Beside a bar, tqdm clears it first and draws it again.
-        tqdm.write(text.encode(encoding, 'backslashreplace').decode(encoding), file=stream)
-        if stream is not None:
-            stream.flush()
-    except (OSError, ValueError):  # closed, full, or whoever read has gone (`| head`)
-        with suppress(OSError, ValueError, AttributeError), open(os.devnull, 'w', encoding='utf-8') as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())  # type: ignore[union-attr]  # else Python complains at its end
-        return False
-    return stream is not None
+        return print_line(text, sys.stdout)

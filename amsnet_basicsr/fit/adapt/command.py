@@ -1,14 +1,11 @@
 """`amsnet-denoise adapt IMAGES -o my_model`: the shipped student for the noise of these images, in a minute or two."""
 
 import argparse
-import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from amsnet_basicsr.prepare.outputs import refuse_existing, run_command
 from amsnet_basicsr.utils.errors import UserError
-
-MODEL = 'model.safetensors'
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,41 +31,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        argv: Arguments after `amsnet-denoise adapt`; None takes those of the process.
-
-    Returns:
-        0 if it ran to its end, whether the model is kept or not, else 1, or 130 if interrupted.
-    """
+    """Run the command; returns 0 if it ran to its end, whether the model is kept or not, else 1, or 130."""
     args = parser().parse_args(argv)
     folder = Path(args.output).expanduser()
-    try:
-        if (args.steps is not None and args.steps < 1) or not 0 < args.seconds < 1e6:
-            raise UserError('--steps and --seconds must be positive')
-        if folder.exists() and not folder.is_dir():
-            raise UserError(f'{folder} is a file; name a folder with -o')
-        if (folder / MODEL).exists() and not args.overwrite:
-            raise UserError(f'{folder / MODEL} exists already; --overwrite replaces it, or -o names another place')
-        from amsnet_basicsr.fit.adapt.run import (
-            Adaptation,
-            adapt,
-        )  # PyTorch takes its seconds: mistakes are told before
+    return run_command('amsnet-denoise adapt', folder, lambda: _adapt(folder, args), 'nothing was written')
 
-        how = Adaptation(args.seconds, args.steps, args.model, args.seed, args.device)
-        for line in adapt(args.images, folder / MODEL, how):
-            print(line, flush=True)
-    except KeyboardInterrupt:
-        print('\nstopped; nothing was written', file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # nobody reads what is printed
-        sys.stdout = open(os.devnull, 'w', encoding='utf-8')  # noqa: SIM115
-        return 1
-    except OSError as error:
-        print(f'amsnet-denoise adapt: {error.filename or folder}: {error.strerror or error}', file=sys.stderr)
-        return 1
-    except ValueError as error:
-        print(f'amsnet-denoise adapt: {error}', file=sys.stderr)
-        return 1
-    return 0
+
+def _adapt(folder: Path, args: argparse.Namespace) -> Iterator[str]:
+    if (args.steps is not None and args.steps < 1) or not 0 < args.seconds < 1e6:
+        raise UserError('--steps and --seconds must be positive')
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f'{folder} is a file; name a folder with -o')
+    refuse_existing(folder / 'model.safetensors', args.overwrite)
+    from amsnet_basicsr.fit.adapt.run import adapt  # PyTorch takes its seconds: mistakes are told before
+
+    yield from adapt(args, folder / 'model.safetensors')

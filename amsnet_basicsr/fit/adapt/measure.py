@@ -62,6 +62,13 @@ def run(net: nn.Module, image: np.ndarray, device: torch.device) -> np.ndarray:
         return net(x)[0].permute(1, 2, 0).cpu().numpy()
 
 
+def psnr(errors: np.ndarray) -> tuple[int, list[float]]:
+    """Count the crops that `risks` could tell of; and give each network's PSNR over them in dB, 0 if there are none."""
+    known = errors[np.isfinite(errors[:, 0])]
+    mean = known.mean(axis=0) if len(known) else np.ones(errors.shape[1])
+    return len(known), [float(10 * np.log10(1 / max(error, 1e-7))) for error in mean]
+
+
 def is_better(errors: np.ndarray) -> bool:
     """Tell whether the second network is better than the first beyond doubt, from `risks` of several crops."""
     gain = errors[:, 0] - errors[:, 1]

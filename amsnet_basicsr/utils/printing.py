@@ -1,0 +1,30 @@
+"""Printing that cannot fail: whatever happens to the output, the work goes on."""
+
+import os
+from contextlib import suppress
+from typing import TextIO
+
+from tqdm import tqdm
+
+
+def print_line(text: str, stream: TextIO | None) -> bool:
+    """Print a line, above a progress bar if there is one.
+
+    Args:
+        text: The line; what the stream's encoding lacks is escaped, such as the bytes of a name that are not text.
+        stream: Such as `sys.stdout`, which is None where a process has none.
+
+    Returns:
+        Whether it could be printed. A stream that is closed, full or no longer read leads nowhere from then on.
+    """
+    encoding = getattr(stream, 'encoding', None) or 'utf-8'
+    try:
+        # tqdm clears a bar first and draws it again.
+        tqdm.write(text.encode(encoding, 'backslashreplace').decode(encoding), file=stream)
+        if stream is not None:
+            stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError, AttributeError), open(os.devnull, 'w', encoding='utf-8') as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())  # type: ignore[union-attr]  # else Python complains at its end
+        return False
+    return stream is not None
