@@ -22,6 +22,11 @@ EXIF, XMP and ICC profile are kept; the originals are never written over.
 """
 
 
+BLEND = ('strength', 'luma', 'chroma', 'grain')
+"""The settings that say how much is removed, as the denoiser calls them."""
+_HOW = ('model', 'opt', 'scheme', 'refine', *BLEND, 'seed', 'tile', 'precision', 'quality')
+
+
 class UsageError(ValueError):
     """The command can't be done as it was given; the message says why, in one line."""
 
@@ -53,9 +58,21 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f'argument --json: the name must end in .json, got {settings.json!r}; --json=- prints it')
     if settings.gallery is not None and not settings.gallery.lower().endswith(('.html', '.htm')):
         parser.error(f'argument --gallery: the name must end in .html, got {settings.gallery!r}')
+    if settings.preview and (settings.compare or settings.gallery):
+        parser.error('argument --preview: it is a comparison by itself; leave out --compare and --gallery')
     if '' in (settings.output, *settings.inputs):
         parser.error('the name of a file or folder is empty')
     return settings
+
+
+def given(settings: argparse.Namespace) -> str:
+    """List the settings that make another result than the default ones, as they are given: `--strength 0.5`."""
+    parser, words = _parser(), []
+    for name in _HOW:
+        value = getattr(settings, name)
+        if value != parser.get_default(name):
+            words.append(f'--{"no-" * (value is False)}{name}' + ('' if isinstance(value, bool) else f' {value}'))
+    return ' '.join(words)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
         '--quality', type=_quality, default=95, metavar='1..100', help='quality of JPEG and WebP (default 95)'
     )
     group.add_argument('--compare', action='store_true', help='also write noisy | denoised as NAME_compare.png')
+    group.add_argument(
+        '--preview', type=_crop, metavar='X,Y,W,H', help='instead, write this part at several strengths, side by side'
+    )
     group.add_argument('--gallery', metavar='HTML', help='also write a page with a before/after slider per image')
     group.add_argument('--overwrite', action='store_true', help='replace existing outputs instead of skipping them')
     group = parser.add_argument_group('model')
@@ -149,6 +169,12 @@ def _suffix(text: str) -> str:
     if '/' in text or '\\' in text:
         raise argparse.ArgumentTypeError(f'a part of a name, without slashes, got {text!r}')
     return text
+
+
+def _crop(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r'\d{1,6},\d{1,6},[1-9]\d{0,5},[1-9]\d{0,5}', text, re.ASCII):
+        raise argparse.ArgumentTypeError(f'must be left,top,width,height in pixels, as 100,200,320,320, got {text!r}')
+    return tuple(map(int, text.split(',')))
 
 
 def _quality(text: str) -> int:

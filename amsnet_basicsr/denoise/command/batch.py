@@ -3,14 +3,15 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from amsnet_basicsr.denoise.allocator import release_freed_memory
 from amsnet_basicsr.denoise.command.console import Console
 from amsnet_basicsr.denoise.command.outputs import Job
+from amsnet_basicsr.denoise.command.preview import Crop, preview
 from amsnet_basicsr.denoise.command.summary import Outcome
 from amsnet_basicsr.denoise.gallery.compare import compare_image
 from amsnet_basicsr.images import ImageData, ImageError, read_image, stretch, unstretch, used_bits, write_image
@@ -19,140 +20,157 @@ from amsnet_basicsr.utils.stop_signal import Interruption
 if TYPE_CHECKING:
     from amsnet_basicsr.denoise.denoiser import Denoiser
 
+Show = Callable[[Job, ImageData, ImageData, Outcome], None]
+"""Takes a job, the noisy and the denoised image, and what became of them."""
+
 
 @dataclass(frozen=True)
 class Settings:
     """How images are denoised and written.
 
     Attributes:
-        strength: 'auto', or 0 to 1, blend with the noisy image.
-        luma: Strength for the luminance, if it is another.
-        chroma: Strength for the colours, if it is another.
-        grain: Share of what would be removed that stays.
-        quality: Of JPEG and WebP, 1 to 100.
+        blend: The denoiser's `strength`, `luma`, `chroma` and `grain`.
+        quality: Of JPEG, WebP and AVIF, 1 to 100.
         overwrite: Whether existing outputs are replaced.
+        preview: The part to show at several strengths instead of denoising the image.
     """
 
-    strength: float | str = 'auto'
-    luma: float | None = None
-    chroma: float | None = None
-    grain: float = 0.0
+    blend: dict[str, Any] = field(default_factory=dict)
     quality: int = 95
     overwrite: bool = False
+    preview: Crop | None = None
 
 
-def run_batch(
-    jobs: Sequence[Job],
-    load: 'Callable[[], Denoiser]',
-    settings: Settings,
-    console: Console,
-    outcomes: list[Outcome],
-    each: Callable[[Job, ImageData, ImageData, float], None] | None = None,
-) -> None:
-    """Denoise images.
-
-    One image is in memory at a time, noisy and denoised.
+class Batch:
+    """Denoises images one by one; one is in memory at a time, noisy and denoised.
 
     Args:
-        jobs: The images.
-        load: Makes the denoiser; called unless there is nothing to do.
         settings: How to denoise and write.
         console: Told of everything.
         outcomes: Where each job's outcome is appended, so that an interruption keeps those so far.
-        each: Called with job, noisy and denoised image, and the seconds that denoising took, after each success.
+        show: Called after each success.
+        show_existing: Whether it is called for outputs that exist too; they are read, not made again.
     """
-    left = []
-    for job in jobs:
-        if job.done:
-            outcomes.append(Outcome(str(job.source), 'skipped', str(job.output)))
-        else:
-            left.append(job)
-    if any(job.done and job.compare is not None and not os.path.lexists(job.compare) for job in jobs):
-        console.note('images that are there already get no comparison; --overwrite makes them anew, with it')
-    if not left:
-        return
-    denoiser = load()
-    told: set[str] = set()
-    console.begin(len(left))
-    with Interruption() as interruption:
-        for job in left:
-            interruption.check()
-            start = time.monotonic()
-            outcome = Outcome(str(job.source), 'failed')
-            try:
-                _denoise(job, denoiser, settings, console, interruption, outcome, each)
-                outcome.status = 'denoised'
-            except Exception as error:
-                outcome.error = _line(error, job)
-                console.error(outcome.error)
-            release_freed_memory()
+
+    def __init__(
+        self,
+        settings: Settings,
+        console: Console,
+        outcomes: list[Outcome],
+        show: Show | None = None,
+        show_existing: bool = False,
+    ) -> None:
+        self._settings, self._console, self._outcomes = settings, console, outcomes
+        self._show, self._show_existing = show, show_existing
+        self._told: set[str] = set()
+
+    def run(self, jobs: Sequence[Job], load: 'Callable[[], Denoiser]') -> None:
+        """Do the jobs; `load` makes the denoiser, and is called only if an image needs it."""
+        left = []
+        for job in jobs:
+            compare = job.compare is not None and not os.path.lexists(job.compare)
+            if job.done and not compare and not self._show_existing:
+                self._outcomes.append(Outcome(str(job.source), 'skipped', str(job.output)))
+            else:
+                left.append(job)
+        denoiser = None if all(job.done for job in left) else load()
+        if left:
+            self._console.begin(len(left))
+        with Interruption() as interruption:
+            for job in left:
+                interruption.check()
+                self._do(job, denoiser, interruption)
+
+    def _do(self, job: Job, denoiser: 'Denoiser | None', interruption: Interruption) -> None:
+        start = time.monotonic()
+        outcome = Outcome(str(job.source), 'failed')
+        try:
+            image = read_image(job.source)
+            outcome.height, outcome.width, outcome.channels = image.pixels.shape
+            outcome.bits = image.bits
+            exists = job.done or (not self._settings.overwrite and os.path.isfile(job.output))
+            if exists or denoiser is None:
+                denoised: ImageData | None = _existing(job, image)
+            else:
+                denoised = self._denoise(job, image, denoiser, interruption, outcome)
+            outcome.output = str(job.output)
+            outcome.status = 'skipped' if exists or denoised is None else 'denoised'
             outcome.seconds = time.monotonic() - start
-            outcomes.append(outcome)
-            _tell(outcome, console, told)
+            if denoised is not None and self._settings.preview is None:
+                self._compare(job, image, denoised, outcome)
+                if self._show is not None and (self._show_existing or not exists):
+                    self._show(job, image, denoised, outcome)
+        except Exception as error:
+            outcome.status, outcome.error = 'failed', _line(error, job)
+            self._console.error(outcome.error)
+        release_freed_memory()
+        outcome.seconds = time.monotonic() - start
+        self._outcomes.append(outcome)
+        self._tell(outcome)
 
+    def _denoise(
+        self, job: Job, image: ImageData, denoiser: 'Denoiser', interruption: Interruption, outcome: Outcome
+    ) -> ImageData | None:
+        """Denoise and write an image; None if another process has written the output meanwhile."""
+        settings = self._settings
+        try:
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ImageError(f'{job.output}: its folder cannot be made: {error.strerror or error}') from None
 
-def _tell(outcome: Outcome, console: Console, told: set[str]) -> None:
-    for note in outcome.notes:
-        if note not in told:
-            told.add(note)
-            console.note(f'{outcome.input}: {note} (said once)')
-    size = f'{outcome.megapixels:.2f} MP, {outcome.seconds:.1f} s'
-    line = f'{outcome.input} -> {outcome.output} ({size})' if outcome.status == 'denoised' else None
-    console.finished(line, outcome.megapixels)
+        def progress(done: int, every: int) -> None:
+            interruption.check()
+            self._console.progress(done / every, outcome.megapixels)
 
+        if settings.preview is not None:
+            denoised = preview(image, settings.preview, denoiser, settings.blend, str(job.source))
+        else:
+            bits = used_bits(image.pixels)
+            result = denoiser(stretch(image.pixels, bits), progress=progress, **settings.blend)
+            denoised = image.with_pixels(unstretch(np.asarray(result), bits))
+            if bits < image.bits:
+                outcome.notes.append(f'uses {bits} of its {image.bits} bits; denoised as such, its range is kept')
+            if settings.blend.get('strength') == 'auto' and denoiser.noise_level is not None:
+                from amsnet_basicsr.denoise.detail_guard import LITTLE  # imports PyTorch, which is loaded by now
 
-def _denoise(
-    job: Job,
-    denoiser: 'Denoiser',
-    settings: Settings,
-    console: Console,
-    interruption: Interruption,
-    outcome: Outcome,
-    each: Callable[[Job, ImageData, ImageData, float], None] | None,
-) -> None:
-    image = read_image(job.source)
-    outcome.height, outcome.width, outcome.channels = image.pixels.shape
-    outcome.bits = image.bits
-    megapixels = outcome.megapixels
-    try:
-        job.output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f'{job.output}: its folder cannot be made: {error.strerror or error}') from None
+                outcome.noise_level = round(255 * denoiser.noise_level, 2)
+                if denoiser.noise_level < LITTLE:
+                    outcome.notes.append('little noise, left as it is (--strength 1 denoises all the same)')
+        try:
+            outcome.notes += write_image(job.output, denoised, settings.quality, settings.overwrite)
+        except ImageError:
+            if settings.overwrite or not os.path.isfile(job.output):
+                raise
+            return None
+        return denoised
 
-    def progress(done: int, every: int) -> None:
-        interruption.check()
-        console.progress(done / every, megapixels)
-
-    start = time.monotonic()
-    bits = used_bits(image.pixels)
-    result = denoiser(
-        stretch(image.pixels, bits),
-        settings.strength,
-        progress,
-        luma=settings.luma,
-        chroma=settings.chroma,
-        grain=settings.grain,
-    )
-    denoised = image.with_pixels(unstretch(np.asarray(result), bits))
-    seconds = time.monotonic() - start
-    outcome.notes = write_image(job.output, denoised, settings.quality, settings.overwrite)
-    if bits < image.bits:
-        outcome.notes.append(f'uses {bits} of its {image.bits} bits; denoised as such, its range is kept')
-    if settings.strength == 'auto' and denoiser.noise_level is not None:
-        from amsnet_basicsr.denoise.detail_guard import LITTLE  # imports PyTorch, which is loaded by now
-
-        outcome.noise_level = round(255 * denoiser.noise_level, 2)
-        if denoiser.noise_level < LITTLE:
-            outcome.notes.append('little noise, left as it is (--strength 1 denoises all the same)')
-    outcome.output = str(job.output)
-    if job.compare is not None:
-        if os.path.lexists(job.compare) and not settings.overwrite:
+    def _compare(self, job: Job, image: ImageData, denoised: ImageData, outcome: Outcome) -> None:
+        if job.compare is None:
+            return
+        if os.path.lexists(job.compare) and not self._settings.overwrite:
             outcome.notes.append(f'{job.compare} exists and is left as it is')
         else:
-            write_image(job.compare, compare_image(image, denoised), overwrite=settings.overwrite)
+            write_image(job.compare, compare_image(image, denoised), overwrite=self._settings.overwrite)
             outcome.compare = str(job.compare)
-    if each is not None:
-        each(job, image, denoised, seconds)
+
+    def _tell(self, outcome: Outcome) -> None:
+        for note in outcome.notes:
+            if note not in self._told:
+                self._told.add(note)
+                self._console.note(f'{outcome.input}: {note} (said once)')
+        size = 'exists' if outcome.status == 'skipped' else f'{outcome.megapixels:.2f} MP, {outcome.seconds:.1f} s'
+        line = f'{outcome.input} -> {outcome.output} ({size})' if outcome.error is None else None
+        self._console.finished(line, 0.0 if outcome.status == 'skipped' else outcome.megapixels)
+
+
+def _existing(job: Job, image: ImageData) -> ImageData:
+    """Read an output that exists, to show it beside its input."""
+    denoised = read_image(job.output)
+    if denoised.pixels.shape[:2] != image.pixels.shape[:2]:
+        raise ImageError(f'{job.output}: not of the size of {job.source}; --overwrite makes it anew')
+    if denoised.grey and not image.grey:
+        return replace(denoised, pixels=np.repeat(denoised.pixels, 3, axis=2))
+    return replace(denoised, pixels=denoised.pixels[..., : image.pixels.shape[2]])  # grey may have been written as RGB
 
 
 def _line(error: Exception, job: Job) -> str:

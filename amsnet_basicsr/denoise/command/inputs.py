@@ -12,7 +12,7 @@ from pathlib import Path
 from amsnet_basicsr.images import READ_SUFFIXES, UNREAD_SUFFIXES
 
 Identity = tuple[int, int]
-OTHER = 'other files'
+OTHER = 'other'
 """What is counted of files that are no images."""
 
 
@@ -59,7 +59,7 @@ class Inputs:
     passed_over: Counter[str]
 
     def passed_over_in_words(self) -> str:
-        """List them: `3 .jxl (convert them to PNG or TIFF), 2 other files`."""
+        """List them: `3 .jxl (convert them to PNG or TIFF), 2 other`."""
         return ', '.join(
             f'{count} {kind}' + (f' ({UNREAD_SUFFIXES[kind]})' if kind != OTHER else '')
             for kind, count in sorted(self.passed_over.items())

@@ -1,6 +1,7 @@
 """`amsnet-denoise IMAGES -o FOLDER`."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amsnet_basicsr.denoise.allocator import keep_freed_memory
-from amsnet_basicsr.denoise.command.arguments import UsageError, parse
+from amsnet_basicsr.denoise.command.arguments import UsageError, given, parse
 from amsnet_basicsr.denoise.command.console import Console
 from amsnet_basicsr.denoise.command.run import Run
 from amsnet_basicsr.denoise.command.summary import PROGRAM, Outcome, Summary
@@ -41,7 +42,7 @@ def _denoise(options: argparse.Namespace) -> int:
     start = time.monotonic()
     console = Console(PROGRAM, options.quiet, to_stderr=options.json == '-')
     try:
-        folder, jobs, inputs = _plan(options, console)
+        folder, jobs, inputs, show_existing = _plan(options, console)
     except UsageError as error:
         console.error(str(error))
         return 2
@@ -52,7 +53,7 @@ def _denoise(options: argparse.Namespace) -> int:
         console.note(f'passed over: {inputs.passed_over_in_words()}')
     run = Run(options, folder, console)
     try:
-        interrupted = run.batch(jobs, outcomes)
+        interrupted = run.batch(jobs, outcomes, show_existing)
     except UsageError as error:
         console.end()
         console.error(str(error))
@@ -68,7 +69,7 @@ def _denoise(options: argparse.Namespace) -> int:
     return status
 
 
-def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Job], Inputs]':
+def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Job], Inputs, bool]':
     from amsnet_basicsr.denoise.command.inputs import find_inputs
     from amsnet_basicsr.denoise.command.outputs import (
         check_inputs_are_safe,
@@ -88,20 +89,29 @@ def _plan(options: argparse.Namespace, console: Console) -> 'tuple[Path, list[Jo
     found = inputs.found
     if file is not None and len(found) > 1:
         raise UsageError(f'-o {options.output}: a file name, but {len(found)} images match; give a folder')
-    jobs, left_out = plan(found, folder, file, options.ext, options.suffix, options.compare, options.overwrite)
+    ext, suffix = ('png', f'{options.suffix}_preview') if options.preview else (options.ext, options.suffix)
+    jobs, left_out = plan(found, folder, file, ext, suffix, options.compare, options.overwrite)
     if left_out:
         count = f'{len(left_out)} image{"s" * (len(left_out) > 1)}'
         console.note(f'{count} left out that other images of the same folder are written to, such as {left_out[0]}')
-    if options.gallery is not None and not options.overwrite and any(not job.done for job in jobs):
-        gallery = free_name(Path(options.gallery))
-        if str(gallery) != options.gallery and not Path(options.gallery).is_dir():
-            console.note(f'{options.gallery} exists: the images of this run go to {gallery}')
-            options.gallery = str(gallery)
+    if any(job.done for job in jobs) and (how := given(options)):
+        console.note(f'outputs that exist stay as an earlier run made them, without {how}; --overwrite makes them anew')
+    show_existing = options.gallery is not None
+    if show_existing and os.path.isfile(options.gallery) and not options.overwrite:
+        # What it shows already stays there.
+        show_existing = False
+        if all(job.done for job in jobs):
+            console.note(f'{options.gallery} exists, and there are no new images for it')
+            options.gallery = None
+        else:
+            page = str(free_name(Path(options.gallery)))
+            console.note(f'{options.gallery} exists: the images of this run go to {page}')
+            options.gallery = page
     reports = [Path(name) for name in (options.json, options.gallery) if name not in (None, '-')]
     for report in reports:
         check_report(report, folder, jobs, options.overwrite)
     check_inputs_are_safe(reports, found)
-    return folder, jobs, inputs
+    return folder, jobs, inputs, show_existing
 
 
 def _write_json(target: str, text: str, console: Console) -> bool:

@@ -85,8 +85,9 @@ def plan(
     """
     outputs = {one.path: file or folder / _renamed(one.relative, ext, suffix) for one in found}
     wanted = {place(output): source for source, output in outputs.items()}
-    # What --compare makes isn't an input either, whether it is asked for this time or was before.
+    # What --compare and --preview make isn't an input either, whether it is asked for this time or was before.
     for source, output in outputs.items():
+        wanted.setdefault(place(output.with_name(f'{source.stem}_preview.png')), source)
         for ending in ('', f'_{output.suffix[1:]}'):
             wanted.setdefault(place(output.with_name(f'{output.stem}{ending}_compare.png')), source)
     left_out = []

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amsnet_basicsr.denoise.command.arguments import UsageError
+from amsnet_basicsr.denoise.command.arguments import BLEND, UsageError
 from amsnet_basicsr.denoise.command.console import Console
 from amsnet_basicsr.denoise.command.summary import Outcome
 
@@ -39,12 +39,13 @@ class Run:
         self.gallery_failed = False
         self._options, self._folder, self._console = options, folder, console
 
-    def batch(self, jobs: 'Sequence[Job]', outcomes: list[Outcome]) -> bool:
+    def batch(self, jobs: 'Sequence[Job]', outcomes: list[Outcome], show_existing: bool) -> bool:
         """Denoise all images.
 
         Args:
             jobs: The images.
             outcomes: Where each job's outcome is appended.
+            show_existing: Whether outputs that exist come into the gallery too.
 
         Returns:
             Whether the user stopped it.
@@ -52,25 +53,24 @@ class Run:
         Raises:
             UsageError: If the model, the output folder or the gallery can't be used.
         """
-        from amsnet_basicsr.denoise.command.batch import Settings, run_batch
+        from amsnet_basicsr.denoise.command.batch import Batch, Settings
         from amsnet_basicsr.images import ImageError
 
         options = self._options
-        settings = Settings(
-            options.strength, options.luma, options.chroma, options.grain, options.quality, options.overwrite
-        )
+        blend = {name: getattr(options, name) for name in BLEND}
+        settings = Settings(blend, options.quality, options.overwrite, options.preview)
         interrupted = False
         try:
             with ExitStack() as stack:
-                each = None
-                if options.gallery is not None and not all(job.done for job in jobs):
-                    each = _GalleryOfRun(self._open_gallery(stack), self)
+                gallery = None
+                if options.gallery is not None and (show_existing or not all(job.done for job in jobs)):
+                    gallery = _GalleryOfRun(self._open_gallery(stack), self)
                 try:
-                    run_batch(jobs, self._load, settings, self._console, outcomes, each)
+                    Batch(settings, self._console, outcomes, gallery, show_existing).run(jobs, self._load)
                 except KeyboardInterrupt:
                     interrupted = True
-                if each is not None:
-                    each.finish(outcomes)
+                if gallery is not None:
+                    gallery.finish(outcomes)
         except _NothingToShowError:
             pass
         except ImageError as error:
@@ -148,10 +148,14 @@ class _GalleryOfRun:
         self.count = 0
         self._writer, self._run = writer, run
 
-    def __call__(self, job: 'Job', noisy: 'ImageData', denoised: 'ImageData', seconds: float) -> None:
+    def __call__(self, job: 'Job', noisy: 'ImageData', denoised: 'ImageData', outcome: Outcome) -> None:
         from amsnet_basicsr.denoise.gallery.writer import GalleryEntry
 
-        facts = {'denoised': str(job.output), 'seconds': f'{seconds:.1f}', 'settings': self._run.in_words()}
+        facts = {'denoised': str(job.output)}
+        if outcome.status == 'skipped':
+            facts['settings'] = 'those of an earlier run'
+        else:
+            facts |= {'seconds': f'{outcome.seconds:.1f}', 'settings': self._run.in_words()}
         self._writer.add(GalleryEntry(str(job.source), noisy, denoised, facts))
         self.count += 1
 

@@ -128,8 +128,8 @@ def test_what_is_passed_over_is_counted_by_suffix(tree):
     tree('p/a.png', 'p/b.JXL', 'p/s/c.jxl', 'p/s/d.gif', 'p/e.txt', 'p/f', 'p/.h.jxl', 'q/x.jp2')
     inputs = find_inputs(['p', 'p/s', 'q/*', 'p/s/d.gif'], Path('out'))
     assert [one.path.name for one in inputs.found] == ['a.png', 'd.gif']
-    assert inputs.passed_over == {'.jxl': 2, '.jp2': 1, 'other files': 2}  # each once; what is named singly is read
+    assert inputs.passed_over == {'.jxl': 2, '.jp2': 1, 'other': 2}  # each once; what is named singly is read
     assert inputs.passed_over_in_words() == (
-        '1 .jp2 (convert them to PNG or TIFF), 2 .jxl (convert them to PNG or TIFF), 2 other files'
+        '1 .jp2 (convert them to PNG or TIFF), 2 .jxl (convert them to PNG or TIFF), 2 other'
     )
     assert [one.name for one in inputs.problems] == ['p/s', 'q/*']

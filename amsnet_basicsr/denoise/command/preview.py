@@ -1,0 +1,81 @@
+"""One crop of an image at several strengths, side by side: `--preview`."""
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from amsnet_basicsr.images import ImageData, ImageError, Metadata, stretch, to_8_bit, used_bits
+
+if TYPE_CHECKING:
+    from amsnet_basicsr.denoise.denoiser import Denoiser
+
+Crop = tuple[int, int, int, int]
+"""Left, top, width and height."""
+STRENGTHS: tuple[float | str, ...] = ('auto', 1.0, 0.75, 0.5, 0.25)
+_CONTEXT = 128
+"""Pixels around the crop that are denoised too: the network sees them, and 'auto' judges the noise by them."""
+_CAPTION, _GAP = 22, 6
+_BACKGROUND = 40
+
+
+def preview(image: ImageData, crop: Crop, denoiser: 'Denoiser', given: dict[str, Any], name: str) -> ImageData:
+    """Denoise a crop at several strengths.
+
+    Args:
+        image: The noisy image.
+        crop: The part to show; what of it lies beyond the image is cut off.
+        denoiser: Runs on the crop and its surroundings only.
+        given: The user's `strength`, `luma`, `chroma` and `grain`, shown first if they are none of `STRENGTHS`.
+        name: What to call the image in an error.
+
+    Returns:
+        A sheet of 8 bit, each part with a caption: noisy, then one for each strength.
+
+    Raises:
+        ImageError: If the crop lies outside of the image.
+    """
+    import torch  # only where a denoiser is at hand, and PyTorch with it
+
+    from amsnet_basicsr.denoise.blend import Blend
+    from amsnet_basicsr.denoise.pixels import from_float, to_float
+
+    x, y, w, h = crop
+    height, width = image.pixels.shape[:2]
+    if x >= width or y >= height:
+        raise ImageError(f'{name}: --preview {x},{y},{w},{h} lies outside of this image of {width}×{height} pixels')
+    left, top = max(0, x - _CONTEXT), max(0, y - _CONTEXT)
+    rows, columns = slice(y - top, y - top + h), slice(x - left, x - left + w)
+    around = stretch(image.pixels, used_bits(image.pixels))[top : y + h + _CONTEXT, left : x + w + _CONTEXT]
+    noisy, full, auto = (
+        to_float(torch.from_numpy(np.ascontiguousarray(part[rows, columns])).movedim(-1, 0))
+        for part in (around, denoiser(around), denoiser(around, 'auto'))
+    )
+    shown = {_caption(given): Blend.of(**given), **{_caption({'strength': s}): Blend.of(s) for s in STRENGTHS}}
+    parts = {'noisy': noisy, **{name: b(noisy, auto if b.auto else full) for name, b in shown.items()}}
+    kind = torch.uint16 if image.bits == 16 else torch.uint8
+    panels = {name: from_float(part.clamp(0, 1), kind).movedim(0, -1).numpy() for name, part in parts.items()}
+    return ImageData(_sheet(panels), None, Metadata(icc=image.metadata.icc))
+
+
+def _caption(settings: dict[str, Any]) -> str:
+    usual = (None, 0)
+    words = [f'{name} {value if isinstance(value, str) else format(value, "g")}'
+             for name, value in settings.items() if value not in usual or name == 'strength']  # fmt: skip
+    return ', '.join(words)
+
+
+def _sheet(panels: dict[str, np.ndarray]) -> np.ndarray:
+    """Arrange panels (h, w, C) of one size under their captions, about as wide as a screen."""
+    h, w, channels = next(iter(panels.values())).shape
+    across = 1 if w > 4 * h else 2 if w > 2 * h else 3
+    width, height = max(w, 9 * max(map(len, panels))) + _GAP, h + _CAPTION + _GAP
+    sheet = np.full((-(-len(panels) // across) * height, across * width, channels), _BACKGROUND, np.uint8)
+    for number, (name, pixels) in enumerate(panels.items()):
+        top, left = number // across * height, number % across * width
+        panel = to_8_bit(ImageData(pixels)).pixels
+        sheet[top + _CAPTION : top + _CAPTION + h, left : left + w] = panel
+        caption = np.ascontiguousarray(sheet[top : top + _CAPTION, left : left + width])
+        cv2.putText(caption, name, (2, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,) * channels, 1, cv2.LINE_AA)
+        sheet[top : top + _CAPTION, left : left + width] = caption
+    return sheet
