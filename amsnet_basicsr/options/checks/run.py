@@ -21,6 +21,7 @@ from amsnet_basicsr.options.checks.build import (
 from amsnet_basicsr.options.checks.data import count_images, counted, enough_ratio, wrong_loading
 from amsnet_basicsr.options.checks.file import check_file, text_numbers
 from amsnet_basicsr.options.checks.findings import Findings
+from amsnet_basicsr.options.checks.pairs import unequal_pairs
 from amsnet_basicsr.options.checks.paths import wrong_inputs, wrong_lists, wrong_outputs
 from amsnet_basicsr.options.checks.scheme import wrong_scheme
 from amsnet_basicsr.options.checks.validation import wrong_validation
@@ -94,6 +95,7 @@ def check_options(
     found.add(wrong_loading(sound))
     problems, images = counted(sound, _count_images, found.clean)
     found.add(problems)
+    found.add(unequal_pairs(sound, images))
     if opt['is_train'] and images.get('train') and found.clean('train', 'total_iter'):
         raised = enough_ratio(sound, images['train'])
         if raised is not None:
