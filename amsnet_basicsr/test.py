@@ -5,6 +5,7 @@ import os.path as osp
 import sys
 
 from amsnet_basicsr.options.command import read_command
+from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
 
 
 def test(root_path: str) -> None:
@@ -34,4 +35,5 @@ def test(root_path: str) -> None:
 
 
 if __name__ == '__main__':
+    end_at_ctrl_c()
     test(os.getcwd())

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from amsnet_basicsr.options.command import read_command
+from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
 
 
 def train(root_path: str) -> None:
@@ -48,6 +49,7 @@ def train(root_path: str) -> None:
             interruption.check()
             if opt['rank'] == 0:
                 report(opt, command.arguments.opt, interruption.check)
+            interruption.check()
         except (UserError, WeightsError) as error:
             sys.exit(f'Training ended: {error}')
         except KeyboardInterrupt:
@@ -102,4 +104,5 @@ def _show(path: str) -> str:
 
 
 if __name__ == '__main__':
+    end_at_ctrl_c()
     train(os.getcwd())  # not beside the package, which may lie in a read-only place

@@ -6,6 +6,8 @@ This folder has no `__init__.py` on purpose: so `import basicsr` finds the insta
 from pathlib import Path
 
 from amsnet_basicsr.test import test
+from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
 
 if __name__ == '__main__':
+    end_at_ctrl_c()
     test(str(Path(__file__).resolve().parent.parent))

@@ -1,6 +1,7 @@
 """Fixtures: real files, made on the spot."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from tests.fork_server import ForkServer
 
 # Before PyTorch is loaded: several processes test at once, and the number of threads decides how sums are rounded.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+# A shell's background job ignores Ctrl-C, and so would the commands that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

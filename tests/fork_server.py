@@ -6,13 +6,17 @@ What needs a fresh interpreter (what is imported when, an installation, spawned 
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {'OMP_NUM_THREADS': '1', 'PYTHONWARNINGS': 'ignore', 'PYTHONPATH': str(REPOSITORY)}
+
+
+_EVENTS = frozenset({'open', 'os.link', 'os.mkdir', 'os.rename', 'os.scandir', 'print'})
 
 
 class ForkServer:
@@ -35,17 +39,37 @@ class ForkServer:
         return self._answer()
 
     def start(
-        self, *arguments: object, cwd: Path, stdout: Path, stderr: Path, file_size_limit: int | None = None, **env: str
+        self,
+        *arguments: object,
+        cwd: Path,
+        stdout: Path,
+        stderr: Path,
+        file_size_limit: int | None = None,
+        signal_at: tuple[int, str, int] | None = None,
+        **env: str,
     ) -> int:
-        """Start `python ARGUMENTS`; returns its process id. What it prints is appended to the files."""
+        """Start `python ARGUMENTS`; returns its process id. What it prints is appended to the files.
+
+        With `signal_at` (a signal, a text, n), it sends itself the signal when it prints the text, or opens, makes,
+        lists, links or renames a file whose path has it, for the nth time: at that moment, however fast the machine is.
+        """
         return self._ask(
             arguments=list(map(str, arguments)), cwd=str(cwd), streams=[str(stdout), str(stderr)],
-            file_size_limit=file_size_limit, env=env,
+            file_size_limit=file_size_limit, signal_at=signal_at, env=env,
         )  # fmt: skip
 
     def wait(self, child: int) -> int:
         """Wait for the end of a process that was started; returns its exit code, negative after a signal."""
         return self._ask(wait=child)
+
+    def killed(self, *arguments: object, cwd: Path, when: str, count: int = 1) -> str:
+        """Run `python ARGUMENTS` until it kills itself at `when`, see `start`; returns what it printed."""
+        log = cwd / 'killed.log'
+        child = self.start(*arguments, cwd=cwd, stdout=log, stderr=log, signal_at=(signal.SIGKILL, when, count))
+        assert self.wait(child) == -signal.SIGKILL, log.read_text()[-3000:]
+        said = log.read_text()
+        log.unlink()
+        return said
 
     def close(self) -> None:
         """End the server."""
@@ -53,11 +77,39 @@ class ForkServer:
         self._process.wait(30)
 
 
-def _become(arguments: list[str], cwd: str, streams: list[str], file_size_limit: int | None, env: dict) -> None:
+def _send_itself(number: int, text: str, count: int) -> None:
+    """In a forked process: send it a signal when it does something for the `count`th time, see `ForkServer.start`."""
+    done = 0
+
+    def look(event: str, arguments: tuple) -> None:
+        nonlocal done
+        if event in _EVENTS and any(text in str(argument) for argument in arguments[:2]):
+            done += 1
+            if done == count:
+                os.kill(os.getpid(), number)
+
+    def look_at(stream: TextIO) -> None:
+        write = stream.write
+
+        def write_and_look(told: str) -> int:
+            length = write(told)
+            stream.flush()
+            look('print', (told,))
+            return length
+
+        stream.write = write_and_look
+
+    look_at(sys.stdout)
+    look_at(sys.stderr)
+    sys.addaudithook(look)
+
+
+def _become(
+    arguments: list[str], cwd: str, streams: list[str], file_size_limit: int | None, signal_at: list | None, env: dict
+) -> None:
     """In a forked process: do what `python ARGUMENTS` does."""
     import resource
     import runpy
-    import signal
 
     os.chdir(cwd)
     os.environ.update(env)
@@ -67,6 +119,8 @@ def _become(arguments: list[str], cwd: str, streams: list[str], file_size_limit:
     if file_size_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, resource.RLIM_INFINITY))
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal_at:
+        _send_itself(*signal_at)
     first, *others = arguments
     if first == '-m':
         sys.argv, sys.path[0] = others, cwd
@@ -106,8 +160,6 @@ def _exit_code(request: dict) -> int:
 
 
 def _serve() -> None:
-    import signal
-
     from amsnet_basicsr import plugin  # noqa: F401 (what all commands would load)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

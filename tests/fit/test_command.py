@@ -81,7 +81,7 @@ def work(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    assert len(training) == 1 and psutil.wait_procs(training, timeout=60)[1] == []  # it ends with its parent
+    assert len(training) == 1 and psutil.wait_procs(training, timeout=250)[1] == []  # it ends with its parent
     patches = {path: path.stat().st_mtime_ns for path in (folder / 'my model' / 'patches').rglob('*.png')}
     # As if the power had gone while these were being written.
     for torn in (states / '99.state', states.parent / 'models' / 'net_g_best.pth'):

@@ -1,17 +1,15 @@
 """A training that is stopped, killed or torn goes on as if nothing had happened."""
 
-import os
 import re
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
 
-from tests.pipeline.options import PSNR, train_options, write
+from tests.pipeline.options import PSNR, some_weights, test_options, train_options, write
 
 
 def options(folder: Path, name: str, total: int, **logger) -> dict:
@@ -125,41 +123,60 @@ def test_a_polite_stop_saves_and_says_so(trainings, make_folder, tmp_path, numbe
     whole = weights(tmp_path, 'stopped')
     shutil.rmtree(tmp_path / 'experiments')
 
-    before = len(trainings.output())
-    child = trainings.start('-opt', file)
-    images = tmp_path / 'experiments' / 'stopped' / 'visualization' / 'held-out'
-    while not (images.is_dir() if in_validation else 'iter:       9,' in trainings.output()[before:]):
-        time.sleep(0.002)
-    os.kill(child, number)
-    assert trainings.wait() == code
-    output = trainings.output()[before:]
+    text = '/visualization/held-out' if in_validation else 'iter:       9,'
+    output = trainings.run('-opt', file, signal_at=(number, text, 1))
+    assert output.endswith(f'exit code {code}')
     stopped = int(re.search(r'stopped after iteration (\d+), saved as \S+; --auto_resume resumes', output)[1])
-    assert stopped == 30 if in_validation else 9 <= stopped < 30
+    assert stopped == (30 if in_validation else 9)
     assert 'Traceback' not in output
     if in_validation:
-        assert len(list(images.iterdir())) < 40
+        assert len(list(tmp_path.glob('experiments/stopped/visualization/held-out/*'))) < 40
     output = trainings.run('-opt', file, '--auto_resume')
     assert ('The validation of iteration 30 comes after its checkpoint' in output) == in_validation
     assert_same(weights(tmp_path, 'stopped'), whole)
-
-
-def wait_for(trainings, text: str, before: int = 0) -> None:
-    while text not in trainings.output()[before:]:
-        time.sleep(0.005)
 
 
 def test_a_stop_in_the_last_validation_saves_and_exits_as_the_signal_says(trainings, make_folder, tmp_path):
     opt = options(make_folder('noisy', count=40), 'last', 5, save_checkpoint_freq=1000)
     opt['val'].update(val_freq=1000, save_img=True)
     file = write(tmp_path / 'train.yml', opt)
-    child = trainings.start('-opt', file)
-    wait_for(trainings, 'Save the latest model')
-    os.kill(child, signal.SIGTERM)
-    assert trainings.wait() == 143 and 'Traceback' not in trainings.output()
-    assert re.search(r'stopped after iteration 5, saved as \S+5\.state', trainings.output())
+    output = trainings.run('-opt', file, signal_at=(signal.SIGTERM, 'Save the latest model', 1))
+    assert output.endswith('exit code 143') and 'Traceback' not in output
+    assert re.search(r'stopped after iteration 5, saved as \S+5\.state', output)
     whole = weights(tmp_path, 'last')
     assert trainings.run('-opt', file, '--auto_resume').endswith('exit code 0')
     assert_same(weights(tmp_path, 'last'), whole)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_at_any_other_moment_shows_no_traceback(trainings, make_folder, tmp_path, number):
+    report = {'refine': [None, {'type': 'R3', 'samples': 2}]}
+    opt = options(make_folder('noisy'), 'any', 2, save_checkpoint_freq=1)
+    opt['report'], opt['network_g']['act_mode'] = report, 'R'
+    file = write(tmp_path / 'any.yml', opt)
+    begun = 128 + number
+    for moment, code, said in (
+        ('any.yml', -number, ''),  # as by default: a shell sees 128 and the signal, too
+        ('Version Information', begun, 'stopped before the first iteration: there is nothing to save'),
+        ('Network [', begun, 'stopped before the first iteration: there is nothing to save'),
+        ('Save the latest model', begun, 'stopped after iteration 2, saved as'),
+        ('/any/report', begun, 'Training is complete; stopped in what follows it'),
+    ):
+        output = trainings.run('-opt', file, signal_at=(number, moment, 1))
+        assert output.endswith(f'exit code {code}') and 'Traceback' not in output and said in output, output[-3000:]
+
+
+@pytest.mark.parametrize('command', ['test', 'check'])
+def test_ctrl_c_in_other_commands_shows_no_traceback(fork_server, make_folder, tmp_path, command):
+    make_folder('noisy')
+    file = write(tmp_path / 'test.yml', test_options(tmp_path / 'noisy', some_weights(tmp_path / 'w.pth')))
+    log = tmp_path / 'log'
+    for moment in ('test.yml', 'noisy'):
+        child = fork_server.start(
+            '-m', f'amsnet_basicsr.{command}', '-opt', file, cwd=tmp_path, stdout=log, stderr=log,
+            signal_at=(signal.SIGINT, moment, 1),
+        )  # fmt: skip
+        assert fork_server.wait(child) == -signal.SIGINT and 'Traceback' not in log.read_text()
 
 
 def test_a_dead_data_worker_saves_the_state_and_says_so(trainings, make_folder, tmp_path):
@@ -167,7 +184,7 @@ def test_a_dead_data_worker_saves_the_state_and_says_so(trainings, make_folder, 
     opt['datasets']['train'].update(num_worker_per_gpu=1, dataset_enlarge_ratio=600)
     opt['val']['val_freq'] = 1000
     child = trainings.start('-opt', write(tmp_path / 'train.yml', opt))
-    wait_for(trainings, 'iter:       5,')
+    trainings.wait_until(lambda: 'iter:       5,' in trainings.output())
     psutil.Process(child).children()[0].kill()
     assert trainings.wait() == 1
     output = trainings.output()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -22,12 +23,11 @@ class Trainings:
         """Where the output goes."""
         return self.folder / 'trainings.log'
 
-    def start(self, *arguments: object, file_size_limit: int | None = None) -> int:
-        """Start a training; returns its process id. Its output is appended to `log`."""
+    def start(self, *arguments: object, **settings: Any) -> int:
+        """Start a training; returns its process id. Its output is appended to `log`; `settings`: `ForkServer.start`."""
         self._child = self._server.start(
-            '-m', 'amsnet_basicsr.train', *arguments, cwd=self.folder, stdout=self.log, stderr=self.log,
-            file_size_limit=file_size_limit,
-        )  # fmt: skip
+            '-m', 'amsnet_basicsr.train', *arguments, cwd=self.folder, stdout=self.log, stderr=self.log, **settings
+        )
         return self._child
 
     def wait_until(self, true: Callable[[], bool], pause: float = 0.002) -> None:
@@ -40,10 +40,10 @@ class Trainings:
         """Wait for the end of the training; returns its exit code, negative after a signal."""
         return self._server.wait(self._child)
 
-    def run(self, *arguments: object, file_size_limit: int | None = None) -> str:
+    def run(self, *arguments: object, **settings: Any) -> str:
         """Run a training to its end; returns what it printed and its exit code in a last line."""
         before = len(self.output())
-        self.start(*arguments, file_size_limit=file_size_limit)
+        self.start(*arguments, **settings)
         code = self.wait()
         return f'{self.output()[before:]}\nexit code {code}'
 

@@ -5,10 +5,6 @@ import json
 import os
 import runpy
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -203,7 +199,7 @@ def test_hashes_find_copies_and_tell_images_apart():
     assert many.find(one_more.tobytes()) is None
 
 
-def test_a_killed_run_leaves_no_lmdb_and_is_resumed(prepare, tmp_path):
+def test_a_killed_run_leaves_no_lmdb_and_is_resumed(prepare, fork_server, tmp_path):
     folder, target, partial = tmp_path / 'photos', tmp_path / 'mine.lmdb', tmp_path / 'mine.lmdb.partial'
     count = 40
     for number in range(count):
@@ -211,16 +207,7 @@ def test_a_killed_run_leaves_no_lmdb_and_is_resumed(prepare, tmp_path):
         save(folder / f'{number:02d}.png', np.ascontiguousarray(image), compress_level=0)
     shutil.copy(folder / '00.png', folder / '99.png')
     rules = ['--size', '64', '--step', '16', '--drop-duplicates']
-    command = [sys.executable, SCRIPT, folder, '-o', target, *rules, '--workers', '1']
-    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE)
-    try:
-        deadline = time.monotonic() + 60
-        while _groups(partial) < 2:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    fork_server.killed(SCRIPT, folder, '-o', target, *rules, '--workers', '1', cwd=tmp_path, when='photos/09.png')
     assert not target.exists()
     done = _groups(partial)
     assert 2 <= done < count

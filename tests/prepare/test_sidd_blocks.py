@@ -1,10 +1,5 @@
 """SIDD's validation and benchmark blocks: MATLAB files of both formats to PNGs and LMDBs."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -123,25 +118,12 @@ def contents_of_lmdbs(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize('to', ['folder', 'lmdb'])
-def test_a_killed_run_resumes_and_ends_the_same(prepare, tmp_path, to):
+def test_a_killed_run_resumes_and_ends_the_same(prepare, fork_server, tmp_path, to):
     for name, seed in ((NOISY, 0), (CLEAN, 1)):
         scipy.io.savemat(tmp_path / f'{name}.mat', {name: random_blocks(seed, (40, 32, 32, 32, 3))})
     command = ['validation', f'{NOISY}.mat', f'{CLEAN}.mat', '--to', to, '--workers', '1']
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), *command, '-o', 'killed'],
-        cwd=tmp_path,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    begun = tmp_path / 'killed' / ('noisy.partial/02_01.png' if to == 'folder' else 'noisy.lmdb.partial/data.mdb')
-    try:
-        while process.poll() is None and not begun.exists():
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-    finally:
-        process.wait()
-    assert process.returncode == -signal.SIGKILL
+    begun = 'noisy.partial/02_02.png' if to == 'folder' else 'clean.lmdb'
+    fork_server.killed(SCRIPT, *command, '-o', 'killed', cwd=tmp_path, when=begun)
     left = {path.name for path in (tmp_path / 'killed').iterdir() if path.is_dir()}
     assert left and all(name.endswith('.partial') for name in left)
     result = prepare(*command, '-o', 'killed')

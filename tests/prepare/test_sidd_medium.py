@@ -4,10 +4,8 @@ import itertools
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -142,26 +140,14 @@ def done_groups(partial: Path) -> int:
         return 0
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, prepare):
+def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, fork_server, prepare):
     scenes = tuple(f'{number:04d}_001_S6_00100_00060_3200_L' for number in range(1, 11))
     tree = make_tree(tmp_path / 'tree', scenes, (200, 260))
     arguments = ['medium', tree, '--size', 64, '--step', 10, '-o', 'killed.lmdb', '--workers', 1]
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), *map(str, arguments)],
-        cwd=tmp_path,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    fork_server.killed(SCRIPT, *arguments, cwd=tmp_path, when='0004_NOISY', count=3)  # sizes are read first
     partial = tmp_path / 'killed.lmdb.partial'
-    try:
-        while process.poll() is None and done_groups(partial) < 2:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-    finally:
-        process.wait()
     done = done_groups(partial)
-    assert process.returncode == -signal.SIGKILL and 2 <= done < 20
+    assert 2 <= done < 20
     assert not (tmp_path / 'killed.lmdb').exists()
 
     refused(prepare(*arguments[:5], 20, *arguments[6:]), 'killed.lmdb.partial was begun', 'step 10 instead of 20')

@@ -2,12 +2,7 @@
 
 import base64
 import csv
-import os
 import runpy
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -54,28 +49,16 @@ def by_hand(network: torch.nn.Module, image: np.ndarray, refine: PartitionAverag
     return denoiser(torch.from_numpy(image.transpose(2, 0, 1).copy())[None])[0].clamp(0, 1).permute(1, 2, 0).numpy()
 
 
-def test_a_killed_sidd_submission_goes_on_and_reads_back(tmp_path, network, submit):
+def test_a_killed_sidd_submission_goes_on_and_reads_back(tmp_path, network, fork_server, submit):
     torch.save({'params_ema': network.state_dict()}, tmp_path / 'net_g.pth')
     noisy = random_blocks(0, (40, 32, 8, 8, 3))
     scipy.io.savemat(tmp_path / f'{BENCHMARK}.mat', {BENCHMARK: noisy})
     plain = write(tmp_path / 'plain.yml', test_options('nowhere', tmp_path / 'net_g.pth', name='plain'))
     arguments = ['sidd', '-opt', plain, '--noisy', f'{BENCHMARK}.mat', '-o', 'out', '--authors', 'A and B']
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), *map(str, arguments)],
-        cwd=tmp_path,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    fork_server.killed(SCRIPT, *arguments, cwd=tmp_path, when='out/denoised/.', count=30)
     folder = tmp_path / 'out' / 'denoised'
-    try:
-        while process.poll() is None and len(list(folder.glob('*.png'))) < 3:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-    finally:
-        process.wait()
     kept = {path: path.stat().st_mtime_ns for path in folder.glob('*.png')}
-    assert process.returncode == -signal.SIGKILL and 3 <= len(kept) < 1280
+    assert 0 < len(kept) < 1280
 
     other = write(tmp_path / 'other.yml', test_options('nowhere', tmp_path / 'net_g.pth', scheme={'seed': 1}))
     refused(submit('sidd', '-opt', other, *arguments[3:]), 'out/denoised was begun with other settings (scheme')

@@ -126,11 +126,12 @@ def test_a_comparison_is_run_stopped_and_resumed(ablation, root, request, capsys
 
     command = [sys.executable, str(SCRIPT), *arguments(root, '--seeds', 0, 1)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=root)
-    wait_for(lambda: log.is_file() and 'iter:       2,' in log.read_text(), process)
+    wait_for(lambda: list(runs.glob('*.log')), process)
     with pytest.raises(SystemExit, match='another run is writing'):
         ablation.main(arguments(root))
+    wait_for(lambda: log.is_file() and 'iter:       2,' in log.read_text(), process)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=250)[0]
     assert process.returncode == 130 and 'No run is finished' in said and '--seeds 0 1' in said, said
     folder = root / 'experiments' / 'tiny_b_seed0' / 'training_states'
     states = [int(path.stem) for path in folder.glob('[0-9]*.state')]

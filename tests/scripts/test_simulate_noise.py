@@ -2,10 +2,6 @@
 
 import json
 import runpy
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,20 +146,9 @@ def test_names_that_would_meet(main, clean):
     assert 'would both be called trip_b' in refused(main, 'clean -o out')
 
 
-def test_a_killed_run_leaves_no_result(main, clean, tmp_path):
-    noise = np.random.default_rng(0).integers(0, 255, (900, 900, 3), np.uint8)
-    for number in range(12):
-        cv2.imwrite(str(clean / f'large{number}.png'), noise)
-    command = [sys.executable, str(SCRIPT), 'clean', '-o', 'out', '--workers', '1']
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob('out.partial/noisy/*.png')):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / 'out').exists()
-    for number in range(12):
-        (clean / f'large{number}.png').unlink()
+def test_a_killed_run_leaves_no_result(main, clean, tmp_path, fork_server):
+    command = [SCRIPT, 'clean', '-o', 'out', '--workers', '1']
+    fork_server.killed(*command, cwd=tmp_path, when='out.partial/noisy', count=3)
+    assert (tmp_path / 'out.partial').exists() and not (tmp_path / 'out').exists()
     main('clean -o out'.split())
     assert len(list((tmp_path / 'out' / 'noisy').iterdir())) == 3

@@ -267,7 +267,7 @@ def test_results_come_in_order_and_their_number_is_bounded():
     may_end = [threading.Event() for _ in range(3)]
 
     def work(number: int) -> int:
-        assert may_end[number].wait(10)
+        assert may_end[number].wait(250)
         return number
 
     with Behind[int](2) as behind:
