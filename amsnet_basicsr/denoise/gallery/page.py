@@ -110,7 +110,8 @@ def figure(
         for zoom, pressed in ((1, 'true'), (2, 'false'), (4, 'false'))
     )
     label = 'Detail' if whole is not None else 'Pixels'
-    tools = f'<div class="tools" role="group" aria-label="Magnification"><span>{label}</span>{buttons}</div>'
+    group = f'role="group" aria-label="Magnification: {_text(name)}"'
+    tools = f'<div class="tools" {group}><span>{label}</span>{buttons}</div>'
     stage = _stage(name, 'detail', detail)
     parts.append(f'<div class="detail" {_sizes(detail, scale)}>{stage}{tools}</div>\n</div>\n</figure>\n')
     return ''.join(parts)

@@ -81,7 +81,7 @@ class GalleryWriter:
 
     def add_failure(self, name: str, reason: str) -> None:
         """List an image that could not be denoised at the end of the page."""
-        self._not_denoised.append((name, reason))
+        self._not_denoised.append((name, reason.removeprefix(f'{name}: ')))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, write_gallery
+from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryWriter, write_gallery
 from amsnet_basicsr.images import ImageData
 from tests.denoise.gallery.gallery_images import ODD_NAME, noise, plain
 
@@ -46,23 +46,36 @@ def gallery(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope='module')
+def long_gallery(tmp_path_factory):
+    """A page of ten images and two that failed."""
+    path = tmp_path_factory.mktemp('gallery') / 'long.html'
+    with GalleryWriter(path, 'Many') as writer:
+        for number in range(10):
+            name = f'/photos/{"night" if number % 5 else "day"}/{number}.png'
+            writer.add(GalleryEntry(name, plain(400, 400, RED), plain(400, 400, BLUE), {}))
+        writer.add_failure('/photos/a.png', '/photos/a.png: the file is empty')
+        writer.add_failure('/photos/b.png', 'out of memory')
+    return path
+
+
 @pytest.fixture
 def open_page(browser, gallery):
-    """Open the page; what the browser complains of or asks for is found at the end."""
+    """Open a page; what the browser complains of or asks for is found at the end."""
     complaints, contexts = [], []
 
-    def open_(**settings):
+    def open_(path=gallery, **settings):
         context = browser.new_context(**{'viewport': {'width': 1200, 'height': 900}, **settings})
         contexts.append(context)
         page = context.new_page()
         page.on('console', lambda message: complaints.append(message.text))
         page.on('pageerror', lambda error: complaints.append(str(error)))
         page.on('request', lambda request: complaints.append(request.url) if not local(request.url) else None)
-        page.goto(gallery.as_uri())
+        page.goto(path.as_uri())
         return page
 
     def local(url):
-        return url == gallery.as_uri() or url.startswith('data:')
+        return url.startswith(('file:', 'data:'))
 
     yield open_
     for context in contexts:
@@ -151,6 +164,84 @@ def test_details_are_enlarged_pixel_by_pixel(open_page):
     figure.get_by_role('button', name='26:1').click()
     assert width_of_a_pixel() == 26
     assert figure.locator('button[aria-pressed=true]').inner_text() == '26:1'
+
+
+def test_an_enlarged_detail_moves_when_dragged_beside_the_line_and_its_frame_with_it(open_page):
+    page = open_page()
+    figure = page.locator('figure').first
+    stage, spot = figure.locator('.detail .stage'), figure.locator('.spot')
+
+    def middle(locator):
+        box = locator.bounding_box()
+        return np.array([box['x'] + box['width'] / 2, box['y'] + box['height'] / 2]), box['width']
+
+    def drag(start, right, down):
+        page.mouse.move(*start)
+        page.mouse.down()
+        page.mouse.move(start[0] + right, start[1] + down, steps=3)
+        page.mouse.up()
+
+    frame, width = middle(spot)
+    figure.get_by_role('button', name='4:1').click()
+    enlarged, quarter = middle(spot)
+    assert quarter == pytest.approx(width / 4, abs=1) and enlarged == pytest.approx(frame, abs=1)
+    centre, _ = middle(stage)
+    beside = centre[0] + 100, centre[1] + 30
+    drag(beside, -80, 40)
+    moved, _ = middle(spot)
+    assert moved - enlarged == pytest.approx([20, -10], abs=1)  # as the image moves left
+    assert figure.locator('input').first.input_value() == '50'
+    drag(beside, -5000, 0)  # no further than its border
+    assert middle(spot)[0][0] == pytest.approx(frame[0] + width / 2 - width / 8, abs=1)
+    drag(centre, 80, 0)
+    assert figure.locator('input').first.input_value() == '75'
+    figure.get_by_role('button', name='1:1').click()
+    assert middle(spot)[0] == pytest.approx(frame, abs=1)
+
+
+def test_f_shows_the_noisy_image_while_it_is_held(open_page):
+    page = open_page()
+    stage = page.locator('.stage').first
+    page.keyboard.down('f')
+    assert seen(page, stage) == [True] * 4
+    page.keyboard.up('f')
+    assert seen(page, stage) == [False] * 4
+    page.locator('figure').nth(1).hover()
+    page.keyboard.down('F')
+    assert page.locator('figure').nth(1).locator('input').input_value() == '100'
+    assert seen(page, stage) == [False] * 4
+
+
+def test_long_pages_have_an_index_a_search_and_keys_to_jump(open_page, long_gallery):
+    page = open_page(long_gallery)
+    entries = page.locator('nav li')
+    assert entries.all_inner_texts()[:2] == ['day/0.png', 'night/1.png']
+    assert entries.last.inner_text() == 'Not denoised: 2'
+    assert page.locator('.failed li').all_inner_texts() == [
+        '/photos/a.png: the file is empty',
+        '/photos/b.png: out of memory',
+    ]
+
+    def first_in_view():
+        return page.evaluate(
+            'figures.findIndex((figure) => !figure.hidden && figure.getBoundingClientRect().bottom > 40)'
+        )
+
+    page.get_by_role('link', name='night/6.png').click()
+    assert first_in_view() == 6
+    for key, expected in (('n', 7), ('n', 8), ('p', 7)):
+        page.keyboard.press(key)
+        assert first_in_view() == expected
+    page.get_by_role('link', name='Index').click()
+    page.get_by_role('searchbox').fill('DAY')
+    assert page.locator('figure:visible').count() == 2 and page.locator('nav output').inner_text() == '2 of 10'
+    assert entries.locator('visible=true').all_inner_texts() == ['day/0.png', 'day/5.png', 'Not denoised: 2']
+    page.get_by_role('searchbox').fill('nfp')  # letters there are no keys
+    assert page.locator('figure:visible').count() == 0
+
+
+def test_short_pages_have_no_index(open_page):
+    assert not open_page().locator('nav').is_visible()
 
 
 def test_names_are_text_and_images_are_whole(open_page):

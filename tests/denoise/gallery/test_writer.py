@@ -75,7 +75,7 @@ def test_nothing_is_loaded_and_one_script_may_run(tmp_path):
     policy = next(tag[1]['content'] for tag in page.tags if tag[1].get('http-equiv') == 'Content-Security-Policy')
     assert policy.startswith("default-src 'none'; img-src data:; ") and "script-src 'sha256-" in policy
     loads = [value for _, attributes in page.tags for key, value in attributes.items() if key in ('src', 'href')]
-    assert len(loads) == 5 and all(value.startswith('data:') for value in loads)
+    assert len(loads) == 6 and all(value.startswith(('data:', '#')) for value in loads)
     assert not re.search(r'@import|url\((?!"data:)|https?://(?!www\.w3\.org/2000/svg)', source)
     assert not any(key.startswith('on') for _, attributes in page.tags for key in attributes)
 
