@@ -235,7 +235,10 @@ def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
         from basicsr.utils.registry import ARCH_REGISTRY
 
         if arch not in ARCH_REGISTRY:
-            raise ModelError(f'{opt}: no network is called {arch!r}; known are {", ".join(ARCHS)} and those of BasicSR')
+            raise ModelError(
+                f'{opt}: no network is called {arch!r}; known are {", ".join(ARCHS)} and those of BasicSR; '
+                '--import PACKAGE registers your own'
+            )
         kind = ARCH_REGISTRY.get(arch)
     try:
         return kind(**network)

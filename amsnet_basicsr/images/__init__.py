@@ -1,6 +1,6 @@
-"""People's own images: read and written with bit depth, alpha and metadata kept. Nothing here imports BasicSR.
+"""The user's images: read and written with bit depth, alpha and metadata kept. Nothing here imports BasicSR.
 
-libvips (through pyvips) decodes and writes PNG, Pillow writes JPEG and WebP and does BMP, tifffile writes TIFF. Pixel
+libvips (through pyvips) decodes most formats and writes PNG; Pillow writes JPEG, WebP, AVIF, BMP, tifffile TIFF. Pixel
 values stay in the colour space of the file, whose ICC profile goes along.
 """
 

@@ -73,11 +73,16 @@ def read_tiff_exif(file: BinaryIO) -> bytes | None:
             warnings.simplefilter('ignore')  # Pillow's, on what is damaged
             exif = Image.Exif()
             exif.load_from_fp(file)
-            kept = Image.Exif()
-            kept.update(image_tags(exif))
-            return kept.tobytes() if len(kept) else None
+            return write_anew(exif)
     except Exception:  # damaged metadata of any kind must not keep an image from being denoised
         return None
+
+
+def write_anew(exif: Image.Exif) -> bytes | None:
+    """Write what an EXIF block says of the camera and the image into a new one; None if that is nothing."""
+    kept = Image.Exif()
+    kept.update(image_tags(exif))
+    return kept.tobytes() if len(kept) else None
 
 
 def image_tags(exif: Image.Exif) -> dict[int, object]:

@@ -11,21 +11,21 @@ import pyvips
 from PIL import Image
 
 from amsnet_basicsr.images.depth import to_8_bit
-from amsnet_basicsr.images.exif import EXIF_MARK
+from amsnet_basicsr.images.exif import EXIF_MARK, write_anew
 from amsnet_basicsr.images.image import ImageData, ImageError
 from amsnet_basicsr.images.png import chunk
 from amsnet_basicsr.images.tiff import write_tiff
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.utils.text import first_line
 
-WRITE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp')
+WRITE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.avif', '.bmp')
 """What `write_image` can write."""
 SIXTEEN_BIT_SUFFIXES = ('.png', '.tif', '.tiff')
 """Formats that keep 16 bit a channel; the others round to 8."""
 
 _JPEG_SUFFIXES = ('.jpg', '.jpeg')
 #: Pillow writes alpha into BMP, but not so that it is recognised as such.
-_ALPHA_SUFFIXES = ('.png', '.tif', '.tiff', '.webp')
+_ALPHA_SUFFIXES = ('.png', '.tif', '.tiff', '.webp', '.avif')
 #: The longest blocks that one segment of a JPEG file holds.
 _JPEG_LIMITS = {'exif': 65533, 'xmp': 65533 - 29}
 #: Flags of libvips' VipsForeignKeep.
@@ -45,7 +45,7 @@ def write_image(path: Path | str, image: ImageData, quality: int = 95, overwrite
     Args:
         path: File to write; its suffix is one of `WRITE_SUFFIXES`.
         image: The image.
-        quality: Quality of JPEG and WebP, 1 to 100.
+        quality: Quality of JPEG, WebP and AVIF, 1 to 100.
         overwrite: Whether an existing file may be replaced.
 
     Returns:
@@ -68,7 +68,7 @@ def write_image(path: Path | str, image: ImageData, quality: int = 95, overwrite
         raise ImageError(f'{path}: {error}') from None
     except OSError as error:
         raise ImageError(write_error(path, error)) from None
-    except (ValueError, struct.error) as error:  # the format's limits, of size above all
+    except (ValueError, RuntimeError, struct.error) as error:  # the format's limits, of size above all
         raise ImageError(f'{path}: cannot be written as {suffix}: {error}') from None
     return [*image.notes, *losses]
 
@@ -127,9 +127,13 @@ def _by_pillow(kind: str) -> Callable[[BinaryIO, ImageData, int], None]:
         settings = {name: value for name, value in settings.items() if value}
         if kind != 'BMP':
             settings['quality'] = quality
+        if kind == 'AVIF' and metadata.exif:  # of a block with an orientation, Pillow makes another, and less well
+            exif = Image.Exif()
+            exif.load(metadata.exif)
+            settings['exif'] = write_anew(exif)
         if kind == 'WEBP':
             settings['exact'] = True  # colours below transparent pixels stay
-        if kind == 'JPEG':
+        if kind in ('JPEG', 'AVIF'):
             settings['subsampling'] = '4:4:4' if quality >= 90 else '4:2:0'
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, kind, **settings)
         density = metadata.density
@@ -213,5 +217,6 @@ _ENCODERS: dict[str, Callable[[BinaryIO, ImageData, int], None]] = {
     '.tif': _tiff,
     '.tiff': _tiff,
     '.webp': _by_pillow('WEBP'),
+    '.avif': _by_pillow('AVIF'),
     '.bmp': _by_pillow('BMP'),
 }

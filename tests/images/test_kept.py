@@ -64,7 +64,7 @@ def test_what_stands_behind_the_image_goes_with_its_xmp(tmp_path, name, suffix):
     assert read_image(target).metadata.xmp is None and b'MotionPhoto' not in target.read_bytes()
 
 
-@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.tif', '.webp', '.bmp'])
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.tif', '.webp', '.avif', '.bmp'])
 @pytest.mark.parametrize('name', ['damaged_icc.jpg', 'damaged_exif.jpeg', 'damaged_resolution.tiff'])
 def test_damaged_metadata_keep_no_image_from_being_written(tmp_path, name, suffix):
     target, notes = copied(tmp_path, name, suffix)

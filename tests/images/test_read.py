@@ -32,10 +32,10 @@ def test_pixels_of_opencv_and_tifffile(tmp_path, suffix, channels, dtype):
     assert image.pixels.flags.writeable and image.pixels.flags.c_contiguous
 
 
-@pytest.mark.parametrize('suffix', ['jpg', 'webp', 'bmp', 'png', 'tif'])
+@pytest.mark.parametrize('suffix', ['jpg', 'webp', 'avif', 'bmp', 'png', 'tif'])
 def test_pixels_of_pillow(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
-    Image.fromarray(pixels()).save(path)
+    Image.fromarray(pixels()).save(path, **({'subsampling': '4:4:4'} if suffix == 'avif' else {}))
     difference = read_image(path).pixels.astype(int) - np.asarray(Image.open(path).convert('RGB'))
     assert np.abs(difference).max() <= (0 if suffix in ('bmp', 'png', 'tif') else 3)  # decoders differ by rounding
 
@@ -71,10 +71,10 @@ def test_palettes_become_rgb_and_one_bit_grey(tmp_path):
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
-@pytest.mark.parametrize('suffix', ['jpg', 'png', 'tif', 'webp'])
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'tif', 'webp', 'avif'])
 def test_images_come_in_upright(tmp_path, suffix, orientation):
     path = tmp_path / f'a.{suffix}'
-    Image.fromarray(pixels(24, 40)).save(path, exif=exif(orientation), quality=100)
+    Image.fromarray(pixels(24, 40)).save(path, exif=exif(orientation), quality=100, subsampling='4:4:4')
     upright = np.asarray(ImageOps.exif_transpose(Image.open(path)))
     image = read_image(path)
     assert image.pixels.shape == upright.shape
@@ -107,7 +107,7 @@ def test_names_that_are_no_text(tmp_path):
 
 
 @pytest.mark.parametrize('share', [0.3, 0.6, 0.95])
-@pytest.mark.parametrize('suffix', ['jpg', 'png', 'tif', 'webp', 'bmp'])
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'tif', 'webp', 'avif', 'bmp'])
 def test_files_that_break_off(tmp_path, suffix, share):
     path = tmp_path / f'a.{suffix}'
     Image.fromarray(pixels(100, 100)).save(path)

@@ -46,7 +46,7 @@ def test_lossless_formats_give_everything_back(tmp_path, suffix, dtype, channels
 
 
 @pytest.mark.parametrize('channels', [1, 3])
-@pytest.mark.parametrize('suffix', ['.jpg', '.jpeg', '.webp', '.bmp'])
+@pytest.mark.parametrize('suffix', ['.jpg', '.jpeg', '.webp', '.avif', '.bmp'])
 def test_eight_bit_formats_take_16_bit_rounded_and_say_so(tmp_path, suffix, channels):
     image = ImageData(pixels(channels=channels, dtype=np.uint16))
     (loss,) = write_image(tmp_path / f'a{suffix}', image, quality=100)
@@ -65,7 +65,7 @@ def test_rounding_to_8_bit_is_to_the_nearest():
 
 
 @pytest.mark.parametrize('big_endian', [False, True])
-@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.webp', '.tif'])
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.webp', '.avif', '.tif'])
 def test_metadata_arrive_unchanged(tmp_path, suffix, big_endian):
     metadata = Metadata(exif(1, big_endian), ICC, XMP % 1, (300, 300))
     write_image(tmp_path / f'a{suffix}', ImageData(pixels(), None, metadata))
@@ -78,9 +78,9 @@ def test_metadata_arrive_unchanged(tmp_path, suffix, big_endian):
     assert camera[Base.DateTimeOriginal] == '2024:01:02 03:04:05' and place[1] == 'N' and place[2] == (52, 30, 0)
     again = read_image(tmp_path / f'a{suffix}').metadata
     assert again.xmp == XMP % 1
-    if suffix != '.webp':
+    if suffix not in ('.webp', '.avif'):
         assert again.resolution == pytest.approx((300, 300), abs=0.01)
-    if suffix != '.tif':  # whose EXIF is its own directory
+    if suffix not in ('.tif', '.avif'):  # whose EXIF is written anew
         assert again.exif == metadata.exif
 
 
@@ -131,6 +131,8 @@ def test_alpha_is_dropped_only_where_it_says_nothing(tmp_path):
         write_image(tmp_path / 'b.bmp', ImageData(data[..., :3].copy(), data[..., 3].copy()))
     write_image(tmp_path / 'a.webp', ImageData(data[..., :1].copy(), data[..., 3].copy()))
     assert np.array_equal(read_image(tmp_path / 'a.webp').alpha, data[..., 3])
+    write_image(tmp_path / 'a.avif', ImageData(data[..., :3].copy(), data[..., 3].copy()), quality=100)
+    assert np.abs(read_image(tmp_path / 'a.avif').alpha.astype(int) - data[..., 3]).max() <= 2
 
 
 def test_refusals_leave_everything_as_it_was(tmp_path):
@@ -147,6 +149,7 @@ def test_refusals_leave_everything_as_it_was(tmp_path):
         ('none/a.png', image, 'No such file or directory'),
         ('wide.jpg', wide, ''),
         ('wide.webp', wide, ''),
+        ('wide.avif', wide, ''),
     ):
         with pytest.raises(ImageError) as caught:
             write_image(tmp_path / name, given)

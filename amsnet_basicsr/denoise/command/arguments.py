@@ -10,7 +10,7 @@ from amsnet_basicsr.denoise import SMALLEST_TILE
 from amsnet_basicsr.version import __version__
 
 _DESCRIPTION = """\
-Remove the noise from images: JPEG, PNG, TIFF, WebP and BMP, 8 and 16 bit, colour and grey. Bit depth, alpha,
+Remove the noise from images: JPEG, PNG, TIFF, WebP, AVIF and BMP, 8 and 16 bit, colour and grey. Bit depth, alpha,
 EXIF, XMP and ICC profile are kept; the originals are never written over.
 
   amsnet-denoise image.jpg -o clean.jpg
@@ -93,12 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument('--suffix', type=_suffix, default='', help='what to add to the names, such as _clean')
     group.add_argument(
         '--ext',
-        choices=('auto', 'png', 'jpg', 'tif', 'webp'),
+        choices=('auto', 'png', 'jpg', 'tif', 'webp', 'avif'),
         default='auto',
         help='format; auto keeps that of the input',
     )
     group.add_argument(
-        '--quality', type=_quality, default=95, metavar='1..100', help='quality of JPEG and WebP (default 95)'
+        '--quality', type=_quality, default=95, metavar='1..100', help='quality of JPEG, WebP and AVIF (default 95)'
     )
     group.add_argument('--compare', action='store_true', help='also write noisy | denoised as NAME_compare.png')
     group.add_argument(
@@ -114,6 +114,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     group.add_argument(
         '--opt', metavar='YML', help='options file that tells network and scheme; default: from the weights'
+    )
+    group.add_argument(
+        '--import',
+        dest='parts',
+        action='append',
+        default=[],
+        metavar='PACKAGE',
+        help='import a package of your own first, which registers the network that --opt names',
     )
     group.add_argument(
         '--scheme', choices=('auto', 'amsnet', 'plain'), default='auto', help='masks over sub-images, or one plain pass'

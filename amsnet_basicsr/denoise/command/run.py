@@ -105,8 +105,11 @@ class Run:
     def _load(self) -> 'Denoiser':
         from amsnet_basicsr.denoise.command.outputs import make_folder
         from amsnet_basicsr.denoise.denoiser import Denoiser
+        from amsnet_basicsr.options.user_parts import import_parts
 
         options = self._options
+        if problems := import_parts(options.parts):
+            raise UsageError('; '.join(problems))
         try:
             denoiser = Denoiser.from_pretrained(
                 options.model,

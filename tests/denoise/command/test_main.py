@@ -98,6 +98,11 @@ def test_one_image_to_a_named_file_in_another_format(run):
     image(Path('b.bmp'))
     assert run('b.bmp', '-o', 'out', '--ext', 'jpg', '--suffix', '_clean', '--quality', '80').status == 0
     assert Image.open('out/b_clean.jpg').format == 'JPEG'
+    for ext in ('webp', 'avif'):
+        assert run('b.bmp', '-o', 'out', '--ext', ext).status == 0
+        assert Image.open(f'out/b.{ext}').format == ext.upper()
+        assert run(f'out/b.{ext}', '-o', 'again').status == 0  # and keeps its format
+        assert Image.open(f'again/b.{ext}').format == ext.upper()
 
 
 def test_what_the_format_cannot_keep_is_said(run):
