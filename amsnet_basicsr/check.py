@@ -68,6 +68,8 @@ def _summary(opt: dict[str, Any]) -> list[str]:
     net = build_network(opt['network_g'])
     size = '' if net is None else f' of {sum(parameter.numel() for parameter in net.parameters()):,} parameters'
     run = f'{opt["model_type"]} with {opt["network_g"]["type"]}{size}'
+    if channels := {dataset.get('channels', 3) for dataset in opt['datasets'].values()} - {3}:
+        run += f' on images of {"".join(map(str, channels))} channel{"s" * (channels != {1})}'
     if opt['is_train']:
         batch = opt['datasets']['train']['batch_size_per_gpu']
         run += f', {opt["train"]["total_iter"]:,.0f} iterations in batches of {batch}'

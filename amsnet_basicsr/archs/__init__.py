@@ -1,7 +1,8 @@
 """Denoising networks: (N, C, H, W) images in, images of the same shape out.
 
 Nothing here imports BasicSR, so the networks work without it; the plugin registers all of `ARCHS` with BasicSR.
-Each network has a `size_multiple`: the height and width of its input must be multiples of it.
+Each network states two attributes: `size_multiple`, which the height and width of its input must be multiples of, and
+`image_channels`, the number C of channels that it takes.
 """
 
 from torch import nn

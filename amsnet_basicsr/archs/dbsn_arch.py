@@ -113,6 +113,7 @@ class DBSNl(nn.Module):
         dilated: bool = True,
     ) -> None:
         super().__init__()
+        self.image_channels = in_ch
         if base_ch % 2:
             raise ValueError(f'base_ch must be even, got {base_ch}.')
         self.head = nn.Sequential(nn.Conv2d(in_ch, base_ch, 1), nn.ReLU(inplace=True))

@@ -204,6 +204,7 @@ class DeamNet(nn.Module):
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
+        self.image_channels = in_channels
         self.transform_function = ToFeatures(in_channels)
         self.inverse_transform_function = FromFeatures(in_channels)
         self.line11 = ConsistencyStep()

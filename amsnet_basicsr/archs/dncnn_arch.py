@@ -35,6 +35,7 @@ class DnCNN(nn.Module):
         act_mode: Literal['R', 'BR'] = 'BR',
     ) -> None:
         super().__init__()
+        self.image_channels = in_nc
         if act_mode not in ('R', 'BR'):
             raise ValueError(f"act_mode must be 'R' or 'BR', got {act_mode!r}.")
         if nb < 2:

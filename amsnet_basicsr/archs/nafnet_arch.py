@@ -146,6 +146,7 @@ class _UShape(nn.Module):
             raise ValueError(
                 f'enc_blk_nums and dec_blk_nums must have equal length, got {enc_blk_nums} and {dec_blk_nums}.'
             )
+        self.image_channels = img_channel
         self.size_multiple = 2 ** len(enc_blk_nums)
 
         def blocks(channels: int, count: int) -> nn.Sequential:

@@ -166,6 +166,7 @@ class Restormer(nn.Module):
         LayerNorm_type: Literal['BiasFree', 'WithBias'] = 'BiasFree',  # noqa: N803 (the official name)
     ) -> None:
         super().__init__()
+        self.image_channels = inp_channels
         if LayerNorm_type not in ('BiasFree', 'WithBias'):
             raise ValueError(f"LayerNorm_type must be 'BiasFree' or 'WithBias', got {LayerNorm_type!r}.")
         if len(num_blocks) != 4 or len(heads) != 4:

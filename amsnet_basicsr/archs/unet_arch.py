@@ -46,6 +46,7 @@ class UNet(nn.Module):
 
     def __init__(self, in_nc: int = 3, out_nc: int = 3, n_feature: int = 128, zero_last: bool = False) -> None:
         super().__init__()
+        self.image_channels = in_nc
         wide = 2 * n_feature
         head = 96  # channels at full resolution, whatever n_feature is
 

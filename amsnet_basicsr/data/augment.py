@@ -48,10 +48,10 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
     """Turn an 8 or 16 bit image into what networks take.
 
     Args:
-        image: Image, (H, W, 3), uint8 or uint16, in any memory layout.
+        image: Image, (H, W, C), uint8 or uint16, in any memory layout.
 
     Returns:
-        The image, (3, H, W), float32 in [0, 1].
+        The image, (C, H, W), float32 in [0, 1].
     """
     scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
     return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
 from amsnet_basicsr.data.noisy_image_dataset import find_images
-from amsnet_basicsr.images import decode_image, read_bytes
+from amsnet_basicsr.images import decode_image, read_bytes, with_channels
 from amsnet_basicsr.options.blocks.datasets import CameraNoiseOptions
 from amsnet_basicsr.simulation.exposure import Simulation
 
@@ -81,7 +81,7 @@ class CameraNoiseDataset(Dataset):
         return len(self.entries)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return `lq` and `lq_path`, and but for training `gt` and `gt_path`; images (3, H, W) float32 in [0, 1]."""
+        """Return `lq` and `lq_path`, and but for training `gt` and `gt_path`; images (C, H, W) float32 in [0, 1]."""
         path = self.entries[index].path
         noisy, clean = self._kept[index] if index in self._kept else self._take(index)
         if self.crop_size is not None:
@@ -94,7 +94,11 @@ class CameraNoiseDataset(Dataset):
         entry = self.entries[index]
         scene = self._read_scene(entry.scene_path) if scene is None else scene
         exposure = self.simulation.exposure(entry.name, entry.shot)
-        return _CachedImage(exposure.noisy(scene), None if self.train else exposure.clean(scene))
+        noisy, clean = exposure.noisy(scene), None if self.train else exposure.clean(scene)
+        channels = self.settings.channels
+        return _CachedImage(
+            with_channels(noisy, None, channels), None if clean is None else with_channels(clean, None, channels)
+        )
 
     def _read_scene(self, path: str) -> np.ndarray:
         try:

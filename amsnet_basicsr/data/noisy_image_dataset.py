@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
 from amsnet_basicsr.data.lmdb_env import SharedLmdb
-from amsnet_basicsr.images import decode_image, read_bytes
+from amsnet_basicsr.images import decode_image, read_bytes, stretch, used_bits
 from amsnet_basicsr.options.blocks.datasets import NoisyImageOptions
 from amsnet_basicsr.utils.text import as_text, name_some
 
@@ -74,7 +74,7 @@ class NoisyImageDataset(Dataset):
         return len(self.entries)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Read an image: `lq`, (3, H, W) float32 RGB in [0, 1], and `lq_path`."""
+        """Read an image: `lq`, (C, H, W) float32 in [0, 1], RGB or grey, and `lq_path`."""
         image = self._cache[index] if index in self._cache else self._decode(self.entries[index])
         if self.crop_size is not None:
             image = random_crop(image, self.crop_size)
@@ -82,9 +82,9 @@ class NoisyImageDataset(Dataset):
         return {'lq': to_tensor(image), 'lq_path': self.entries[index].path}
 
     def _decode(self, entry: ImageEntry) -> np.ndarray:
-        image = decode_image(entry.read(), entry.path)
+        image = decode_image(entry.read(), entry.path, self.settings.channels)
         self._check_size(entry.path, image.shape[:2])
-        return image
+        return image if image.dtype == np.uint8 else stretch(image, self.settings.bits or used_bits(image))
 
     def _check_size(self, path: str, size: tuple[int, ...]) -> None:
         if self.crop_size is not None and min(size) < self.crop_size:

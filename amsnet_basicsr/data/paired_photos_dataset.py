@@ -3,13 +3,14 @@
 import os.path as osp
 from typing import Any
 
+import numpy as np
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import to_tensor
 from amsnet_basicsr.data.image_pairs import check_sizes, pair_folders, pair_in_folder
 from amsnet_basicsr.data.noisy_image_dataset import IMAGE_EXTENSIONS, find_images
-from amsnet_basicsr.images import decode_image, read_bytes
+from amsnet_basicsr.images import decode_image, read_bytes, stretch, used_bits
 from amsnet_basicsr.options.blocks.datasets import PairedPhotosOptions
 from amsnet_basicsr.utils.text import as_text
 
@@ -37,7 +38,7 @@ class PairedPhotosDataset(Dataset):
         """Find the pairs and compare their sizes."""
         super().__init__()
         self.opt = opt
-        settings = PairedPhotosOptions.of(opt)
+        self.settings = settings = PairedPhotosOptions.of(opt)
         where = settings.where
         if settings.is_training:
             raise ValueError(f'{where} is for validation and tests; train on noisy images with NoisyImageDataset')
@@ -57,10 +58,12 @@ class PairedPhotosDataset(Dataset):
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return `lq`, `gt`, (3, H, W) float32 RGB in [0, 1], and `lq_path`, `gt_path`."""
+        """Return `lq`, `gt`, (C, H, W) float32 in [0, 1], RGB or grey, and `lq_path`, `gt_path`."""
         item: dict[str, Any] = {}
-        for key, path in zip(('lq', 'gt'), self.pairs[index], strict=True):
-            item[key] = to_tensor(decode_image(read_bytes(path), path))
+        images = [decode_image(read_bytes(path), path, self.settings.channels) for path in self.pairs[index]]
+        bits = self.settings.bits or max(map(used_bits, images))  # the same for both
+        for key, path, image in zip(('lq', 'gt'), self.pairs[index], images, strict=True):
+            item[key] = to_tensor(image if image.dtype == np.uint8 else stretch(image, bits))
             item[f'{key}_path'] = as_text(path)
         if item['lq'].shape != item['gt'].shape:  # headers may lie
             raise ValueError(f'{item["lq_path"]} and {item["gt_path"]} have different sizes')

@@ -20,7 +20,14 @@ from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
 from amsnet_basicsr.denoise.precision import PRECISIONS, bfloat16_may_pay, trial_part
 from amsnet_basicsr.options.blocks import Scheme
-from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, Refinement, required_multiple, same_size_forward
+from amsnet_basicsr.scheme import (
+    R3,
+    AsymmetricMaskDenoiser,
+    Refinement,
+    image_channels,
+    required_multiple,
+    same_size_forward,
+)
 from amsnet_basicsr.scheme.tile import RunRegion, run_in_regions
 from amsnet_basicsr.utils.text import first_line
 
@@ -48,8 +55,9 @@ class Denoiser:
     only (networks that look at the whole image: by what they see of it).
 
     Args:
-        net: Network that maps (N, 3, H, W) to (N, 3, H, W), values in [0, 1]. Put into evaluation mode; a batch
-            normalisation that a convolution can take in is folded in a copy, so later changes of weights don't count.
+        net: Network that maps (N, C, H, W) to (N, C, H, W), values in [0, 1]. C is 3, or 1: then each colour of an
+            image is denoised as a grey image of its own. Put into evaluation mode; a batch normalisation that a
+            convolution can take in is folded in a copy, so later changes of weights don't count.
         scheme: How to run it; `Scheme('plain')` is one pass.
         seed: Seed of the masks and of the refinement.
         tile: Side in pixels of the square regions that a large image is run in: 'auto' goes by the memory that is
@@ -96,9 +104,11 @@ class Denoiser:
         self.tile = tile
         self.on_notice = on_notice
         try:
-            self.multiple = required_multiple(net)
+            self.multiple, self.channels = required_multiple(net), image_channels(net)
         except ValueError as error:
             raise ModelError(str(error)) from None
+        if self.channels not in (1, 3):
+            raise ModelError(f'{type(net).__name__} takes images of {self.channels} channels, not RGB or grey ones')
         self.net = net.eval().to(self.device).to(memory_format=torch.channels_last)
         self._folded = fuse_batch_norm(self.net)
         self._most_pixels = MOST_PIXELS_ON_CPU if self.device.type == 'cpu' else MOST_PIXELS
@@ -158,6 +168,8 @@ class Denoiser:
         denoiser = cls(loaded.net, settings, seed, tile, device, precision, on_notice)
         denoiser.arch, denoiser.options, denoiser.source = loaded.arch, loaded.options, loaded.source
         denoiser.notes = loaded.notes if scheme == 'auto' else [x for x in loaded.notes if '--scheme' not in x]
+        if denoiser.channels == 1:
+            denoiser.notes.append('this is a network for grey images: each colour is denoised by itself')
         return denoiser
 
     @property
@@ -181,8 +193,8 @@ class Denoiser:
         Args:
             image: NumPy: uint8, uint16 or floating point in [0, 1], (H, W), (H, W, 1), (H, W, 3), or a batch
                 (N, H, W, 1 or 3); with alpha one channel more, which is returned as it is. PyTorch: floating point in
-                [0, 1] or uint8, (1 or 3, H, W) or (N, 1 or 3, H, W), on any device. Or a PIL image. RGB. Grey runs as
-                three equal channels, whose mean is returned.
+                [0, 1] or uint8, (1 or 3, H, W) or (N, 1 or 3, H, W), on any device. Or a PIL image. RGB. A
+                network for RGB gets grey as three equal channels, whose mean is returned.
             strength: 1 returns the denoised image, 0 the noisy one, a value between a blend. 'auto' gives back what was
                 not noise, and an image without noise as it is; `noise_level` then tells how much there was.
             progress: Called with the pixels done and all pixels after each region.
@@ -246,7 +258,7 @@ class Denoiser:
             return
         h, w = noisy.shape[-2:]
         masked = self._masked() if self.scheme.type == 'amsnet' else None
-        run: RunRegion = masked.on_regions((1, 3, h, w)) if masked is not None else self._one_pass
+        run: RunRegion = masked.on_regions((1, self.channels, h, w)) if masked is not None else self._one_pass
         align = self.multiple * (self.scheme.stride if self.scheme.type == 'amsnet' else 1)
         size = self._tile_size()
         if size:  # room for an overlap on the network's own grid
@@ -254,7 +266,9 @@ class Denoiser:
 
         def read(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
             region = to_float(noisy[..., top:bottom, left:right].to(self.device))
-            return region.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+            # Three colours are three images to a grey network.
+            region = region.transpose(0, 1) if self.channels == 1 else region.expand(-1, 3, -1, -1)
+            return region.contiguous(memory_format=torch.channels_last)
 
         def write(rows: torch.Tensor, top: int) -> None:
             if not rows.isfinite().all():
@@ -263,7 +277,9 @@ class Denoiser:
                     + ('; try precision float32' if self.computed_in != 'float32' else '')
                 )
             target = result[..., top : top + rows.shape[2], :]
-            if target.shape[1] == 1:
+            if self.channels == 1:
+                rows = rows.transpose(0, 1)
+            elif target.shape[1] == 1:
                 rows = rows.mean(dim=1, keepdim=True)
             if not blend.removes_all:
                 rows = blend(to_float(noisy[..., top : top + rows.shape[2], :].to(rows.device)), rows)
@@ -290,7 +306,7 @@ class Denoiser:
                 self.on_notice(f'out of memory: going on with tiles of {size} pixels')
 
     def _one_pass(self, x: torch.Tensor, top: int, left: int) -> torch.Tensor:
-        return same_size_forward(self._forward, x, self.multiple)
+        return torch.cat([same_size_forward(self._forward, image, self.multiple) for image in x.split(1)])
 
     def _masked(self) -> AsymmetricMaskDenoiser:
         scheme = self.scheme

@@ -10,6 +10,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from amsnet_basicsr.scheme import image_channels
+
 try:
     import resource
 except ImportError:  # Windows
@@ -66,7 +68,7 @@ def bytes_per_pixel(net: nn.Module, multiple: int = 1, size: int = 64) -> float:
     """Measure what a pass of a network holds at once, per pixel of its input.
 
     Args:
-        net: The network, in evaluation mode, maps (N, 3, H, W) to (N, 3, H, W).
+        net: The network, in evaluation mode, maps (N, C, H, W) to (N, C, H, W).
         multiple: The network's size multiple.
         size: Side of the image tried, rounded up to the multiple.
 
@@ -76,7 +78,7 @@ def bytes_per_pixel(net: nn.Module, multiple: int = 1, size: int = 64) -> float:
     parameter = next(net.parameters(), None)
     device = parameter.device if parameter is not None else None
     side = size + -size % multiple
-    x = torch.zeros(1, 3, side, side, device=device)
+    x = torch.zeros(1, image_channels(net), side, side, device=device)
     with _PeakMemory() as memory:
         net(x)
     return max(memory.peak, x.untyped_storage().nbytes()) / side**2

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 
@@ -75,3 +76,29 @@ class ImageData:
         if pixels.shape != self.pixels.shape or pixels.dtype != self.pixels.dtype:
             raise ValueError(f'{pixels.shape} {pixels.dtype} cannot replace {self.pixels.shape} {self.pixels.dtype}')
         return replace(self, pixels=pixels)
+
+
+def with_channels(pixels: np.ndarray, alpha: np.ndarray | None, channels: int) -> np.ndarray:
+    """Give an image another number of channels.
+
+    Args:
+        pixels: (H, W, 3) RGB or (H, W, 1) grey, uint8 or uint16.
+        alpha: One channel more, (H, W), or None.
+        channels: 3 repeats grey, 1 takes the luminance of colours, one more than the image's adds `alpha`.
+
+    Returns:
+        The image, (H, W, channels).
+
+    Raises:
+        ImageError: If that cannot be had.
+    """
+    own = pixels.shape[2]
+    if channels == own:
+        return pixels
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=2)
+    if channels == 1:
+        return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)[..., None]
+    if alpha is not None and channels == own + 1:
+        return np.dstack([pixels, alpha])
+    raise ImageError(f'it has {own + (alpha is not None)} channels where the network takes {channels}')

@@ -28,7 +28,7 @@ def decode_plain(content: bytes) -> np.ndarray | None:
         content: The whole file.
 
     Returns:
-        Upright RGB image, (H, W, 3), uint8; None if the file is of another kind.
+        Upright image, (H, W, 3) RGB or (H, W, 1) grey, uint8; None if the file is of another kind.
 
     Raises:
         ImageError: If it is damaged, cut off, or claims too many pixels.
@@ -44,18 +44,22 @@ def decode_plain(content: bytes) -> np.ndarray | None:
         raise ImageError('damaged or cut off (its header is damaged)') from None
     if size is None:
         return None
-    check_size(*size)
+    width, height, grey = size
+    check_size(width, height)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
     except cv2.error:
         image = None
     if image is None:
         raise ImageError('damaged or cut off')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image[..., None] if grey else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _plain_png(content: bytes) -> tuple[int, int] | None:
-    """Walk the chunks: OpenCV 5 takes memory for what a chunk claims, up to 4 GB, before it finds it missing."""
+def _plain_png(content: bytes) -> tuple[int, int, bool] | None:
+    """Find width, height and whether it is grey, and walk the chunks.
+
+    OpenCV 5 takes memory for what a chunk claims, up to 4 GB, before it finds it missing.
+    """
     width, height, depth, colour = struct.unpack_from('>IIBB', content, 16)
     if content[12:16] != b'IHDR' or (depth, colour) not in ((8, 0), (8, 2)):
         return None
@@ -67,11 +71,11 @@ def _plain_png(content: bytes) -> tuple[int, int] | None:
         if place + 12 + length > len(content) or (kind == b'IHDR' and place != 8):
             raise ImageError('damaged or cut off (the PNG ends within a chunk)')
         place += 12 + length
-    return width, height
+    return width, height, colour == 0
 
 
-def _plain_jpeg(content: bytes) -> tuple[int, int] | None:
-    """Walk the marks: the frame header tells the size, and the end of the image must come after it."""
+def _plain_jpeg(content: bytes) -> tuple[int, int, bool] | None:
+    """Find width, height and whether it is grey in the frame header; the end of the image must come after it."""
     size, place, scans = None, 2, 0
     while match := _MARKER.search(content, place):
         marker, place = content[match.start() + 1], match.end()
@@ -83,7 +87,7 @@ def _plain_jpeg(content: bytes) -> tuple[int, int] | None:
             depth, height, width, channels = struct.unpack_from('>BHHB', content, place + 2)
             if depth != 8 or channels not in (1, 3):
                 return None
-            size = width, height
+            size = width, height, channels == 1
         scans += marker == 0xDA
         if scans > _MOST_SCANS:
             raise ImageError(f'it has more than {_MOST_SCANS} scans')

@@ -29,7 +29,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from amsnet_basicsr.images.exif import read_tiff_exif, upright
 from amsnet_basicsr.images.formats import START, format_of
-from amsnet_basicsr.images.image import ImageData, ImageError, Metadata
+from amsnet_basicsr.images.image import ImageData, ImageError, Metadata, with_channels
 from amsnet_basicsr.images.plain import decode_plain
 from amsnet_basicsr.images.png import read_png_head
 from amsnet_basicsr.images.size_limit import check_size
@@ -125,25 +125,28 @@ def read_size(path: Path | str) -> tuple[int, int]:
         return size[::-1] if _orientation(image) in (5, 6, 7, 8) else size
 
 
-def decode_image(content: bytes, name: str) -> np.ndarray:
-    """Decode an image as training reads it: upright RGB, grey in three equal channels, without alpha and metadata.
+def decode_image(content: bytes, name: str, channels: int = 3) -> np.ndarray:
+    """Decode an image as training reads it: upright, without metadata, with as many channels as the network takes.
 
     Args:
         content: The file's bytes.
         name: What to call the image in an error.
+        channels: 3 for RGB (grey images have three equal channels), 1 for grey (of colour images the luminance), 4 for
+            RGB and alpha, which may hold anything.
 
     Returns:
-        RGB image, (H, W, 3), uint8 or uint16, with the pixels that `read_image` gives.
+        The image, (H, W, channels), uint8 or uint16, with the pixels that `read_image` gives.
 
     Raises:
-        ImageError: As of `read_image`; the message starts with `name`.
+        ImageError: As of `read_image`, and if 4 channels are asked for and the image has others; the message starts
+            with `name`.
     """
     with _named(name):
-        pixels = decode_plain(content)
-        if pixels is not None:
-            return pixels
-        pixels = _read(io.BytesIO(content), None, content).pixels
-        return pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
+        pixels, alpha = decode_plain(content), None
+        if pixels is None:
+            image = _read(io.BytesIO(content), None, content)
+            pixels, alpha = image.pixels, image.alpha
+        return with_channels(pixels, alpha, channels)
 
 
 @contextmanager

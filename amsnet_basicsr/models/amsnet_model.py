@@ -19,6 +19,7 @@ from amsnet_basicsr.models.validation.loop import ValidationLoop
 from amsnet_basicsr.options.blocks import CommonOptions, SchemeOptions
 from amsnet_basicsr.scheme import (
     hide,
+    image_channels,
     multi_branch_denoise,
     pixel_downsample,
     pixel_upsample,
@@ -26,6 +27,7 @@ from amsnet_basicsr.scheme import (
     required_multiple,
     same_size_forward,
 )
+from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.seeding import mixed_seed
 
 _GPU_PIXELS = 2**18
@@ -63,6 +65,7 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         self.batch_names: list[str] = []
         super().__init__(opt)
         net = self.get_bare_model(self.net_g)
+        self.channels = image_channels(net)
         self.size_multiple = self.scheme.size_multiple or required_multiple(net)
         if self.device.type == 'cuda' and 'max_pixels' not in self.scheme.model_fields_set:
             self.scheme = self.scheme.model_copy(update={'max_pixels': _GPU_PIXELS})
@@ -101,6 +104,11 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         self.__dict__.pop('gt', None)
         self.batch_names = list(data.get('lq_path') or ())
         super().feed_data(data)
+        if self.lq.shape[1] != self.channels:
+            raise UserError(
+                f'{", ".join(self.batch_names)}: images of {self.lq.shape[1]} channels, and the network takes '
+                f'{self.channels}; give the data sets channels: {self.channels}'
+            )
 
     def compute_losses(self, noisy: torch.Tensor, index: torch.Tensor | None = None) -> OrderedDict[str, torch.Tensor]:
         """Mask loss of one branch, or mask and smoothness loss of the whole image if `smooth_opt` is given.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from amsnet_basicsr.options.reader import read_options
+from amsnet_basicsr.scheme import image_channels
 from amsnet_basicsr.utils.errors import UserError
 
 
@@ -42,6 +43,8 @@ class TrainedModel:
         except Exception as error:  # what a network, or PyTorch reading the weights, finds wrong
             reason = ' '.join(str(error).split())[:300]
             raise UserError(f'{options}: network_g with the weights {weights} cannot be built: {reason}') from error
+        if image_channels(self._model.get_bare_model(self._model.net_g)) != 3:
+            raise UserError(f'{options}: network_g takes other images than RGB ones, which the benchmark has')
 
     def denoise(self, noisy: np.ndarray) -> np.ndarray:
         """Denoise one image, RGB (H, W, 3) float in [0, 1]; UserError if the network returns NaN or infinity."""

@@ -14,7 +14,7 @@ DATA = ('images', 'batch', 'processes', 'datasets.train')
 _OF_NO_WEIGHT = (
     'datasets.train.dataroot', 'datasets.train.meta_info', 'datasets.train.num_worker', 'datasets.train.prefetch',
     'datasets.train.pin_memory', 'datasets.train.persistent_workers', 'train.total_iter', 'train.accumulate',
-    'train.checkpointing', 'train.on_bad_loss',
+    'train.checkpointing', 'datasets.train.channels', 'train.on_bad_loss',
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Pad images of any size to networks that need a multiple of something."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -47,8 +47,27 @@ def same_size_forward(net: Callable[[torch.Tensor], torch.Tensor], x: torch.Tens
     return net(pad_to_multiple(x, multiple))[..., :h, :w]
 
 
-@torch.no_grad()
-def required_multiple(net: nn.Module, channels: int = 3) -> int:
+def image_channels(net: nn.Module) -> int:
+    """Find how many channels a network's images have: what it states, else what it is seen to work with, else 3.
+
+    A network states it by an attribute `image_channels`. Others are run once on small zero images.
+
+    Args:
+        net: A network that maps (N, C, H, W) to (N, C, H, W), C 3, 1 or 4.
+
+    Returns:
+        The number of channels C.
+    """
+    stated = getattr(net, 'image_channels', None)
+    if stated is not None:
+        return int(stated)
+    try:
+        return _seen_to_work(net)[0]
+    except ValueError:  # what is wrong with it shows when it is used
+        return 3
+
+
+def required_multiple(net: nn.Module) -> int:
     """Find the size multiple a network needs: what it states, else the smallest that it is seen to work with.
 
     A network states it by an attribute `size_multiple`. Others, such as BasicSR's own, are run once on small zero
@@ -56,7 +75,6 @@ def required_multiple(net: nn.Module, channels: int = 3) -> int:
 
     Args:
         net: A network that maps (N, C, H, W) to (N, C, H, W).
-        channels: Number of image channels C.
 
     Returns:
         The multiple, 1 if any size will do.
@@ -65,15 +83,31 @@ def required_multiple(net: nn.Module, channels: int = 3) -> int:
         ValueError: If no size works; the message holds what the network said or returned.
     """
     stated = getattr(net, 'size_multiple', None)
-    if stated is not None:
-        return int(stated)
+    return int(stated) if stated is not None else _seen_to_work(net)[1]
+
+
+def _seen_to_work(net: nn.Module) -> tuple[int, int]:
+    """Run a network until an image comes back in its own size; return the image's channels and the size multiple."""
+    stated, multiple = getattr(net, 'image_channels', None), getattr(net, 'size_multiple', None)
+    problem = None
+    for channels in (3, 1, 4) if stated is None else (stated,):
+        try:
+            return channels, _working_multiple(net, channels, _CANDIDATES if multiple is None else (multiple,))
+        except ValueError as error:
+            problem = problem or error  # what was said to colour images says most
+    assert problem is not None
+    raise problem
+
+
+@torch.no_grad()
+def _working_multiple(net: nn.Module, channels: int, multiples: Sequence[int]) -> int:
     parameter = next(net.parameters(), None)
     device = parameter.device if parameter is not None else None
     training = net.training
     net.eval()
     raised, resized = None, None
     try:
-        for multiple in _CANDIDATES:
+        for multiple in multiples:
             # A prime number of multiples across, no factor of any candidate: a network that needs more cannot pass by
             # chance. Down, just enough of them for networks with windows.
             across = next(prime for prime in _PRIMES if multiple * prime >= 40)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from amsnet_basicsr.convert import WeightsError, read_file
 from amsnet_basicsr.denoise.command.arguments import OneLineParser
 from amsnet_basicsr.denoise.export.onnx_graph import (
-    CHECKED_SHAPES,
+    CHECKED_SIZES,
     OPSETS,
     TOLERANCE,
     OnnxError,
@@ -155,7 +155,7 @@ def export(
         facts = [f'ONNX opset {opset}']
         if check:
             difference = check_onnx(content, net, multiple)
-            facts.append(f'within {difference:.0e} of PyTorch in onnxruntime at {len(CHECKED_SHAPES)} sizes')
+            facts.append(f'within {difference:.0e} of PyTorch in onnxruntime at {len(CHECKED_SIZES)} sizes')
     else:
         content = _weights_file(suffix, net, metadata, half)
         facts, found = _check_weights_file(suffix, content, loaded.arch, net, multiple) if check else ([], [])
@@ -233,16 +233,16 @@ def _need_packages(names: Sequence[str]) -> None:
 
 
 def _multiple(net: nn.Module, source: str) -> int:
-    """Find the size multiple of a network of three channels, refuse others."""
+    """Find the size multiple of a network that denoises RGB or grey images, refuse others."""
     try:
         multiple = required_multiple(net)
         with torch.no_grad():
-            expected = suitable_shape(multiple)
+            expected = suitable_shape(net, multiple)
             returned = tuple(net(torch.zeros(expected)).shape)
     except (ValueError, RuntimeError) as error:
-        raise ExportError(f'{source}: the network does not take RGB images: {first_line(error)}') from None
+        raise ExportError(f'{source}: the network takes neither RGB nor grey images: {first_line(error)}') from None
     if returned != expected:
-        raise ExportError(f'{source}: the network returns {returned} for an RGB image {expected}')
+        raise ExportError(f'{source}: the network returns {returned} for an image {expected}')
     return multiple
 
 
@@ -286,7 +286,7 @@ def _check_weights_file(
     for parameter in (*again.parameters(), *again.buffers()):
         parameter.data.zero_()
     again.load_state_dict(weights, strict=True)
-    x = torch.rand(suitable_shape(multiple), generator=torch.Generator().manual_seed(0))
+    x = torch.rand(suitable_shape(net, multiple), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = net(x)
         if not torch.equal(again(x), expected):

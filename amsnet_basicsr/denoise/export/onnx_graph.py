@@ -7,15 +7,18 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from amsnet_basicsr.scheme import same_size_forward
+from amsnet_basicsr.scheme import image_channels, same_size_forward
 from amsnet_basicsr.utils.text import first_line
 
 INPUT, OUTPUT = 'noisy', 'denoised'
-"""Names of the graph's input and output, (N, 3, H, W) float32 RGB in [0, 1]."""
+"""Names of the graph's input and output, (N, C, H, W) float32 in [0, 1], RGB or grey."""
 OPSETS = range(13, 21)
 """Versions of the ONNX operators that can be written."""
-CHECKED_SHAPES = ((1, 3, 64, 64), (2, 3, 37, 53), (1, 3, 131, 70), (1, 3, 5, 90))
-"""Shapes at which the file is compared with PyTorch: none is the traced one, most suit no network's size multiple."""
+CHECKED_SIZES = ((1, 64, 64), (2, 37, 53), (1, 131, 70), (1, 5, 90))
+"""Images, height and width at which the file is compared with PyTorch.
+
+None is the traced one, most suit no network's size multiple.
+"""
 TOLERANCE = 1e-4
 """Largest difference from PyTorch that is accepted."""
 
@@ -58,10 +61,10 @@ class AnySize(nn.Module):
         return (length + self.multiple - 1) // self.multiple * self.multiple
 
 
-def suitable_shape(multiple: int) -> tuple[int, int, int, int]:
-    """Return the shape of a small RGB image, not square, that a network with this size multiple takes."""
+def suitable_shape(net: nn.Module, multiple: int) -> tuple[int, int, int, int]:
+    """Return the shape of a small image, not square, that a network with this size multiple takes."""
     side = multiple * -(-32 // multiple)
-    return 1, 3, side, 2 * side
+    return 1, image_channels(net), side, 2 * side
 
 
 def to_onnx(net: nn.Module, multiple: int, metadata: Mapping[str, str], opset: int = 17) -> bytes:
@@ -71,7 +74,7 @@ def to_onnx(net: nn.Module, multiple: int, metadata: Mapping[str, str], opset: i
     must stay dynamic, and it needs a further package.
 
     Args:
-        net: Maps (N, 3, H, W) to (N, 3, H, W); in evaluation mode, float32, on the CPU.
+        net: Maps (N, C, H, W) to (N, C, H, W); in evaluation mode, float32, on the CPU.
         multiple: Its size multiple.
         metadata: Stored in the file's metadata properties.
         opset: Version of the operators, one of `OPSETS`.
@@ -87,7 +90,7 @@ def to_onnx(net: nn.Module, multiple: int, metadata: Mapping[str, str], opset: i
 
     buffer = io.BytesIO()
     axes = {0: 'batch', 2: 'height', 3: 'width'}
-    example = torch.full(suitable_shape(multiple), 0.5)
+    example = torch.full(suitable_shape(net, multiple), 0.5)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter('ignore')  # what a trace may miss is checked on the file itself
@@ -137,7 +140,9 @@ def check_onnx(content: bytes, net: nn.Module, multiple: int) -> float:
         session = onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
     except Exception as error:  # onnxruntime's errors share no base class
         raise OnnxError(f'onnxruntime cannot load the exported network: {first_line(error)}') from None
-    for shape in CHECKED_SHAPES:
+    channels = image_channels(net)
+    for images, height, width in CHECKED_SIZES:
+        shape = images, channels, height, width
         noisy = 0.5 + 0.15 * torch.randn(shape, generator=generator).clamp(-3, 3)
         with torch.no_grad():
             expected = same_size_forward(net, noisy, multiple)

@@ -11,10 +11,10 @@ import numpy as np
 from basicsr.data import build_dataset
 from basicsr.metrics import calculate_metric
 from basicsr.models import build_model
-from basicsr.utils import imwrite, tensor2img
+from basicsr.utils import imwrite
 from scipy.ndimage import gaussian_filter
 
-from amsnet_basicsr.models.validation.images import image_strip
+from amsnet_basicsr.models.validation.images import image_strip, to_image
 from amsnet_basicsr.scheme import build_refinement
 
 _METRICS = {
@@ -67,11 +67,12 @@ def _compare_on(
     folder: str,
     stop_if_asked: Callable[[], None],
 ) -> str:
-    noisy, clean = ([tensor2img(pair[key].clone()) for pair in pairs] for key in ('lq', 'gt'))
+    noisy, clean = ([to_image(pair[key][None]) for pair in pairs] for key in ('lq', 'gt'))
     megapixels = sum(image.shape[0] * image.shape[1] for image in clean) / 1e6
     blurred = {
         sigma: [
-            gaussian_filter(image.astype(np.float32), (sigma, sigma, 0)).round().astype(np.uint8) for image in noisy
+            gaussian_filter(image.astype(np.float32), (sigma, sigma, 0)[: image.ndim]).round().astype(np.uint8)
+            for image in noisy
         ]
         for sigma in _BLUR_SIGMAS
     }
@@ -126,7 +127,7 @@ def _load(opt: dict[str, Any], weights: str) -> Any:
 def _denoise(model: Any, pair: dict[str, Any]) -> np.ndarray:
     model.feed_data({'lq': pair['lq'][None]})
     model.test()
-    return tensor2img(model.output.detach().clone())
+    return to_image(model.output)
 
 
 def _mean(metric: str, images: list[np.ndarray], references: list[np.ndarray]) -> float:

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import torch
 from basicsr.metrics import calculate_metric
-from basicsr.utils import tensor2img
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from amsnet_basicsr.models.validation.image_names import distinct_name
@@ -132,8 +131,8 @@ def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
     if image.gt is not None and image.gt.shape[-2:] != image.result.shape[-2:]:
         sizes = [f'{tensor.shape[-1]}×{tensor.shape[-2]}' for tensor in (image.result, image.gt)]
         raise UserError(f'{image.path}: its result has {sizes[0]} pixels, the clean image of the pair {sizes[1]}')
-    noisy, denoised = tensor2img(image.lq.clone()), tensor2img(image.result.clone())  # which clamps in place
-    clean = None if image.gt is None else tensor2img(image.gt.clone())
+    noisy, denoised = to_image(image.lq), to_image(image.result)
+    clean = None if image.gt is None else to_image(image.gt)
     available: Data = {'img': denoised}
     if clean is not None:
         available['img2'] = clean
@@ -166,7 +165,7 @@ def _measure(available: Data, opt: Mapping[str, Any]) -> float:
 
 
 def write_image(image: np.ndarray, path: str) -> None:
-    """Write an image, (H, W, 3) BGR or (H, W), uint8, and make its folder.
+    """Write an image of `to_image`, and make its folder.
 
     Raises:
         UserError: If it cannot be written.
@@ -179,16 +178,29 @@ def write_image(image: np.ndarray, path: str) -> None:
         raise UserError(f'{path} cannot be written: {one_line(error)}') from error
 
 
+def to_image(tensor: torch.Tensor) -> np.ndarray:
+    """Turn a tensor into the image that BasicSR's metrics and OpenCV take, of 8 bit.
+
+    Args:
+        tensor: (1, C, H, W) in [0, 1], C 1, 3 or 4; values beyond are clipped.
+
+    Returns:
+        Grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4), uint8.
+    """
+    image = (tensor[0].detach().float().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    return image[..., 0] if image.shape[2] == 1 else np.ascontiguousarray(image[..., [2, 1, 0, 3][: image.shape[2]]])
+
+
 def image_strip(images: list[np.ndarray]) -> np.ndarray:
     """Put images of one size side by side with a thin white line between them.
 
     Args:
-        images: (H, W, 3) or (H, W), uint8.
+        images: From `to_image`.
 
     Returns:
         The strip, (H, n·W + 4·(n − 1), 3), uint8.
     """
-    images = [np.atleast_3d(image).repeat(3 // np.atleast_3d(image).shape[2], axis=2) for image in images]
+    images = [image[..., :3] if image.ndim == 3 else image[..., None].repeat(3, axis=2) for image in images]
     line = np.full((images[0].shape[0], 4, 3), 255, np.uint8)
     parts = [part for image in images for part in (line, image)][1:]
     return np.concatenate(parts, axis=1)

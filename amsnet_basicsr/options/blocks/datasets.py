@@ -103,7 +103,23 @@ class Augmented(Block):
     """Turn crops by multiples of 90°. Training only."""
 
 
-class NoisyImageOptions(DatasetOptions, Augmented):
+class Channels(Block):
+    """How many channels the images get."""
+
+    channels: Literal[1, 3, 4] = 3
+    """Set to what `network_g` takes: 3 for RGB, 1 for grey, 4 for RGB and alpha. An unmodified BasicSR does not set it:
+    there, say it yourself."""
+
+
+class Depth(Block):
+    """How files of 16 bits are read."""
+
+    bits: Literal[8, 10, 12, 14, 16] | None = None
+    """How many of the 16 bits a file uses, often 12 in microscopy: they become the range from 0 to 1. Default: judged
+    by the largest value of each image, as `amsnet-denoise` does; patches of one image need the number."""
+
+
+class NoisyImageOptions(DatasetOptions, Augmented, Channels, Depth):
     """Unpaired noisy images from folders, lists or LMDBs: crops for training, else whole images."""
 
     type: Text = 'NoisyImageDataset'
@@ -143,7 +159,7 @@ class SimulationOptions(Block):
     """Seed of the simulation."""
 
 
-class CameraNoiseOptions(DatasetOptions, Augmented, SimulationOptions):
+class CameraNoiseOptions(DatasetOptions, Augmented, SimulationOptions, Channels):
     """Noisy images made from clean ones by a simulated camera; the same noise in every epoch and worker."""
 
     type: Text = 'CameraNoiseDataset'
@@ -184,7 +200,7 @@ class NoiseMixtureOptions(DatasetOptions):
     """Number of drawn scenes; they are drawn when they are first wanted."""
 
 
-class PairedPhotosOptions(DatasetOptions):
+class PairedPhotosOptions(DatasetOptions, Channels, Depth):
     """Pairs of noisy and clean photographs, whole, for validation and tests: PolyU, CC15, folders of pairs."""
 
     type: Text = 'PairedPhotosDataset'

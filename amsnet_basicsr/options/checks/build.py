@@ -1,6 +1,5 @@
 """Asking networks, losses, metrics, optimizers and schedulers whether they take their options, by building them."""
 
-import contextlib
 import copy
 import inspect
 import warnings
@@ -16,7 +15,7 @@ from amsnet_basicsr.options.blocks.messages import Finding, Key, named, shown
 from amsnet_basicsr.options.blocks.signatures import block_of
 from amsnet_basicsr.options.blocks.training import AnyTraining
 from amsnet_basicsr.options.reader import nearest
-from amsnet_basicsr.scheme.pad import required_multiple
+from amsnet_basicsr.scheme.pad import image_channels, required_multiple
 
 #: Classes that fetch pretrained weights when they are built: left to the run.
 _FETCHING = ('VGGFeatureExtractor', 'DFDNet', 'PerceptualLoss')
@@ -75,16 +74,14 @@ def unregistered(opt: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(place, f'{where}: there is no {kind} {name!r}; {hint}')
 
 
-def wrong_network(network: Mapping[str, Any], denoises: bool, checkpointing: bool = False) -> Iterator[Finding]:
+def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | None]:
     """Ask a network whether it can be built, without memory for its weights.
 
     Args:
         network: `network_g`, of a registered type.
-        denoises: Whether it must return images of their own size.
-        checkpointing: Whether its blocks are to be computed again in the backward pass.
 
-    Yields:
-        What is wrong.
+    Returns:
+        What is wrong, and the network as `build_network` builds it, or None.
     """
     from basicsr.utils.registry import ARCH_REGISTRY
 
@@ -97,20 +94,33 @@ def wrong_network(network: Mapping[str, Any], denoises: bool, checkpointing: boo
                 said = f'network_g.{key}: {shown(item)} is more than any network has'
                 wrong.append(Finding(('network_g', key), said))
                 break
-    yield from wrong
-    if not wrong:
-        try:
-            net = build_network(network)
-        except Exception as error:  # whatever a network finds wrong with its options
-            yield Finding(('network_g',), f'network_g: {network["type"]} cannot be built: {_reason(error)}')
-            return
-        if denoises and net is not None and (problem := _image_problem(net)):
-            yield Finding(('network_g',), f'network_g: {network["type"]} {problem}')
-        try:
-            if checkpointing and net is not None:
-                checkpoint_blocks(net)
-        except ValueError as error:
-            yield Finding(('train', 'checkpointing'), str(error))
+    if wrong:
+        return wrong, None
+    try:
+        return [], build_network(network)
+    except Exception as error:  # whatever a network finds wrong with its options
+        return [Finding(('network_g',), f'network_g: {network["type"]} cannot be built: {_reason(error)}')], None
+
+
+def wrong_denoiser(network: Mapping[str, Any], net: nn.Module, checkpointing: bool) -> Iterator[Finding]:
+    """Find why a network cannot denoise as our models do, as far as shapes tell.
+
+    Args:
+        network: `network_g`.
+        net: The network; it is run only if it is without memory.
+        checkpointing: Whether its blocks are to be computed again in the backward pass.
+
+    Yields:
+        What is wrong.
+    """
+    if all(parameter.is_meta for parameter in net.parameters()) and (resized := _resizes(net)):
+        said = f'network_g: {network["type"]} does not keep the size of images, which a denoiser must ({resized})'
+        yield Finding(('network_g',), said)
+    try:
+        if checkpointing:
+            checkpoint_blocks(net)
+    except ValueError as error:
+        yield Finding(('train', 'checkpointing'), str(error))
 
 
 def build_network(network: Mapping[str, Any]) -> nn.Module | None:
@@ -141,31 +151,15 @@ def build_network(network: Mapping[str, Any]) -> nn.Module | None:
             return found(**arguments)
 
 
-def _image_problem(net: nn.Module) -> str | None:
-    """Say why a network cannot denoise colour images, as far as shapes tell; only networks without memory are run."""
-    if any(not parameter.is_meta for parameter in net.parameters()):
-        return None
-
-    def run(channels: int) -> None:
-        multiple = required_multiple(net, channels)
-        shape = (1, channels, *2 * [multiple * -(-32 // multiple)])
-        output = tuple(net(torch.zeros(shape, device='meta')).shape)
-        if output != shape:
-            raise ValueError(f'{shape} became {output}')
-
+def _resizes(net: nn.Module) -> str | None:
+    """Tell which size of images becomes which other one; None if none does, or if nothing tells."""
     try:
-        run(3)
-        return None
+        multiple = required_multiple(net)
+        shape = (1, image_channels(net), *2 * [multiple * -(-32 // multiple)])
+        output = tuple(net(torch.zeros(shape, device='meta')).shape)
+        return None if output == shape else f'{shape} became {output}'
     except Exception as error:  # whatever a network says of a shape
-        resized = str(error) if ' became ' in str(error) else None
-    for channels in (1, 4, 2):
-        with contextlib.suppress(Exception):
-            run(channels)
-            return (
-                f'takes images of {channels} channel{"s" * (channels > 1)}, but datasets give 3 (grey images as three '
-                f'equal ones); set its numbers of channels to 3'
-            )
-    return f'does not keep the size of images, which a denoiser must ({resized})' if resized else None
+        return str(error) if ' became ' in str(error) else None
 
 
 def wrong_losses(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from amsnet_basicsr.options.blocks.datasets import WITHOUT_TRUTH
+from amsnet_basicsr.options.blocks.datasets import DATASETS, WITHOUT_TRUTH, Channels
 from amsnet_basicsr.options.blocks.file import OUR_MODELS
 from amsnet_basicsr.options.blocks.messages import Finding
 
@@ -63,6 +63,33 @@ def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:
             f'datasets.train: SRModel learns from pairs, and {train["type"]} has no clean images to train on; take '
             f'PairedImageDataset, or model_type: {next(iter(OUR_MODELS))}',
         )
+
+
+def set_channels(opt: Mapping[str, Any], sound: Mapping[str, Any], channels: int) -> Iterator[Finding]:
+    """Tell the data sets how many channels the network takes.
+
+    Args:
+        opt: Options, whose data sets are told.
+        sound: Those of them that are of right types; told too.
+        channels: What the network takes.
+
+    Yields:
+        What is wrong: sets that say or give something else.
+    """
+    takes = f'the network takes images of {channels} channel{"s" * (channels > 1)}'
+    for phase, dataset in sound['datasets'].items():
+        kind = DATASETS.get(dataset.get('type', ''))
+        if kind is not None and issubclass(kind, Channels):
+            if dataset.setdefault('channels', channels) != channels:
+                yield Finding(('datasets', phase, 'channels'), f'datasets.{phase}.channels: {takes}, so leave this out')
+            opt['datasets'][phase]['channels'] = channels
+        elif kind is not None and channels != (given := 1 if dataset.get('color') == 'y' else 3):
+            hint = ' or give it color: y' if channels == 1 and 'color' in kind.model_fields else ''
+            yield Finding(
+                ('datasets', phase, 'type'),
+                f'datasets.{phase}: {takes}, and {dataset["type"]} gives {given}; take one of '
+                f'{", ".join(name for name, kind in DATASETS.items() if issubclass(kind, Channels))}{hint}',
+            )
 
 
 def counted(opt: Mapping[str, Any], count: Count, sound: Callable[..., bool]) -> tuple[list[Finding], dict[str, int]]:

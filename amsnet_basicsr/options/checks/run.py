@@ -12,13 +12,14 @@ from typing import Any
 from amsnet_basicsr.options.blocks.file import MODELS, OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR
 from amsnet_basicsr.options.blocks.messages import Finding
 from amsnet_basicsr.options.checks.build import (
+    try_network,
     unregistered,
+    wrong_denoiser,
     wrong_losses,
     wrong_metrics,
-    wrong_network,
     wrong_optimizer,
 )
-from amsnet_basicsr.options.checks.data import count_images, counted, enough_ratio, wrong_loading
+from amsnet_basicsr.options.checks.data import count_images, counted, enough_ratio, set_channels, wrong_loading
 from amsnet_basicsr.options.checks.file import check_file, text_numbers
 from amsnet_basicsr.options.checks.findings import Findings
 from amsnet_basicsr.options.checks.pairs import unequal_pairs
@@ -26,6 +27,7 @@ from amsnet_basicsr.options.checks.paths import wrong_inputs, wrong_lists, wrong
 from amsnet_basicsr.options.checks.scheme import wrong_scheme
 from amsnet_basicsr.options.checks.validation import wrong_validation
 from amsnet_basicsr.options.user_parts import import_parts
+from amsnet_basicsr.scheme import image_channels
 
 
 def check_all(raw: Mapping[str, Any], opt: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -53,8 +55,9 @@ def check_options(
     """Look for everything that would stop or spoil a run.
 
     Args:
-        opt: Options as `complete_options` makes them. If a data loader would yield no batch or stop early, the training
-            set's `dataset_enlarge_ratio` is raised in place.
+        opt: Options as `complete_options` makes them, changed in place: data sets are told how many channels the
+            network takes, and if a data loader would yield no batch or stop early, the training set's
+            `dataset_enlarge_ratio` is raised.
         known: What is known to be wrong.
         with_data: Whether the data sets are of interest.
 
@@ -77,7 +80,13 @@ def check_options(
     if ours:
         found.add(wrong_scheme(sound, found.clean))
     if sound['network_g'] and found.clean('network_g'):
-        found.add(wrong_network(sound['network_g'], ours, ours and bool(sound['train'].get('checkpointing'))))
+        problems, net = try_network(sound['network_g'])
+        found.add(problems)
+        if net is not None:
+            if ours:
+                found.add(wrong_denoiser(sound['network_g'], net, bool(sound['train'].get('checkpointing'))))
+            if sound.get('scale', 1) == 1:
+                found.add(set_channels(opt, sound, image_channels(net)))
     if opt['is_train']:
         found.add(wrong_losses(sound, found.clean))
         if sound.get('model_type') in MODELS:  # another may read its optimizers otherwise

@@ -26,6 +26,36 @@ def check(options: dict, is_train: bool = True, num_gpu: int = 0) -> tuple[list[
         options['num_gpu'] = raw_num_gpu
 
 
+@pytest.mark.parametrize(
+    ('network', 'channels'),
+    [
+        ({'type': 'DnCNN', 'in_nc': 1, 'out_nc': 1, 'nb': 4}, 1),
+        ({'type': 'NAFNet', 'img_channel': 4, 'enc_blk_nums': [1], 'dec_blk_nums': [1]}, 4),
+        ({'type': 'SRVGGNetCompact', 'num_in_ch': 1, 'num_out_ch': 1, 'num_feat': 8, 'num_conv': 1, 'upscale': 1}, 1),
+        ({'type': 'UNet', 'n_feature': 4}, 3),
+    ],
+)
+def test_data_sets_are_told_the_channels_of_the_network(make_folder, network, channels):
+    options = train_options(make_folder('noisy'), network_g=network)
+    assert check(options)[0] == []
+    assert {phase: dataset['channels'] for phase, dataset in options['datasets'].items()} == {
+        'train': channels, 'val': channels
+    }  # fmt: skip
+    options['datasets']['val']['channels'] = 1 if channels == 3 else 3
+    assert f'datasets.val.channels: the network takes images of {channels} channel' in check(options)[0][0]
+
+
+def test_a_data_set_that_gives_other_channels_is_named(make_folder):
+    folder = str(make_folder('noisy'))
+    options = sr_options(folder, network_g={'type': 'DnCNN', 'in_nc': 1, 'out_nc': 1, 'nb': 4})
+    assert check(options)[0][0].startswith(
+        'datasets.train: the network takes images of 1 channel, and PairedImageDataset gives 3; take one of NoisyImage'
+    )
+    for dataset in options['datasets'].values():
+        dataset['color'] = 'y'
+    assert check(options)[0] == []
+
+
 def sr_options(folder: str, **changes) -> dict:
     """Options of a student: BasicSR's model, pairs."""
     pairs = {'type': 'PairedImageDataset', 'dataroot_lq': folder, 'dataroot_gt': folder, 'io_backend': {'type': 'disk'}}
@@ -126,8 +156,8 @@ def test_good_options_pass(make_folder):
         (
             None,
             'network_g',
-            {'type': 'DnCNN', 'in_nc': 1, 'out_nc': 1, 'nb': 4},
-            'DnCNN takes images of 1 channel, but',
+            {'type': 'UNet', 'in_nc': 3, 'out_nc': 1, 'n_feature': 4},
+            'UNet does not keep the size of images',
         ),
         ('scheme', 'refine', {'type': ['R3']}, 'scheme.refine: '),
         ('scheme', 'train_stride', 3, 'crop_size: 40 is not divisible by scheme.train_stride 3; 39 is'),
