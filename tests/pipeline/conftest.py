@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fork_server import ENVIRONMENT, ForkServer
-from tests.pipeline.trainings import Trainings
+from tests.pipeline.trainings import Trainings, environments
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -25,12 +25,9 @@ def start(tmp_path: Path, fork_server: ForkServer) -> Callable[..., tuple[list[i
 
     def start(command: Sequence[object], cwd: Path, processes: int = 0) -> tuple[list[int], list[Path]]:
         children, files = [], []
-        place = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(free_port()), 'WORLD_SIZE': str(processes)}
-        for rank in range(processes or 1):
+        for environment in environments(processes):
             files += [tmp_path / f'.{name}{next(numbers)}' for name in ('stdout', 'stderr')]
-            mine = {**place, 'LOCAL_WORLD_SIZE': str(processes), 'RANK': str(rank), 'LOCAL_RANK': str(rank)}
-            env = mine if processes else {}
-            children.append(fork_server.start(*command, cwd=cwd, stdout=files[-2], stderr=files[-1], **env))
+            children.append(fork_server.start(*command, cwd=cwd, stdout=files[-2], stderr=files[-1], **environment))
         return children, files
 
     return start
@@ -61,15 +58,6 @@ def run(tmp_path: Path, fork_server: ForkServer, start: Callable) -> Run:
         return result
 
     return run
-
-
-def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

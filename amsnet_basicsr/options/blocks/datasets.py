@@ -64,7 +64,7 @@ class DatasetOptions(Block):
     dataset_enlarge_ratio: Annotated[float, Field(gt=0, le=1e7)] = 1
     """Passes through the images per epoch; epochs cost time to start. Training only."""
     prefetch_mode: Literal['cpu', 'cuda'] | None = None
-    """Read batches ahead: `cpu` in a thread, `cuda` onto the GPU (with `pin_memory: true`). Training only."""
+    """Read batches ahead: `cpu` by a worker and a thread, `cuda` onto the GPU (needs `pin_memory`). Training only."""
     num_prefetch_queue: Positive = 1
     """Batches to read ahead with `prefetch_mode: cpu`."""
     pin_memory: Flag | None = False

@@ -80,8 +80,11 @@ def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
         dataset = original.build_dataset(dataset_opt)
         return SeededDataset(dataset) if dataset_opt['phase'] == 'train' else dataset
 
-    def build_dataloader(*args: Any, **kwargs: Any) -> DataLoader:
-        loader = original.build_dataloader(*args, **kwargs)
+    def build_dataloader(dataset: Dataset, dataset_opt: dict[str, Any], **kwargs: Any) -> DataLoader:
+        if dataset_opt.get('prefetch_mode') == 'cpu' and not dataset_opt.get('num_worker_per_gpu', 1):
+            # A thread of this process that reads ahead would share the global generators with the training step.
+            dataset_opt = {**dataset_opt, 'num_worker_per_gpu': 1}
+        loader = original.build_dataloader(dataset, dataset_opt, **kwargs)
         # Every pass draws a seed for its workers, else from the generator that the network's own randomness comes from.
         loader.generator = torch.Generator()
         return loader
