@@ -1,6 +1,7 @@
 """From people's images to patches: which can be used, which are held out, where the patches lie."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from amsnet_basicsr.denoise.command.inputs import find_inputs
 from amsnet_basicsr.fit.state import say
-from amsnet_basicsr.images import ImageData, stretch, to_8_bit, used_bits
+from amsnet_basicsr.images import ImageData, ImageError, read_size, to_8_bit
 from amsnet_basicsr.prepare.image_patches import LeftOutError, encode_patch, is_flat, read_usable
 from amsnet_basicsr.prepare.noise_correlation import NoiseSpectra, combine_spectra, noise_spectra, recommend_stride
 from amsnet_basicsr.utils.atomic_write import atomic_write
@@ -57,6 +58,11 @@ class Cut:
     train: tuple[Box, ...]
     held_out: tuple[Box, ...]
 
+    @property
+    def sides(self) -> list[tuple[int, int]]:
+        """Height and width of all patches."""
+        return [(bottom - top, right - left) for top, left, bottom, right in (*self.train, *self.held_out)]
+
 
 def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
     """List the images in folders (searched to the bottom), files and patterns, each once, sorted by path.
@@ -95,8 +101,7 @@ def read_pixels(path: Path) -> np.ndarray:
     Raises:
         LeftOutError: If it can't be read or is too small.
     """
-    pixels = read_usable(path, SMALLEST)
-    return to_8_bit(ImageData(stretch(pixels, used_bits(pixels)))).pixels
+    return to_8_bit(ImageData(read_usable(path, SMALLEST))).pixels
 
 
 def survey(
@@ -134,12 +139,26 @@ def survey_for_training(paths: Sequence[Path]) -> tuple[list[Surveyed], list[Noi
     """Survey images to train on: the spectra of some of them, and only those that training crops fit in."""
     number, step = count(), -(-len(paths) // _IMAGES_FOR_NOISE)
     usable, spectra, left_out = survey(paths, lambda pixels: None if next(number) % step else noise_spectra(pixels))
-    roomy = [image for image in usable if min(image.height, image.width) >= _CROP]
-    if len(roomy) >= HELD_OUT_IMAGES_FROM and _pixels(roomy) >= 0.9 * _pixels(usable):
-        reason = f'too small: training crops are {_CROP} pixels wide, and the other images have room for them'
-        left_out.update({image.path: reason for image in usable if image not in roomy})
-        usable = roomy
-    return usable, [one for one in spectra if one is not None], left_out
+    roomy = leave_out_small(usable)
+    reason = f'too small: training crops are {_CROP} pixels wide, and the other images have room for them'
+    left_out.update({image.path: reason for image in usable if image not in roomy})
+    return roomy, [one for one in spectra if one is not None], left_out
+
+
+def read_sizes(paths: Sequence[Path]) -> list[Surveyed]:
+    """Foresee from the headers alone which images can be used."""
+    found = []
+    for path in paths:
+        with suppress(ImageError):
+            found.append(Surveyed(path, *read_size(path)))
+    return leave_out_small([image for image in found if min(image.height, image.width) >= SMALLEST])
+
+
+def leave_out_small(images: list[Surveyed]) -> list[Surveyed]:
+    """Leave out images that would make all crops small, if there are few."""
+    roomy = [image for image in images if min(image.height, image.width) >= _CROP]
+    enough = len(roomy) >= HELD_OUT_IMAGES_FROM and _pixels(roomy) >= 0.9 * _pixels(images)
+    return roomy if enough else images
 
 
 def _pixels(images: Iterable[Surveyed]) -> int:
@@ -168,10 +187,10 @@ def choose_strides(spectra: Iterable[NoiseSpectra], train: int | None = None, te
     return Strides(train, (1 if recommended == 1 else 2) if test is None else test, reason)
 
 
-def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int) -> list[Cut]:
+def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int, one_in: int = 8) -> list[Cut]:
     """Choose patches and hold some out.
 
-    From four images on, whole ones are held out (an eighth, at most eight); else an eighth of the patches, none of
+    From four images on, whole ones are held out (one in eight, at most eight); else one in eight patches, none of
     which overlaps one that is trained on.
 
     Args:
@@ -179,6 +198,7 @@ def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int) -> li
         size: Least side of the patches; smaller ones are taken of smaller images, or if there are so few.
         most: Most patches to train on.
         seed: Seed of the choice.
+        one_in: How many images or patches there are for each that is held out.
 
     Raises:
         UserError: If there is too little to train on.
@@ -194,7 +214,7 @@ def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int) -> li
         )
     generator = np.random.default_rng(seed)
     if whole:
-        count = min(max(len(images) // 8, 1), HELD_OUT_PATCHES)
+        count = min(max(len(images) // one_in, 1), HELD_OUT_PATCHES)
         chosen = {(2 * number + 1) * len(images) // (2 * count) for number in range(count)}
         shares = _shares([len(boxes) if index not in chosen else 0 for index, boxes in enumerate(patches)], most)
         cuts = []
@@ -204,7 +224,7 @@ def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int) -> li
             cuts.append(Cut(image, tuple(sorted(order[: shares[index]])), tuple(sorted(order[:held]))))
         return cuts
     every = [(index, box) for index, boxes in enumerate(patches) for box in boxes]
-    held = min(max(len(every) // 8, 1), HELD_OUT_PATCHES)
+    held = min(max(len(every) // one_in, 1), HELD_OUT_PATCHES)
     order = [every[i] for i in generator.permutation(len(every))]
     return [
         Cut(

@@ -140,14 +140,11 @@ def make_plan(costs: Costs, available: int, held_out: int, minutes: float, itera
         costs: What was measured.
         available: Number of patches.
         held_out: Number of patches held out.
-        minutes: Time that everything may take.
+        minutes: Time that everything may take; at least `LEAST_ITERATIONS` are made.
         iterations: N, if it is given.
 
     Returns:
         The plan; the same for the same N.
-
-    Raises:
-        UserError: If the time isn't enough for `LEAST_ITERATIONS`.
     """
     # A validation denoises once and predicts the hidden pixels once; at the end everything is denoised once more.
     fixed = 2 * _START + held_out * costs.patch * (2 * _VALIDATIONS / SAMPLES + 2)
@@ -161,12 +158,16 @@ def make_plan(costs: Costs, available: int, held_out: int, minutes: float, itera
     if iterations is not None:
         return plan(iterations)
     count = int(max(0.0, minutes * 60 - fixed) / (costs.teacher + costs.student / 2)) // 50 * 50
-    while count >= LEAST_ITERATIONS and plan(count).seconds > minutes * 60:
+    while count > LEAST_ITERATIONS and plan(count).seconds > minutes * 60:
         count -= 50
-    if count < LEAST_ITERATIONS:
-        needed = math.ceil(plan(LEAST_ITERATIONS).seconds / 6) / 10
+    return plan(max(count, LEAST_ITERATIONS))
+
+
+def refuse_too_little_time(costs: Costs, available: int, held_out: int, minutes: float) -> None:
+    """Stop if the time isn't enough for `LEAST_ITERATIONS`."""
+    least = make_plan(costs, available, held_out, minutes, LEAST_ITERATIONS).seconds / 60
+    if least > minutes:
         raise UserError(
-            f'{minutes:g} minutes are too few here: --minutes {needed:g} is the least, and a good result '
-            'takes many times that'
+            f'{minutes:g} minutes are too few here: --minutes {math.ceil(10 * least) / 10:g} is the least, and a good '
+            'result takes many times that'
         )
-    return plan(count)

@@ -1,16 +1,16 @@
 """The stages of a fit. Each can be run again after a kill and resumes where it was."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.fit.images import (
-    HELD_OUT_IMAGES_FROM,
-    HELD_OUT_PATCHES,
+    Cut,
     choose_strides,
     plan_cuts,
+    read_sizes,
     spread,
     survey_for_training,
     write_patches,
@@ -26,6 +26,7 @@ from amsnet_basicsr.fit.plan import (
     make_plan,
     measure,
     network_bytes,
+    refuse_too_little_time,
 )
 from amsnet_basicsr.fit.report import is_finished, pack
 from amsnet_basicsr.fit.state import Record, Runner, duration, say
@@ -71,39 +72,53 @@ def _has_patches(record: Record) -> bool:
 def prepare(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
     """Survey the images, choose the strides, cut patches."""
     settings = record.settings
-    if settings.iterations is None:  # a time that is too short is refused before the work
-        likely = HELD_OUT_PATCHES if len(record.images) >= HELD_OUT_IMAGES_FROM else 1
-        _costs(record, runner, settings.patch, (settings.train_stride or 5, settings.test_stride or 2), likely)
     paths = [Path(path) for path, _ in record.images]
     chosen = spread(paths)
+    if settings.iterations is None and (likely := read_sizes(chosen)):  # a time that is too short: before the work
+        cuts = plan_cuts(likely, settings.patch, settings.patches, settings.seed)
+        strides = settings.train_stride or 5, settings.test_stride or 2
+        costs, _, _ = _costs(record, runner, _sides(cuts), strides)
+        train, held_out = (sum(len(getattr(cut, name)) for cut in cuts) for name in ('train', 'held_out'))
+        refuse_too_little_time(costs, train, held_out, settings.minutes)
     usable, spectra, unfit = survey_for_training(chosen)
     left_out = {str(path): reason for path, reason in unfit.items()}
     for name, reason in left_out.items():
         say(f'left out: {name}: {reason}')
-    strides = choose_strides(spectra, settings.train_stride, settings.test_stride)
+    chosen_strides = choose_strides(spectra, settings.train_stride, settings.test_stride)
     cuts = plan_cuts(usable, settings.patch, settings.patches, settings.seed)
-    boxes = [box for cut in cuts for box in (*cut.train, *cut.held_out)]
-    sides = [(bottom - top, right - left) for top, left, bottom, right in boxes]
-    pixels = sum(height * width for height, width in sides)
-    check_space(pixels * _BYTES_PER_PIXEL + network_bytes(settings.width), record.folder, 'take fewer --patches')
+    sides = _sides(cuts)
+    needed = sides['patches'] * sides['mean_side'] ** 2 * _BYTES_PER_PIXEL + network_bytes(settings.width)
+    check_space(needed, record.folder, 'take fewer --patches')
     train, held_out = write_patches(cuts, record.folder / 'patches')
     facts.update(
         images=len(usable), held_out_images=sum(bool(cut.held_out) and not cut.train for cut in cuts),
-        left_out=left_out, thinned=len(paths) - len(chosen), train=train, held_out=held_out,
-        side=min(map(min, sides)), largest=max(map(max, sides)), mean_side=round((pixels / len(sides)) ** 0.5),
-        train_stride=strides.train, test_stride=strides.test, reason=strides.reason,
+        left_out=left_out, thinned=len(paths) - len(chosen), train=train, held_out=held_out, **sides,
+        train_stride=chosen_strides.train, test_stride=chosen_strides.test, reason=chosen_strides.reason,
     )  # fmt: skip
     say(
-        f'prepare: {train} patches to train on, {held_out} held out, {facts["side"]} to {facts["largest"]} pixels '
-        f'wide, of {len(usable)} images; strides {strides.train} and {strides.test} ({strides.reason})'
+        f'prepare: {train} patches to train on, {held_out} held out, {sides["side"]} to {sides["largest"]} pixels '
+        f'wide, of {len(usable)} images; strides {chosen_strides.train} and {chosen_strides.test} '
+        f'({chosen_strides.reason})'
     )
+
+
+def _sides(cuts: Sequence[Cut]) -> dict[str, int]:
+    """Number of patches, and their least, largest and mean side."""
+    sides = [side for cut in cuts for side in cut.sides]
+    pixels = sum(height * width for height, width in sides)
+    return {
+        'patches': len(sides),
+        'side': min(map(min, sides)),
+        'largest': max(map(max, sides)),
+        'mean_side': round((pixels / len(sides)) ** 0.5),
+    }
 
 
 def plan(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
     """Measure what steps cost here, and share out the time."""
     settings, prepared = record.settings, record.facts('prepare')
     strides = prepared['train_stride'], prepared['test_stride']
-    costs, crops, batch = _costs(record, runner, prepared['side'], strides, prepared['held_out'], prepared['mean_side'])
+    costs, crops, batch = _costs(record, runner, prepared, strides)
     made = make_plan(costs, prepared['train'], prepared['held_out'], settings.minutes, settings.iterations)
     estimate = asdict(made)
     facts.update(estimate=estimate.pop('seconds'), **estimate)
@@ -117,17 +132,12 @@ def plan(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
 
 
 def _costs(
-    record: Record, runner: Runner, side: int, strides: tuple[int, int], held_out: int, mean_side: int | None = None
+    record: Record, runner: Runner, sides: dict[str, Any], strides: tuple[int, int]
 ) -> tuple[Costs, tuple[int, int], int]:
-    """Time the steps; returns the costs, the crops of teacher and student, and the batch.
-
-    Raises:
-        UserError: If the time asked for is too little.
-    """
+    """Time the steps; returns the costs, the crops of teacher and student, and the batch."""
     settings = record.settings
     batch = settings.batch or (GPU_BATCH if runner.gpu else CPU_BATCH)
     wanted = GPU_CROP if runner.gpu else CPU_CROP
-    crops = crop_size(side, strides[0], wanted), crop_size(side, 1, wanted)
-    costs = measure(settings.width, mean_side or side, crops, strides, batch, runner.device, settings.seed)
-    make_plan(costs, 1, held_out, settings.minutes, settings.iterations)
+    crops = crop_size(sides['side'], strides[0], wanted), crop_size(sides['side'], 1, wanted)
+    costs = measure(settings.width, sides['mean_side'], crops, strides, batch, runner.device, settings.seed)
     return costs, crops, batch

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from amsnet_basicsr.images import ImageError, read_image
+from amsnet_basicsr.images import ImageError, read_image, stretch, used_bits
 from amsnet_basicsr.images.png import encode_noise
 
 CLIPPED = 0.5
@@ -41,7 +41,7 @@ def read_usable(path: Path, least: int, keep_grey: bool = True, keep_alpha: bool
         keep_alpha: Take images that are partly transparent too, without their alpha.
 
     Returns:
-        Upright RGB image, (H, W, 3), uint8 or uint16.
+        Upright RGB image, (H, W, 3), uint8 or uint16; 8 to 14 bits in a file of 16 are scaled to the whole range.
 
     Raises:
         LeftOutError: If it doesn't serve.
@@ -50,7 +50,7 @@ def read_usable(path: Path, least: int, keep_grey: bool = True, keep_alpha: bool
         image = read_image(path)
     except ImageError as error:
         raise LeftOutError('unreadable', str(error).removeprefix(f'{path}: ')) from None
-    pixels, alpha = image.pixels, image.alpha
+    pixels, alpha = stretch(image.pixels, used_bits(image.pixels)), image.alpha
     height, width = pixels.shape[:2]
     if min(height, width) < least:
         raise LeftOutError('too small', f'{width}×{height} pixels')

@@ -31,10 +31,16 @@ pytestmark = pytest.mark.timeout(900)  # four trainings start; half a minute if 
 OPTIONS = ['--iterations', '40', '--width', '4', '--patch', '64', '--device', 'cpu', '--seed', '3']
 
 
-def images_in(folder: Path, count: int = 5, size: tuple[int, int] = (70, 140)) -> Path:
+def flat_image(number: int) -> np.ndarray:
+    """An image of 70×140 pixels whose noise can be estimated, uint8 BGR."""
+    image = np.random.default_rng(number).normal([100 + 10 * number, 90, 120], 20, (70, 140, 3))
+    return image.round().clip(0, 255).astype(np.uint8)
+
+
+def images_in(folder: Path, count: int = 5) -> Path:
     folder.mkdir()
     for number in range(count):
-        cv2.imwrite(str(folder / f'IMG {number}.png'), noisy_image(*size, number))
+        cv2.imwrite(str(folder / f'IMG {number}.png'), flat_image(number))
     return folder
 
 
@@ -129,7 +135,7 @@ def test_images_are_accounted_for(work):
     trained = {path.name.split('_')[0] for path in (work / 'my model' / 'patches' / 'train').iterdir()}
     assert len(held_out) == 1 and len(trained) == 4 and not held_out & trained
     patch = cv2.imread(str(work / 'my model' / 'patches' / 'train' / 'image0000_y00000_x00070.png'))
-    assert np.array_equal(patch, noisy_image(70, 140, 0)[:, 70:])
+    assert np.array_equal(patch, flat_image(0)[:, 70:])
 
 
 def test_the_model_can_be_used(work):
@@ -258,6 +264,13 @@ def test_a_full_disk_is_told_before_anything_is_written(work, capsys, tmp_path):
     error = refused(capsys, work / 'photos', '-o', tmp_path / 'out', '--width', 10**6)
     assert 'are needed' in error and 'free' in error
     assert not (tmp_path / 'out' / 'fit.json').exists()
+
+
+def test_too_little_time_is_told_before_images_are_read(work, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr('amsnet_basicsr.fit.images.read_pixels', None)
+    error = refused(capsys, work / 'photos', '-o', tmp_path / 'out', '--minutes', 0.01, '--width', 4, '--patch', 64)
+    assert '0.01 minutes are too few here: --minutes ' in error
+    assert {path.name for path in (tmp_path / 'out').iterdir()} == {'fit.json'}
 
 
 def test_another_run_is_kept_out(work, capsys):

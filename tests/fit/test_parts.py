@@ -24,7 +24,8 @@ from amsnet_basicsr.fit.images import (
 )
 from amsnet_basicsr.fit.learn import neighbour_loss, read_init, start_weights, student_start
 from amsnet_basicsr.fit.options import Training, student_options, teacher_options
-from amsnet_basicsr.fit.plan import Costs, crop_size, make_plan, network_options
+from amsnet_basicsr.fit.plan import Costs, crop_size, make_plan, network_options, refuse_too_little_time
+from amsnet_basicsr.fit.progress_images import read_png
 from amsnet_basicsr.fit.report import doubts, is_advised, next_steps
 from amsnet_basicsr.fit.state import Record, Settings
 from amsnet_basicsr.options.reader import OptionsLoader
@@ -120,6 +121,21 @@ def test_other_kinds_of_images_become_rgb(tmp_path):
     assert np.array_equal(read_pixels(tmp_path / 'deep.png'), (deep / 257).round().astype(np.uint8))
 
 
+@pytest.mark.parametrize('bits', [10, 12, 14])
+@pytest.mark.parametrize('suffix', ['png', 'tif'])
+def test_files_of_16_bits_that_use_fewer_are_trained_on_in_full(tmp_path, bits, suffix):
+    """Scanners and raw converters write 10 or 12 bits into 16: a sixteenth of the range, 15 values of 8 bits."""
+    values = np.random.default_rng(0).integers(0, 2**bits, (128, 256, 3)).astype(np.uint16)
+    path = tmp_path / f'deep.{suffix}'
+    cv2.imwrite(str(path), values[..., ::-1])
+    expected = (values * (255 / (2**bits - 1))).round()
+    assert np.abs(read_pixels(path) - expected).max() <= 1
+    cuts = plan_cuts([Surveyed(path, 128, 256)], 64, 100, seed=0)
+    write_patches(cuts, tmp_path / 'patches')
+    for patch in (tmp_path / 'patches').rglob('*.png'):
+        assert len(np.unique(read_png(patch))) == 256
+
+
 def test_flat_patches_are_left_out_and_one_is_always_held_out(tmp_path):
     image = noisy_image(128, 256, 0)
     path = tmp_path / 'a.png'
@@ -172,9 +188,11 @@ def test_time_is_shared_out_and_the_number_of_steps_fixes_all():
     assert (again.teacher, again.student, again.patches) == (plan.teacher, plan.student, plan.patches)
     assert make_plan(costs, 7, 1, 15, None).patches == 7
     with pytest.raises(UserError, match=r'1 minutes are too few here: --minutes .* is the least') as error:
-        make_plan(costs, 1000, 8, 1, None)
+        refuse_too_little_time(costs, 1000, 8, 1)
     least = float(str(error.value).split('--minutes ')[1].split()[0])
     assert make_plan(costs, 1000, 8, least, None).seconds <= least * 60
+    refuse_too_little_time(costs, 1000, 8, least)
+    assert make_plan(costs, 1000, 8, 1, None).teacher == 50  # once patches are cut, nothing is refused any more
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,13 @@ from amsnet_basicsr.prepare.noise_correlation import MAX_LAG, NoiseSpectra, comb
 
 _PATCHES_PER_LEVEL = 16
 _MOST_LEVELS = 6
+_LEAST_AGREEMENT = 0.935
+"""Patches of texture have no common least level, and their noise is overestimated.
+
+Noise of one kind gives .94 to .97. Measured on clean patches of SIDD and on scikit-image's retina and ihc, to which
+white noise of sigma 8 and 25 and grain of sigma 9 was added: above .935 the estimates are at most 15 % too high, below
+it up to 160 %.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +81,7 @@ def estimate_noise_model(spectra: Iterable[NoiseSpectra]) -> NoiseModel:
     """Estimate the noise of an RGB image, or of images with the same noise, from the spectra of its flat patches.
 
     Raises:
-        ValueError: If there are too few flat patches.
+        ValueError: If there are too few flat patches, or these differ so much that texture must be among them.
     """
     spectra = [of_one for of_one in spectra if len(of_one.power)]
     correlation = combine_spectra(spectra)
@@ -87,7 +94,22 @@ def estimate_noise_model(spectra: Iterable[NoiseSpectra]) -> NoiseModel:
     for c in range(3):
         for level, group in enumerate(np.array_split(np.argsort(brightness[:, c]), levels)):
             points[:, c, level] = np.median(brightness[group, c]), np.median(scale[group, c])
+    if _agreement(np.log(scale), brightness) < _LEAST_AGREEMENT:
+        raise ValueError('its flat places differ, as if texture were among them')
     return NoiseModel(points[0], points[1], correlation.every, _positive(channels), correlation.patches)
+
+
+def _agreement(level: np.ndarray, brightness: np.ndarray) -> float:
+    """How far the tenth of the patches with the least noise is below the others of their brightness, as a ratio.
+
+    Args:
+        level: Logarithm of the standard deviations, (patches, channels).
+        brightness: Means, (patches, channels).
+    """
+    terms = [np.ones((len(level), 1)), brightness, brightness.mean(axis=1, keepdims=True) ** 2]
+    design = np.concatenate(terms, axis=1)
+    rest = level - design @ np.linalg.lstsq(design, level, rcond=None)[0]
+    return float(np.exp(np.quantile(rest, 0.1, axis=0)).mean())
 
 
 def _positive(correlation: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ _IMAGES = 32
 _TILE, _TILES = 384, 12  # trained on: at most so many tiles, of at least such sides where images have them
 _SIDE, _CROP = 256, 128  # of what is held out of a tile, at most, and of the crops that it is measured in
 _MULTIPLE = 16
+_ONE_IN = 4  # held out: whether a model is better must not hang on a single image
 
 Tile = tuple[np.ndarray, NoiseModel]
 """A noisy tile, (H, W, 3), float32 in [0, 1], and what its noise is like."""
@@ -95,7 +96,7 @@ def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[Tile], list
     noise_of = dict(zip(usable, noises, strict=True))
     train: list[Tile] = []
     held_out: list[Tile] = []
-    for cut in plan_cuts(usable, _TILE, _TILES, seed):
+    for cut in plan_cuts(usable, _TILE, _TILES, seed, _ONE_IN):
         if cut.train or cut.held_out:
             pixels, noise = read_pixels(cut.image.path), noise_of[cut.image]
             train += [(_tile(pixels, box, 2 * _TILE), noise) for box in cut.train]

@@ -55,6 +55,17 @@ def test_level_and_correlations_of_the_noise_are_found_and_drawn():
     assert model.spatial.shape == (3, 2 * MAX_LAG + 1, 2 * MAX_LAG + 1) and '1.00 between channels' in describe([model])
 
 
+def test_texture_is_not_taken_for_noise():
+    """Where flat places differ in strength, they are no flat places: from such an image, nothing is learned."""
+    strength = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(512, 512)), (0, 0), 20)
+    texture = 0.08 * np.exp(strength / strength.std())[..., None] * grain(512, 512)
+    noise = 0.02 * np.random.default_rng(1).normal(size=(512, 512, 3))
+    noisy = noisy_of(0.5 + 0.3 * texture, noise)
+    with pytest.raises(ValueError, match='as if texture were among them'):
+        estimate_noise_model([noise_spectra(noisy)])
+    assert estimate_noise_model([noise_spectra(noisy_of(scene(512, 512), noise))]).sigma == pytest.approx(0.02, rel=0.1)
+
+
 class Blur(nn.Module):
     """A denoiser with one parameter."""
 
