@@ -1,10 +1,12 @@
 """Give back what a network took away that isn't noise: `strength='auto'`.
 
-What a denoiser takes away, the residual, is noise where it is as strong as anywhere else at that brightness, and detail
-where it is stronger. The noise level is read off the places where the residual is weakest, so it is near zero for an
-image without noise, whatever the network made of its detail.
+What a denoiser takes away, the residual, is looked at in the cosine transform of blocks of 8×8 pixels. Noise has a
+spectrum that depends on brightness alone; it is read off the quietest blocks. What stands out of it anywhere is detail
+and comes back, shrunk as wavelet denoising shrinks coefficients. So a network that errs does no worse than a transform
+of the noisy image would, and an image without noise stays as it is, whatever the network made of its detail.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -12,36 +14,61 @@ import torch.nn.functional as F
 
 from amsnet_basicsr.denoise.pixels import from_float, to_float
 
-BLOCK = 8
-#: Share of blocks, of each brightness, whose residual is weaker than what is taken for the noise level.
+BLOCK, STEP = 8, 4
+#: Noise levels are estimated from at most so many blocks, evenly spread.
+MOST_BLOCKS = 16384
+#: Share of blocks, of each brightness, that the noise is read off.
 QUANTILE = 0.1
 BRIGHTNESSES, FEWEST_BLOCKS = 6, 60
 #: Values this near to black or white are clipped, and their noise with them.
 CLIPPED = 4 / 255
 #: Below this level, for values from 0 to 1, an image is left as it is: about what rounding to 8 bits and JPEG do.
 LITTLE = 0.5 / 255
-#: The residual may be so many times as strong as the noise level before it counts as detail, and more in strong noise,
-#: where the network errs less than the guard.
-TOLERANCE, STRONG, STRONG_STEP = 1.4, 3 / 255, 6 / 255
-#: Rows that are worked on at once, and what is read beyond them: two means of 5×5, and the ring around an impulse.
-BAND = 256
-_CONTEXT = 8
+#: Where the denoised image has texture, the residual has some of it too: up to so many times its power, beyond the
+#: power that the remains of noise have, and up to a most.
+TEXTURE, REMAINS, MOST_TEXTURE = 4, (0.6 / 255) ** 2, (12 / 255) ** 2
+#: Noise of every frequency is taken to have at least this share of the mean power: JPEG leaves gaps in single blocks.
+FLATTEST = 0.3
+#: How many times as strong as the noise the residual must be to count as detail, and more in strong noise, where the
+#: network errs less than the guard.
+TOLERANCE, STRONG, STRONG_STEP = 1.5, 3 / 255, 10 / 255
+#: Rows that are worked on at once, and what is read beyond them: a block, its neighbour, the ring around an impulse.
+BAND = 64
+_CONTEXT = 16
+
+
+def _cosines() -> torch.Tensor:
+    """The cosine transform of a block, (64, 64), orthonormal: a row is a frequency, a column a pixel."""
+    index = torch.arange(BLOCK)
+    rows = torch.cos(math.pi * (2 * index + 1) * index[:, None] / (2 * BLOCK)) * math.sqrt(2 / BLOCK)
+    rows[0] /= math.sqrt(2)
+    return torch.kron(rows, rows)
+
+
+_COSINES = _cosines()
+_COLOURS = F.normalize(torch.tensor([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]]))
+_DOWN, _ACROSS = torch.arange(BLOCK**2) // BLOCK, torch.arange(BLOCK**2) % BLOCK
+_FINE = _DOWN + _ACROSS >= 3
+_NEAR = ((_DOWN[:, None] - _DOWN).abs().maximum((_ACROSS[:, None] - _ACROSS).abs()) <= 2).float()
+_NEAR /= _NEAR.sum(dim=1, keepdim=True)
 
 
 class NoiseLevel(NamedTuple):
-    """Standard deviation of the noise by brightness, for values from 0 to 1.
+    """Noise by brightness and frequency, for values from 0 to 1.
 
     Attributes:
         brightness: Mean brightness of the parts of the image, ascending, (K,).
-        level: Noise level of each, (K,).
+        level: Standard deviation of the noise in each, (K,).
+        spectrum: Power of the noise by frequency, of mean 1: brightness and two colours, 64 each, (C, 64, 1).
     """
 
     brightness: torch.Tensor
     level: torch.Tensor
+    spectrum: torch.Tensor
 
     @property
     def tolerance(self) -> float:
-        """How many times as strong as the noise level the residual may be before it counts as detail."""
+        """How many times as strong as the noise the residual must be to count as detail."""
         return TOLERANCE + max(0.0, self.middle - STRONG) / STRONG_STEP
 
     @property
@@ -60,42 +87,45 @@ class NoiseLevel(NamedTuple):
 
 
 def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
-    """Estimate the noise level from what a denoiser took away.
+    """Estimate the noise from what a denoiser took away.
 
     Args:
-        noisy: Image, (C, H, W), uint8, uint16 or floating point in [0, 1].
+        noisy: Image, (C, H, W), uint8, uint16 or floating point in [0, 1]; H and W at least 8.
         denoised: What a denoiser made of it, alike.
 
     Returns:
-        The level by brightness.
+        The noise by brightness and frequency.
     """
-    means, deviations = [], []
-    for top in range(0, noisy.shape[-2], BAND):
-        own, result = (to_float(image[:, top : top + BAND]) for image in (noisy, denoised))
-        size = tuple(min(BLOCK, length) for length in noisy.shape[-2:])  # an image may be smaller than a block
-        height, width = (length // side * side for length, side in zip(own.shape[-2:], size, strict=True))
-        if not height:
-            continue
-        own, result = own[:, :height, :width], result[:, :height, :width]
-        residual = own - result
-        mean = F.avg_pool2d(residual[None], size)[0]
-        variance = F.avg_pool2d(residual[None].square(), size)[0] - mean.square()
-        means.append(F.avg_pool2d(result[None], size)[0].mean(dim=0).flatten())
-        deviations.append(variance.clamp(min=0).mean(dim=0).sqrt().flatten())
-    mean, deviation = torch.cat(means), torch.cat(deviations)
-    inside = (mean > CLIPPED) & (mean < 1 - CLIPPED)
+    blocks = noisy.shape[1] * noisy.shape[2] / BLOCK**2
+    step = BLOCK * max(1, math.ceil(math.sqrt(blocks / MOST_BLOCKS)))
+    own, result = (_transform(_blocks(image, step)) for image in (noisy, denoised))
+    brightness = result[0, 0] / BLOCK / math.sqrt(len(result))
+    inside = (brightness > CLIPPED) & (brightness < 1 - CLIPPED)
     if int(inside.sum()) >= FEWEST_BLOCKS // 2:
-        mean, deviation = mean[inside], deviation[inside]
-    mean, order = mean.sort()
-    parts = max(1, min(BRIGHTNESSES, len(mean) // FEWEST_BLOCKS))
-    levels = [_quantile(part) for part in deviation[order].chunk(parts)]
-    return NoiseLevel(torch.stack([part.mean() for part in mean.chunk(parts)]), torch.stack(levels))
+        own, result, brightness = own[..., inside], result[..., inside], brightness[inside]
+    power = (own - result).square()
+    activity, texture = (part[:, _FINE].square().mean(dim=(0, 1)) for part in (own, result))
+
+    parts = max(1, min(BRIGHTNESSES, len(brightness) // FEWEST_BLOCKS))
+    means, levels, spectra = [], [], []
+    for part in brightness.argsort().chunk(parts):
+        quiet = part[activity[part].argsort()[: max(1, round(QUANTILE * len(part)))]]
+        taken = (TEXTURE * (texture[quiet].mean() - REMAINS)).clamp(0, MOST_TEXTURE)
+        share = (1 - taken / power[:, _FINE][..., quiet].mean().clamp(min=1e-12)).clamp(min=0)
+        spectra.append(power[..., quiet].mean(dim=2, keepdim=True) * share)
+        levels.append(spectra[-1].mean())
+        means.append(brightness[part].mean())
+    spectrum = torch.stack(spectra).mean(dim=0)
+    spectrum = spectrum / spectrum.mean().clamp(min=1e-12)
+    # The mean of the lowest tenth of blocks lies 1.75 standard deviations below that of all.
+    deviation = (2 * spectrum.square().sum()).sqrt() / spectrum.sum().clamp(min=1e-12)
+    level = (torch.stack(levels) / (1 - 1.75 * deviation).clamp(min=0.4)).sqrt()
+    return NoiseLevel(torch.stack(means), level, spectrum.clamp(min=FLATTEST))
 
 
 def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
     """Put back into a denoised image what was not noise, in place.
 
-    The residual is scaled by the Wiener gain σ²/s² where its local power s² is above what noise of level σ explains.
     Single pixels far outside (hot pixels) stay removed.
 
     Args:
@@ -105,34 +135,67 @@ def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
     Returns:
         The noise level of the image, for values from 0 to 1. Below `LITTLE`, `denoised` is the noisy image now.
     """
-    estimate = noise_level(noisy, denoised)
-    if estimate.middle < LITTLE:
+    if len(noisy) == 3 and torch.equal(noisy[:1].expand_as(noisy), noisy):  # grey stays grey
+        level = give_back_detail(noisy[:1], denoised[:1])
+        denoised.copy_(denoised[:1].expand_as(denoised).clone())
+        return level
+    height = noisy.shape[1]
+    estimate = noise_level(noisy, denoised) if min(noisy.shape[1:]) >= BLOCK else None
+    if estimate is None or estimate.middle < LITTLE:
         denoised.copy_(noisy)
-        return estimate.middle
-    height = noisy.shape[-2]
-    kept: torch.Tensor | None = None  # rows above the band, as they were before it was written
+        return 0.0 if estimate is None else estimate.middle
+    kept = denoised[:, :0]  # rows above the band, as they were before it was written
     for top in range(0, height, BAND):
         bottom = min(top + BAND, height)
         first, last = max(0, top - _CONTEXT), min(height, bottom + _CONTEXT)
-        before = denoised[:, top:last].clone()
-        result = before if kept is None else torch.cat([kept, before], dim=1)
-        band = _with_detail(to_float(noisy[:, first:last]), to_float(result), estimate)
-        kept = before[:, max(0, bottom - top - _CONTEXT) : bottom - top]
+        before = torch.cat([kept, denoised[:, top:last]], dim=1)
+        band = _with_detail(to_float(noisy[:, first:last]), to_float(before), estimate)
+        kept = before[:, max(0, bottom - _CONTEXT) - first : bottom - first]
         denoised[:, top:bottom] = from_float(band[:, top - first : bottom - first].clamp(0, 1), denoised.dtype)
     return estimate.middle
 
 
-def _with_detail(noisy: torch.Tensor, denoised: torch.Tensor, estimate: NoiseLevel) -> torch.Tensor:
+def _with_detail(noisy: torch.Tensor, denoised: torch.Tensor, noise: NoiseLevel) -> torch.Tensor:
+    height, width = noisy.shape[1:]
     residual = noisy - denoised
-    level = estimate.at(denoised.mean(dim=0))
-    level = level * estimate.tolerance
-    strongest = residual.abs().amax(dim=0)
-    impulse = (strongest > 5 * level + 8 / 255) & _is_alone(strongest)
+    strongest, brightness = residual.abs().amax(dim=0), denoised.mean(dim=0)
+    impulse = (strongest > 6 * noise.at(brightness) + 8 / 255) & _is_alone(strongest)
     impulse = F.max_pool2d(impulse[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0  # and the ring around it
-    power = torch.where(impulse, level.square(), residual.square().mean(dim=0))
-    power = _mean_around(_mean_around(power))
-    gain = (level.square() / power.clamp(min=1e-12)).clamp(max=1)
-    return noisy - torch.where(impulse, 1, gain) * residual
+    margin = (0, max(-width % STEP, BLOCK - width), 0, max(-height % STEP, BLOCK - height))
+    residual = F.pad(residual.where(~impulse, 0)[None], margin, mode='replicate')[0]
+    brightness = F.pad(brightness[None, None], margin, mode='replicate')
+
+    size = residual.shape[1:]
+    found = _transform(F.unfold(residual[:, None], BLOCK, stride=STEP))
+    power = noise.spectrum * noise.at(F.avg_pool2d(brightness, BLOCK, STEP).flatten()).square()
+    excess = (_NEAR.to(found.device) @ (found.square() / power.clamp(min=1e-12))).unflatten(
+        2, (-1, (size[1] - BLOCK) // STEP + 1)
+    )
+    excess = F.avg_pool2d(excess, 3, stride=1, padding=1, count_include_pad=False).flatten(2)
+    found = found * (1 - noise.tolerance / excess.clamp(min=1e-12)).clamp(min=0)
+    detail = F.fold(_transform_back(found), size, BLOCK, stride=STEP)
+    detail = detail / F.fold(torch.ones_like(found[:1]), size, BLOCK, stride=STEP)
+    return denoised + detail[:, 0, :height, :width]
+
+
+def _blocks(image: torch.Tensor, step: int) -> torch.Tensor:
+    """Blocks of an image, one every `step` pixels: (C, 64, blocks)."""
+    blocks = image.unfold(1, BLOCK, step).unfold(2, BLOCK, step)
+    return to_float(blocks).reshape(len(image), -1, BLOCK**2).transpose(1, 2)
+
+
+def _transform(blocks: torch.Tensor) -> torch.Tensor:
+    """Cosine transform of blocks (C, 64, N), and of three colours: brightness and two differences."""
+    if len(blocks) == 3:
+        blocks = torch.einsum('dc,cpn->dpn', _COLOURS.to(blocks.device), blocks)
+    return _COSINES.to(blocks.device) @ blocks
+
+
+def _transform_back(blocks: torch.Tensor) -> torch.Tensor:
+    blocks = _COSINES.to(blocks.device).T @ blocks
+    if len(blocks) == 3:
+        blocks = torch.einsum('dc,dpn->cpn', _COLOURS.to(blocks.device), blocks)
+    return blocks
 
 
 def _is_alone(strength: torch.Tensor) -> torch.Tensor:
@@ -144,12 +207,3 @@ def _is_alone(strength: torch.Tensor) -> torch.Tensor:
         for right in range(5):
             alike += padded[down : down + height, right : right + width] > half
     return alike <= 3  # with itself
-
-
-def _mean_around(image: torch.Tensor) -> torch.Tensor:
-    """Mean of 5×5 pixels, of those that there are at the border: (H, W)."""
-    return F.avg_pool2d(image[None, None], 5, stride=1, padding=2, count_include_pad=False)[0, 0]
-
-
-def _quantile(values: torch.Tensor) -> torch.Tensor:
-    return values.kthvalue(max(1, round(QUANTILE * len(values)))).values

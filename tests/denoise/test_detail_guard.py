@@ -86,7 +86,28 @@ def test_strong_noise_is_left_to_the_network():
     denoised = tensor(blur(noisy))
     before = denoised.clone()
     give_back_detail(tensor(noisy), denoised)
-    assert (denoised.int() - before.int()).abs().float().mean() < 0.5
+    changed = (denoised.int() - before.int()).abs().float()
+    assert changed[:, 100:].mean() < 0.1  # below the lines
+    assert psnr(denoised, clean) > psnr(before, clean)
+
+
+@pytest.mark.parametrize('sigma', [0, 2])
+def test_dense_texture_is_not_noise(sigma):
+    texture = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 40, (200, 232, 1)), None, 1)
+    clean = scene() + texture[..., None]
+    noisy = clean + np.random.default_rng(1).normal(0, sigma, clean.shape)
+    denoised = tensor(cv2.GaussianBlur(noisy, None, 1))
+    before = psnr(denoised, clean)
+    give_back_detail(tensor(noisy), denoised)
+    assert before < 36 and psnr(denoised, clean) > psnr(tensor(noisy), clean) - 0.3
+
+
+def test_grey_stays_grey():
+    grey = scene().mean(axis=2, keepdims=True).repeat(3, axis=2)
+    noisy = tensor(grey + np.random.default_rng(0).normal(0, 5, (*grey.shape[:2], 1)), torch.float32)
+    denoised = tensor(blur(grey), torch.float32)
+    give_back_detail(noisy, denoised)
+    assert torch.equal(denoised[0], denoised[1]) and torch.equal(denoised[0], denoised[2])
 
 
 def test_bands_make_no_difference(monkeypatch):
@@ -97,7 +118,8 @@ def test_bands_make_no_difference(monkeypatch):
         denoised = tensor(blur(noisy))
         give_back_detail(tensor(noisy), denoised)
         results.append(denoised)
-    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+    for result in results[1:]:  # sums of another order may round to another level
+        assert (results[0].int() - result.int()).abs().max() <= 1
 
 
 @pytest.mark.parametrize('size', [(1, 1), (3, 40), (7, 7), (9, 8)])
