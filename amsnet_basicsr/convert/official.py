@@ -1,6 +1,5 @@
 """Read an official file as weights of a known network."""
 
-import difflib
 import inspect
 import json
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from amsnet_basicsr.convert.detect import NOT_IN_WEIGHTS, check_weights, detect_
 from amsnet_basicsr.convert.errors import WeightsError
 from amsnet_basicsr.convert.files import read_file
 from amsnet_basicsr.convert.find_state_dict import find_tensors, take_denoiser
-from amsnet_basicsr.utils.text import one_line
+from amsnet_basicsr.utils.text import did_you_mean, one_line
 
 
 @dataclass
@@ -82,9 +81,7 @@ def read_denoiser(
     told = {**_from_metadata(metadata, arch), **(options or {})}
     known = inspect.signature(ARCHS[arch]).parameters
     for name in told.keys() - known.keys():
-        near = difflib.get_close_matches(str(name)[:100], known, n=1)
-        hint = f'did you mean {near[0]!r}?' if near else f'known: {", ".join(known)}'
-        raise WeightsError(f'{arch} has no option {one_line(name)!r}; {hint}')
+        raise WeightsError(f'{arch} has no option {one_line(name)!r}; {did_you_mean(name, known)}')
     assumed = {name: value for name, value in NOT_IN_WEIGHTS.get(arch, {}).items() if name not in told}
     try:
         check_weights(weights, arch, {**found, **assumed, **told})

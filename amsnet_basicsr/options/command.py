@@ -1,4 +1,4 @@
-"""The command line of training and testing: BasicSR's own, but that nothing in the options is ever run."""
+"""The command line of training and testing: BasicSR's own arguments, but nothing in the options is ever executed."""
 
 import argparse
 import sys
@@ -14,40 +14,27 @@ from amsnet_basicsr.utils.text import printable
 
 @dataclass(frozen=True)
 class Command:
-    """What was asked for.
-
-    Attributes:
-        arguments: The parsed command line.
-        raw: The options of the file, with `--force_yml` applied.
-    """
+    """The parsed command line, and the options of the file with `--force_yml` applied."""
 
     arguments: argparse.Namespace
     raw: dict[str, Any]
 
 
 def command_parser() -> argparse.ArgumentParser:
-    """Make the parser of BasicSR's arguments.
-
-    Returns:
-        The parser.
-    """
+    """Make the parser of BasicSR's arguments."""
     parser = argparse.ArgumentParser()
     add_options_arguments(parser)
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='what started the processes'
     )
-    parser.add_argument('--auto_resume', action='store_true', help='go on from the newest checkpoint')
+    parser.add_argument('--auto_resume', action='store_true', help='resume from the newest checkpoint')
     parser.add_argument('--debug', action='store_true', help='validate, print and save very often')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='ignored; old launchers pass it')
     return parser
 
 
 def add_options_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say which options: `-opt` and `--force_yml`.
-
-    Args:
-        parser: Gets the arguments.
-    """
+    """Add `-opt`, `--force_yml` and `--import`, which say what the options are."""
     parser.add_argument('-opt', required=True, metavar='FILE[:SETTING]', help='options file')
     parser.add_argument(
         '--force_yml',
@@ -67,32 +54,20 @@ def add_options_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_command(argv: Sequence[str] | None = None) -> Command:
-    """Read the command line and, once and safely, the options file.
-
-    Args:
-        argv: Arguments; default: those of the process.
-
-    Returns:
-        What was asked for.
+    """Read the command line and the options file, once and safely.
 
     Raises:
-        SystemExit: If the command line or the file is no good; the message says why.
+        SystemExit: If something is wrong with the command line or the file; the message says what.
     """
     arguments = command_parser().parse_args(argv)
     return Command(arguments, read_or_stop(arguments))
 
 
 def read_or_stop(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Read the options that a command line names: a file of the user's, or one that comes with the package.
-
-    Args:
-        arguments: With `opt` and `force_yml`; `opt` becomes the file that was found.
-
-    Returns:
-        The options.
+    """Read the options file that `-opt` names, the user's or one that ships; `arguments.opt` becomes its path.
 
     Raises:
-        SystemExit: If the file or a change is no good.
+        SystemExit: If something is wrong with the file or a change.
     """
     try:
         file, setting = split_setting(arguments.opt)
@@ -108,7 +83,7 @@ def read_or_stop(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _refuse_memcached(path: str, options: dict[str, Any]) -> None:
-    """Refuse a file that makes BasicSR import Python from a folder that it names."""
+    """Refuse `memcached`, by which a file makes BasicSR import Python code from any folder."""
     datasets = options.get('datasets')
     for phase, dataset in datasets.items() if isinstance(datasets, dict) else ():
         backend = dataset.get('io_backend') if isinstance(dataset, dict) else None
@@ -121,17 +96,8 @@ def _refuse_memcached(path: str, options: dict[str, Any]) -> None:
 
 
 def list_problems(path: str, problems: list[str], outcome: str) -> str:
-    """Write the report on an options file.
-
-    Args:
-        path: The file.
-        problems: What is wrong with it.
-        outcome: What follows from that.
-
-    Returns:
-        The report.
-    """
+    """Write the list of problems in a file; `outcome` says what follows from them."""
     count = f'{len(problems)} problem{"s" * (len(problems) > 1)}'
-    # Some data sets name their bad images in lines of their own.
+    # Some datasets name each bad image in a line of its own.
     lines = ['\n'.join(map(printable, problem.split('\n'))) for problem in problems]
     return '\n  - '.join([f'{path} has {count}; {outcome}:', *lines])

@@ -12,7 +12,7 @@ from amsnet_basicsr.version import __version__
 #: Frequencies of a run whose name says "debug", as in BasicSR.
 _DEBUG_VAL_FREQ, _DEBUG_PRINT_FREQ, _DEBUG_SAVE_FREQ = 8, 1, 8
 
-#: Settings of the official networks that ours don't have, with the values that ask for what ours are.
+#: Settings of the official networks that ours lack, with the values that describe what ours do.
 _NEUTRAL = {'dual_pixel_task': False, 'blindspot': False, 'Isreal': True}
 
 
@@ -27,7 +27,7 @@ def complete_options(
     processes: int = 1,
     gpus: int = 0,
 ) -> dict[str, Any]:
-    """Complete options as `basicsr.utils.options.parse_options` does (1.4.2, and the folders as of its repository).
+    """Return a copy completed as `basicsr.utils.options.parse_options` does (1.4.2; the folders as in its repository).
 
     - `dist`, `rank`, `world_size`, `auto_resume`, `is_train` are set; `num_gpu: auto` becomes a number.
     - Every set gets its `phase` (`val_2` is of phase `val`) and the `scale` of the top level; `~` in paths is expanded.
@@ -35,20 +35,7 @@ def complete_options(
       a folder of its name; a test to `path.results_root` (default: `results`) likewise.
     - With `debug` the name begins with `debug_`; a name with "debug" in it has small frequencies.
 
-    Args:
-        raw: Options as they stand in the file; they stay as they are. Where they are broken, the copy is, too: the
-            check that follows says what is wrong.
-        root_path: Folder in which `experiments/` and `results/` are, unless the options say otherwise.
-        is_train: Whether to train or to test.
-        debug: Whether `--debug` was given.
-        auto_resume: Whether `--auto_resume` was given.
-        distributed: Whether a launcher started several processes.
-        rank: Number of this process.
-        processes: How many there are.
-        gpus: What `num_gpu: auto` means.
-
-    Returns:
-        The completed options.
+    What is broken stays broken: the check that follows says what is wrong. `gpus` is what `num_gpu: auto` becomes.
     """
     opt = copy.deepcopy(dict(raw))
     opt.update(dist=distributed, rank=rank, world_size=processes, auto_resume=auto_resume, is_train=is_train)
@@ -74,7 +61,7 @@ def complete_options(
 
 
 def without_neutral(network: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out settings that published options of the official networks have, where they change nothing."""
+    """Drop settings of the official networks' published options that change nothing here."""
     ours = isinstance(network.get('type'), str) and network['type'] in ARCHS
     return {key: value for key, value in network.items() if not (ours and key in _NEUTRAL and value is _NEUTRAL[key])}
 
@@ -89,7 +76,7 @@ def _complete_set(dataset: dict[str, Any], phase: str, opt: Mapping[str, Any]) -
 
 
 def _complete_path(path: Mapping[str, Any], root_path: str, name: Any, is_train: bool) -> dict[str, Any]:
-    """Choose the folders, and leave out what BasicSR would make a folder of: the other command's root, and nothing."""
+    """Choose the folders; drop keys that BasicSR would turn into folders, such as empty ones."""
     root_key, default = ('experiments_root', 'experiments') if is_train else ('results_root', 'results')
     parent = path.get(root_key)
     completed = {

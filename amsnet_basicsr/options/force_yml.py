@@ -1,4 +1,4 @@
-"""`--force_yml train:optim_g:lr=1e-5`: changing single options from the command line, without running anything."""
+"""`--force_yml train:optim_g:lr=1e-5`: change single options from the command line, without executing anything."""
 
 import copy
 import re
@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
-from amsnet_basicsr.options.reader import OptionsLoader, nearest, parse_yaml, plain
-from amsnet_basicsr.utils.text import one_line
+from amsnet_basicsr.options.reader import OptionsLoader, parse_yaml, plain
+from amsnet_basicsr.utils.text import did_you_mean, one_line
 
 
 class ValueLoader(OptionsLoader):
-    """Reads a value from the command line: as in the file, and 1e-5 is a number, `none` is nothing."""
+    """Reads a value as in the file, except that 1e-5 is a number and `none` is empty."""
 
 
 ValueLoader.add_implicit_resolver(
@@ -20,23 +20,16 @@ ValueLoader.add_implicit_resolver(
 )
 ValueLoader.add_implicit_resolver('tag:yaml.org,2002:null', re.compile('^(none|None|NONE)$'), ['n', 'N'])
 
-#: What begins with one of these is read as YAML; all else is one word, with whatever characters in it.
+#: A value that begins with one of these is read as YAML; any other is one word, whatever it contains.
 _MARKUP = ('[', '{', '"', "'", '!')
 
 
 def apply_force_yml(options: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
-    """Change options, one entry after the other.
-
-    Args:
-        options: The options, as `read_options` gives them; they stay as they are.
-        changes: Entries `key:key=value`; a number counts the elements of a list, from 0.
-
-    Returns:
-        The changed options.
+    """Return a changed copy; entries `key:key=value` apply in order, and a number is the index of a list element.
 
     Raises:
-        ValueError: If an entry is no such thing, nothing reads its key, or its value cannot be read; the message
-            names all such entries.
+        ValueError: If an entry has another form, nothing reads its key, or its value cannot be read; the message names
+            all such entries.
     """
     changed = copy.deepcopy(dict(options))
     problems = []
@@ -52,16 +45,10 @@ def apply_force_yml(options: Mapping[str, Any], changes: Iterable[str]) -> dict[
 
 
 def parse_value(text: str) -> Any:
-    """Read a value as an options file would, and 1e-5 as a number and `none` as nothing.
-
-    Args:
-        text: The value, e.g. `1e-5`, `-1`, `[1, 2]`, `none`, `true`, `*_noisy.png`.
-
-    Returns:
-        The value in plain types.
+    """Read a value, such as `1e-5`, `-1`, `[1, 2]`, `none`, `true` or `*_noisy.png`.
 
     Raises:
-        ValueError: If it begins like a list, group, quotation or tag, and isn't one.
+        ValueError: If it begins like a list, group, quotation or tag and is none.
     """
     text = text.strip()
     try:
@@ -75,7 +62,7 @@ def parse_value(text: str) -> Any:
 
 
 def _scalar(text: str) -> Any:
-    """Read one word: only its type is found out, so that no character in it means anything."""
+    """Read one word: only its type is resolved, so no character in it has a meaning."""
     loader = ValueLoader('')
     try:
         tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
@@ -121,10 +108,8 @@ def _in_group(group: Any, key: str, where: str) -> str:
     if not isinstance(group, dict):
         raise ValueError(f'{where} is no group of options, but {one_line(repr(group), 80)}')
     if key not in group:
-        near = nearest(key, group)
-        hint = f'did you mean {near!r}?' if near else f'there are: {", ".join(group) or "none"}'
         place = f'{where} of the file' if where else 'the file'
-        raise ValueError(f'{place} has no {key!r} to change; {hint}')
+        raise ValueError(f'{place} has no {key!r} to change; {did_you_mean(key, group, "there are")}')
     return key
 
 

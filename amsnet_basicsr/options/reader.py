@@ -1,14 +1,13 @@
-"""Reading settings safely, with names checked: a misspelt key is an error with a hint, never silently ignored."""
+"""Reading options files safely: plain values only, nothing is run, and nothing takes much time or memory."""
 
 import datetime
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
 
-from amsnet_basicsr.utils.text import one_line
+from amsnet_basicsr.utils.text import did_you_mean, one_line
 
 PLUGIN_NAME = 'amsnet_basicsr.__version__'
 
@@ -30,21 +29,21 @@ _NUMBERS = (f'{_STANDARD}int', f'{_STANDARD}float')
 
 
 class OptionsLoader(yaml.SafeLoader):
-    """YAML's safe loader, plus the one tag that options files need (that of the `plugin:` line), less what surprises.
+    """YAML's safe loader with the one tag that options files need, that of the `plugin:` line, and with stricter rules.
 
-    Refused, with the line: every other tag, keys that are no text, keys that are there twice (YAML would keep the
+    Refused, with the line: every other tag, keys that are not text, keys that occur twice (YAML would keep the
     last), and references (`*name`) that lead to themselves or would grow the file beyond all bounds.
     """
 
     def get_single_node(self) -> yaml.Node | None:
-        """Parse the only document, and look through it before anything is made of it."""
+        """Parse the only document, and inspect it before any value is made."""
         node = super().get_single_node()
         if node is not None:
             _inspect(node)
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Make a value; what Python cannot make of it (`!!int x`, 2024-13-01) is an error with a line, as any other."""
+        """Make a value; one that Python refuses (`!!int x`, 2024-13-01) is an error with a line, like any other."""
         try:
             return super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError, TypeError, OverflowError):
@@ -57,7 +56,7 @@ def _construct_plugin(loader: OptionsLoader, node: yaml.Node) -> str:
 
 
 OptionsLoader.add_constructor(_PLUGIN_TAG, _construct_plugin)
-# YAML has a type of its own for a lone "=", which the safe loader doesn't make; and `<<` is a merge as a key only.
+# YAML has a type for a lone "=", which the safe loader cannot make; and `<<` merges only as a key.
 for _kind in ('value', 'merge'):
     OptionsLoader.add_constructor(f'{_STANDARD}{_kind}', lambda loader, node: str(node.value))
 
@@ -75,7 +74,7 @@ def _inspect(root: yaml.Node) -> None:
         raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
     def measure(node: yaml.Node, level: int) -> tuple[int, int]:
-        """Count values and levels of a node with all its references followed; each node is looked at once."""
+        """Count values and levels below a node, following references; each node is measured once."""
         if id(node) in open_nodes:
             refuse(node, 'a reference (*name) leads to the group that it stands in')
         if id(node) in measured:
@@ -125,17 +124,11 @@ def _short(tag: str) -> str:
 def read_options(path: str) -> dict[str, Any]:
     """Read an options file without running anything in it.
 
-    BasicSR's own reader runs code that a file asks for (`!!python/object/apply`). By this one, values are what they are
-    to BasicSR, but for groups that are merged (`<<: *name`), which BasicSR ignores.
-
-    Args:
-        path: The options file, UTF-8.
-
-    Returns:
-        The options as plain values, in the order of the file; what was referred to twice (`*name`) is there twice.
+    BasicSR's own reader runs code that a file asks for (`!!python/object/apply`). This one gives the same values, in
+    the order of the file, except that `<<: *name` merges groups, which BasicSR ignores.
 
     Raises:
-        ValueError: If the file cannot be read, is no YAML, or holds more than plain values; the message names file and
+        ValueError: If the file cannot be read, is not YAML, or holds more than plain values; the message names file and
             line, or key.
     """
     text = _read_text(path)
@@ -158,13 +151,6 @@ def read_options(path: str) -> dict[str, Any]:
 def parse_yaml(text: str, loader: type[OptionsLoader] = OptionsLoader) -> Any:
     """Read YAML by the safe loader, into values that share nothing.
 
-    Args:
-        text: The YAML.
-        loader: What to read by.
-
-    Returns:
-        Text, whole numbers, decimals, booleans, None, lists and dictionaries with text as keys.
-
     Raises:
         yaml.YAMLError: If it is no YAML.
         ValueError: If it holds something that is no plain value; the message names the key.
@@ -178,17 +164,10 @@ def parse_yaml(text: str, loader: type[OptionsLoader] = OptionsLoader) -> Any:
 
 
 def plain(value: Any, key: str = '') -> Any:
-    """Copy values so that no two places share one, and refuse what is no plain value.
-
-    Args:
-        value: What a YAML loader made.
-        key: Where it stands, for the message.
-
-    Returns:
-        The copy.
+    """Copy values so that no two places share one, and refuse what is not a plain value.
 
     Raises:
-        ValueError: For dates, characters that are none, and whole numbers beyond 64 bit; the message names the key.
+        ValueError: For dates, invalid characters, and whole numbers beyond 64 bits; the message names the key.
     """
     if isinstance(value, dict):
         return {
@@ -203,7 +182,7 @@ def plain(value: Any, key: str = '') -> Any:
     if isinstance(value, int) and abs(value) >= _MOST_DIGITS:
         raise ValueError(f'{where}a whole number of {value.bit_length()} bits is too large')
     if isinstance(value, str) and ('\0' in value or any('\ud800' <= character <= '\udfff' for character in value)):
-        raise ValueError(f'{where}the text {value!a} holds a character that no name can have')
+        raise ValueError(f'{where}the text {value!a} holds an invalid character')
     return value
 
 
@@ -225,52 +204,14 @@ def _read_text(path: str) -> str:
     return text
 
 
-def nearest(name: Any, known: Iterable[str]) -> str | None:
-    """Find the known name that a wrong one was probably meant to be.
-
-    Args:
-        name: The wrong name.
-        known: The right ones.
-
-    Returns:
-        The nearest, or None if none is near.
-    """
-    found = difflib.get_close_matches(str(name)[:100], list(known), n=1)
-    return found[0] if found else None
-
-
-def unknown_keys(options: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
-    """Describe the keys that nothing reads.
-
-    Args:
-        options: Some level of an options file.
-        known: The keys that are read there.
-        where: Name of that level, for the messages.
-
-    Returns:
-        One sentence per unknown key, with the nearest known name.
-    """
-    known = sorted(known)
-    problems = []
-    for key in options:
-        if key not in known:
-            near = nearest(key, known)
-            hint = f'did you mean {near!r}?' if near else f'known: {", ".join(known)}'
-            problems.append(f'{where} has no option {one_line(repr(key), 80)}; {hint}')
-    return problems
-
-
 def refuse_unknown(options: Mapping[str, Any], known: Iterable[str], where: str) -> None:
     """Raise for keys that nothing reads.
-
-    Args:
-        options: Some level of an options file.
-        known: The keys that are read there.
-        where: Name of that level, for the message.
 
     Raises:
         ValueError: If there is an unknown key; the message names all of them and the nearest known names.
     """
-    problems = unknown_keys(options, known, where)
-    if problems:
-        raise ValueError('; '.join(problems))
+    known = sorted(known)
+    wrong = [key for key in options if key not in known]
+    if wrong:
+        said = (f'{where} has no option {one_line(repr(key), 80)}; {did_you_mean(key, known)}' for key in wrong)
+        raise ValueError('; '.join(said))

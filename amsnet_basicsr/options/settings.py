@@ -1,4 +1,4 @@
-"""`FILE.yml:SETTING`: options files that hold several settings of one base, for comparisons such as options/ablation.
+"""`FILE.yml:SETTING`: files with several settings of one base, for comparisons such as those in options/ablation.
 
     base: base/small.yml                  # another options file, relative to this one
     name: ablation_loss                   # any option: changes the base for all settings
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amsnet_basicsr.options.reader import nearest, read_options
-from amsnet_basicsr.utils.text import one_line
+from amsnet_basicsr.options.reader import read_options
+from amsnet_basicsr.utils.text import did_you_mean, one_line
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,7 @@ def read_comparison(file: str | Path) -> Comparison:
 
 def no_such(what: str, name: Any, known: Mapping[str, Any]) -> str:
     """Say that a name is not among the known ones, with the nearest."""
-    near = nearest(name, known)
-    return f'{what} {one_line(repr(name), 80)}; ' + (
-        f'did you mean {near}?' if near else f'there are: {", ".join(known) or "none"}'
-    )
+    return f'{what} {one_line(repr(name), 80)}; {did_you_mean(name, known, "there are")}'
 
 
 def _expand(file: Path, common: dict[str, Any], settings: dict[str, Any], name: str) -> Setting:

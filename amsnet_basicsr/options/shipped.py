@@ -9,16 +9,9 @@ _FOLDERS = (_PACKAGE / 'option_files', _PACKAGE.parent / 'options')
 
 
 def find_options(path: str) -> str:
-    """Find an options file: the user's own, or else the one of that name that comes with the package.
+    """Find an options file: the user's own, or else the one of that name that ships, which is said in a line.
 
-    A line is printed if it is the package's.
-
-    Args:
-        path: As the user gave it. A shipped file may be named as in the documentation, `options/quickstart.yml`, or
-            without the folder.
-
-    Returns:
-        A file that exists.
+    A file that ships is `options/quickstart.yml` or `quickstart.yml`.
 
     Raises:
         ValueError: If there is no such file; the message names the nearest of those that come with the package.
@@ -36,10 +29,6 @@ def find_options(path: str) -> str:
 
 
 def shipped_options() -> dict[str, Path]:
-    """List the options files that come with the package.
-
-    Returns:
-        The files by their names, with `/`, relative to the repository's folder `options`; empty if they are missing.
-    """
+    """List the options files that ship, by their names relative to the folder `options`."""
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
     return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob('*.yml'))} if folder else {}

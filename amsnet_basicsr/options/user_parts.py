@@ -8,14 +8,7 @@ from typing import Any
 
 
 def import_parts(names: Any) -> list[str]:
-    """Import the user's packages, installed ones or those in the current folder, so that they register their parts.
-
-    Args:
-        names: Names of packages; what is no list of names is left to the check of the options.
-
-    Returns:
-        What is wrong.
-    """
+    """Import the user's packages, installed or in the current folder, which register their parts; return problems."""
     return [said for name in _listed(names) if (said := _problem(name))]
 
 
@@ -24,7 +17,7 @@ def _listed(names: Any) -> Iterable[str]:
 
 
 def _problem(name: str) -> str | None:
-    # Some modules of Python do things when they are imported.
+    # Some of Python's modules act when they are imported.
     if name.partition('.')[0] in sys.stdlib_module_names:
         return f'import: {name} is a module of Python itself; name a package of your own'
     if os.getcwd() not in sys.path and '' not in sys.path:

@@ -1,7 +1,8 @@
 """Make text from outside fit for one line of a message."""
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def printable(text: str) -> str:
@@ -40,6 +41,13 @@ def name_some(names: Sequence[str], most: int = 5, separator: str = ', ') -> str
     """List the first names, for example `a, b, c, and 4 more`."""
     more = [f'and {len(names) - most} more'] if len(names) > most else []
     return separator.join([*map(printable, names[:most]), *more])
+
+
+def did_you_mean(name: object, known: Iterable[str], otherwise: str = 'known') -> str:
+    """Hint at the known name that is nearest to a wrong one, or list all: `did you mean 'scheme'?`, `known: a, b`."""
+    known = list(known)
+    near = difflib.get_close_matches(str(name)[:100], known, n=1)
+    return f'did you mean {near[0]!r}?' if near else f'{otherwise}: {", ".join(known) or "none"}'
 
 
 def as_text(path: str) -> str:

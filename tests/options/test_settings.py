@@ -74,7 +74,7 @@ def test_a_setting_is_named_behind_the_file(path, parts):
     [
         ('', '', None, r'two.yml has several settings; name one, e.g. .*two.yml:a, of a, b, c'),
         ('', '', 'd', r"two.yml has no setting 'd'; there are: a, b, c"),
-        ('reference: b', 'reference: bb', 'a', r"reference: there is no setting 'bb'; did you mean b\?"),
+        ('reference: b', 'reference: bb', 'a', r"reference: there is no setting 'bb'; did you mean 'b'\?"),
         ('weights: b', 'weights: c', 'a', r"settings.c.weights: there is no other setting 'c'"),
         ('weights: b, ', '', 'a', r'settings.c trains nothing, so it needs weights'),
         ('b: {}', 'b: 1', 'a', r'settings.b must be a group of options'),

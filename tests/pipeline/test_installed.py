@@ -79,7 +79,7 @@ def test_options_files_pass_the_check_once_their_data_is_there(name, tmp_path, m
     monkeypatch.chdir(tmp_path)
     options.update(is_train='train' in options, dist=False, rank=0, world_size=1, num_gpu=0)
     monkeypatch.setattr('amsnet_basicsr.options.checks.run.wrong_inputs', lambda opt: [])
-    monkeypatch.setattr('amsnet_basicsr.options.checks.run._count_images', lambda opt: 1000)
+    monkeypatch.setattr('amsnet_basicsr.options.checks.run.count_images', lambda opt: 1000)
     assert check_options(options) == ([], [])
     SchemeOptions.from_options(options.get('scheme'))
 

@@ -267,7 +267,7 @@ def test_bad_arguments_are_told(ablation, capsys, more):
 
 
 def test_a_misspelt_name_is_told_with_the_nearest(ablation):
-    with pytest.raises(SystemExit, match=r"no comparison 'mask_rato'; did you mean mask_ratio\?"):
+    with pytest.raises(SystemExit, match=r"no comparison 'mask_rato'; did you mean 'mask_ratio'\?"):
         ablation.main(['mask_rato'])
 
 

@@ -41,13 +41,6 @@ class Block(BaseModel):
     def read(cls: type[B], options: Mapping[str, Any] | None, where: str) -> B:
         """Read a group of options.
 
-        Args:
-            options: The group, or None for the defaults.
-            where: Its name, for messages.
-
-        Returns:
-            The options, typed.
-
         Raises:
             ValueError: If something is wrong; the message names everything.
         """

@@ -82,14 +82,14 @@ class Logger(Block):
 
 
 class DistParams(Block):
-    """How processes started by a launcher meet."""
+    """How processes started by a launcher find each other."""
 
     backend: Literal['nccl', 'gloo'] = 'nccl'
     """`nccl` for GPUs; `gloo` works without."""
     port: Annotated[int, Ge(1), Le(65535)] | None = None
     """Port of the first process (slurm)."""
     timeout: AboveZero | None = None
-    """Seconds to wait for each other."""
+    """Minutes to wait for each other; default: 30."""
 
 
 class Report(Block):
@@ -134,7 +134,7 @@ class Options(Block):
     logger: Logger | None = None
     """What is logged and saved, how often. Training only."""
     dist_params: DistParams | None = None
-    """How processes started by a launcher meet."""
+    """How processes started by a launcher find each other."""
     find_unused_parameters: Flag | None = None
     """Several processes: for networks that don't use all parameters in every step."""
     channels_last: bool | None = None

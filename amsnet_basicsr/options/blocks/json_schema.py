@@ -35,16 +35,7 @@ _SECTIONS: dict[str, type[Block]] = {
 
 
 def options_schema(networks: Classes, losses: Classes, metrics: Classes) -> dict[str, Any]:
-    """Write the JSON schema of options files.
-
-    Args:
-        networks: Networks whose parameters the schema shall know, by name.
-        losses: Likewise losses.
-        metrics: Likewise metrics.
-
-    Returns:
-        The schema, draft 7.
-    """
+    """Write the JSON schema of options files."""
     taken: dict[str, Mapping[str, type[BaseModel]]] = {
         'Network': {name: block_of(found, name) for name, found in networks.items()},
         'Loss': {name: block_of(found, name) for name, found in losses.items()},
@@ -135,7 +126,7 @@ def _yaml(value: Any) -> str:
 
 
 def _metric(found: Callable[..., Any], name: str) -> type[BaseModel]:
-    """The options of a metric: what it takes but for the images, and `better`."""
+    """The options of a metric: its parameters except the images, and `better`."""
     images = ('img', 'img2', 'noisy', 'prediction')
 
     def rest(**options: Any) -> None: ...
@@ -162,7 +153,7 @@ def _by_type(key: str, classes: Mapping[str, type[BaseModel]]) -> list[dict[str,
 
 
 def _without_titles(schema: Any) -> Any:
-    """Leave out the titles that pydantic makes of the names."""
+    """Drop the titles that pydantic makes of names."""
     if isinstance(schema, dict):
         return {
             key: _without_titles(value)

@@ -1,4 +1,4 @@
-"""What is wrong with options, in sentences: which option, what it must be, what it is, the nearest known name."""
+"""Pydantic's errors as sentences: which option, what it must be, what it is, the nearest known name."""
 
 import re
 import types
@@ -12,13 +12,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from amsnet_basicsr.options.reader import nearest
-from amsnet_basicsr.utils.text import one_line
+from amsnet_basicsr.utils.text import did_you_mean, one_line
 
 Key = tuple[str, ...]
 """The keys that lead to an option, e.g. `('train', 'optim_g', 'lr')`."""
 
 EXPONENT = re.compile(r'^[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+$')
+_OF_A_NETWORK = re.compile('^(.*_)[a-z]$')
 _MOST_SHOWN = 80
 _LARGEST_BOUND = 10**12
 _WORDS = {int: 'a whole number', float: 'a number', bool: 'true or false', str: 'text'}
@@ -65,9 +65,8 @@ def sentence(key: Key, wanted: str, value: Any) -> str:
 
 def unknown(key: Key, known: Iterable[str]) -> str:
     """Say that nothing reads an option, with the nearest name that something reads."""
-    known = sorted(known)
-    near = nearest(key[-1], known)
-    hint = f'did you mean {near!r}?' if near else f'known: {", ".join(known)}'
+    stem = _OF_A_NETWORK.match(key[-1])  # network_d is another network's option, no slip for network_g
+    hint = did_you_mean(key[-1], sorted(name for name in known if not stem or name[:-1] != stem[1]))
     return f'{named(key[:-1]) or "the options file"} has no option {one_line(repr(key[-1]), 80)}; {hint}'
 
 
@@ -120,17 +119,7 @@ def _bounded(annotation: Any, metadata: Iterable[Any]) -> str:
 
 
 def findings_of(error: ValidationError, model: type[BaseModel], options: Any, where: Key) -> list[Finding]:
-    """Turn pydantic's errors into sentences, one per option.
-
-    Args:
-        error: What validating `options` by `model` raised.
-        model: The model.
-        options: The options.
-        where: The keys that lead to them.
-
-    Returns:
-        What is wrong.
-    """
+    """Turn pydantic's errors into sentences, one per option."""
     found: dict[Key, Finding] = {}
     for detail in error.errors(include_url=False):
         finding = _finding(detail, model, options, where)
@@ -173,7 +162,7 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
     if detail['type'] == 'value_error' and (said := str(detail['ctx']['error'])):
         return Finding(key, f'{named(key)}: {said.removeprefix(f"{key[-1]}: ") if key else said}')
     if detail['type'] == 'json_invalid':
-        return Finding(key, f'{named(key) or "the options"}: a text holds a character that no name can have')
+        return Finding(key, f'{named(key) or "the options"}: a text holds an invalid character')
     return Finding(key, sentence(key, words(annotation), value))
 
 

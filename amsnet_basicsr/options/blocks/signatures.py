@@ -24,16 +24,7 @@ class AnyArguments(Block):
 
 @lru_cache(maxsize=256)
 def block_of(found: Callable[..., Any], name: str | None = None) -> type[Block]:
-    """Make the model of a constructor's or function's arguments.
-
-    Args:
-        found: The class or function. Its annotations, where there are any, are the rules; its docstring's `Args:` or
-            `Attributes:` are the descriptions.
-        name: The value of an additional option `type`; None for no such option.
-
-    Returns:
-        The model.
-    """
+    """Make the model of a constructor's or function's arguments."""
     signature = inspect.signature(found)
     hints, said = _annotations(found), descriptions(inspect.getdoc(found) or '')
     parameters = signature.parameters.values()

@@ -1,1 +1,1 @@
-"""Looking through all options before any work (`checks`), one file for each kind of check."""
+"""What is wrong with options beyond the rules of their blocks: one file for each kind of check, run by `run`."""

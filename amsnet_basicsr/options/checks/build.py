@@ -1,4 +1,4 @@
-"""Asking networks, losses, metrics, optimizers and schedulers whether they take their options, by building them."""
+"""Whether networks, losses, metrics, optimizers and schedulers take their options: they are built."""
 
 import copy
 import inspect
@@ -14,25 +14,17 @@ from amsnet_basicsr.options.blocks.file import options_of
 from amsnet_basicsr.options.blocks.messages import Finding, Key, named, shown
 from amsnet_basicsr.options.blocks.signatures import block_of
 from amsnet_basicsr.options.blocks.training import AnyTraining
-from amsnet_basicsr.options.reader import nearest
 from amsnet_basicsr.scheme.pad import image_channels, required_multiple
+from amsnet_basicsr.utils.text import did_you_mean
 
-#: Classes that fetch pretrained weights when they are built: left to the run.
+#: Classes that download pretrained weights when they are built: not built here.
 _FETCHING = ('VGGFeatureExtractor', 'DFDNet', 'PerceptualLoss')
-#: No network has a larger setting; building it would take ages.
+#: No network has a larger setting, and building one would take very long.
 _LARGEST_SETTING = 10_000
 
 
 def registered(names: Any, name: Any) -> Any:
-    """Find a class or function in one of BasicSR's registries, without the words that BasicSR prints.
-
-    Args:
-        names: The registry.
-        name: The name; BasicSR may have it with `_basicsr` behind.
-
-    Returns:
-        What is registered, or None.
-    """
+    """Find a class or function in one of BasicSR's registries, without BasicSR's printed line; else None."""
     if not isinstance(name, str):
         return None
     for known in (name, f'{name}_basicsr'):
@@ -42,14 +34,7 @@ def registered(names: Any, name: Any) -> Any:
 
 
 def unregistered(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find types that no registry knows.
-
-    Args:
-        opt: Options, of right types.
-
-    Yields:
-        What is wrong.
-    """
+    """Find types that are not registered."""
     from basicsr.utils import registry
 
     wanted: list[tuple[Key, Any, Any, str]] = []
@@ -69,20 +54,12 @@ def unregistered(opt: Mapping[str, Any]) -> Iterator[Finding]:
         if name is None:
             yield Finding(place, f'{where}: type is missing')
         elif registered(names, name) is None:
-            near = nearest(str(name), names.keys())
-            hint = f'did you mean {near!r}?' if near else f'there are: {", ".join(sorted(names.keys()))}'
+            hint = did_you_mean(name, sorted(names.keys()), 'there are')
             yield Finding(place, f'{where}: there is no {kind} {name!r}; {hint}')
 
 
 def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | None]:
-    """Ask a network whether it can be built, without memory for its weights.
-
-    Args:
-        network: `network_g`, of a registered type.
-
-    Returns:
-        What is wrong, and the network as `build_network` builds it, or None.
-    """
+    """Build a network without memory for its weights; return what is wrong, and the network or None."""
     from basicsr.utils.registry import ARCH_REGISTRY
 
     found = registered(ARCH_REGISTRY, network['type'])
@@ -124,14 +101,9 @@ def wrong_denoiser(network: Mapping[str, Any], net: nn.Module, checkpointing: bo
 
 
 def build_network(network: Mapping[str, Any]) -> nn.Module | None:
-    """Build a network with weights that take no memory, if it can be had so, or else with random ones.
+    """Build a network on the meta device if it can be, else with random weights; None if it would download weights.
 
-    Args:
-        network: `network_g`, of a registered type.
-
-    Returns:
-        The network, or None for one that would fetch weights from elsewhere. PyTorch's random numbers are left as they
-        were.
+    PyTorch's random state is kept.
 
     Raises:
         Exception: Whatever the network raises.
@@ -162,21 +134,13 @@ def _resizes(net: nn.Module) -> str | None:
         return str(error) if ' became ' in str(error) else None
 
 
-def wrong_losses(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
-    """Ask the losses.
-
-    Args:
-        opt: Options, of right types.
-        sound: Tells whether nothing is wrong with a key yet.
-
-    Yields:
-        What is wrong.
-    """
+def wrong_losses(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
+    """Build the losses."""
     from basicsr.utils.registry import LOSS_REGISTRY
 
     for key in _losses(opt):
         loss = opt['train'].get(key)
-        if isinstance(loss, Mapping) and 'type' in loss and sound('train', key):
+        if isinstance(loss, Mapping) and 'type' in loss and clean('train', key):
             found = registered(LOSS_REGISTRY, loss['type'])
             arguments = {name: value for name, value in loss.items() if name != 'type'}
             wrong = [*_wrong_arguments(('train', key), found, arguments)]
@@ -185,16 +149,8 @@ def wrong_losses(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator
                 yield from _try(('train', key), loss['type'], found, arguments)
 
 
-def wrong_optimizer(train: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
-    """Ask optimizer and scheduler.
-
-    Args:
-        train: The `train` group.
-        sound: Tells whether nothing is wrong with a key yet.
-
-    Yields:
-        What is wrong.
-    """
+def wrong_optimizer(train: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
+    """Build optimizer and scheduler."""
     settings = train.get('optim_g')
     scheduler = train.get('scheduler')
     optimizer: Any = torch.optim.SGD([torch.zeros(1, 1, requires_grad=True)], lr=1.0)
@@ -202,15 +158,15 @@ def wrong_optimizer(train: Mapping[str, Any], sound: Callable[..., bool]) -> Ite
         known = {name: item for name, item in vars(torch.optim).items() if _is_optimizer(item)}
         found = known.get(str(settings.get('type')))
         if found is None:
-            near = nearest(settings.get('type'), known)
-            said = f'train.optim_g: torch.optim has no optimizer {settings.get("type")!r}'
-            yield Finding(('train', 'optim_g', 'type'), f'{said}; did you mean {near!r}?' if near else said)
-        elif sound('train', 'optim_g'):
+            hint = did_you_mean(settings.get('type'), known, 'there are')
+            said = f'train.optim_g: torch.optim has no optimizer {settings.get("type")!r}; {hint}'
+            yield Finding(('train', 'optim_g', 'type'), said)
+        elif clean('train', 'optim_g'):
             arguments = {name: value for name, value in settings.items() if name != 'type'}
             wrong = _wrong_arguments(('train', 'optim_g'), found, {'params': (), **arguments})
             parameters = [torch.zeros(1, 1, requires_grad=True)]
             yield from wrong or _try(('train', 'optim_g'), settings['type'], found, {'params': parameters, **arguments})
-    if isinstance(scheduler, Mapping) and sound('train', 'scheduler'):
+    if isinstance(scheduler, Mapping) and clean('train', 'scheduler'):
         from basicsr.models import lr_scheduler
 
         kind = scheduler['type'].replace('MultiStepLR', 'MultiStepRestartLR')
@@ -231,20 +187,12 @@ def _is_optimizer(item: Any) -> bool:
     return isinstance(item, type) and issubclass(item, torch.optim.Optimizer) and item is not torch.optim.Optimizer
 
 
-def wrong_metrics(val: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
-    """Look whether the metrics take their settings.
-
-    Args:
-        val: The `val` group.
-        sound: Tells whether nothing is wrong with a key yet.
-
-    Yields:
-        What is wrong.
-    """
+def wrong_metrics(val: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
+    """Compare the settings of metrics with their parameters."""
     from basicsr.utils.registry import METRIC_REGISTRY
 
     for name, metric in (val.get('metrics') or {}).items():
-        if sound('val', 'metrics', name) and 'type' in metric:
+        if clean('val', 'metrics', name) and 'type' in metric:
             arguments = {key: value for key, value in metric.items() if key not in ('type', 'better')}
             found = registered(METRIC_REGISTRY, metric['type'])
             taken = inspect.signature(found).parameters
@@ -267,7 +215,7 @@ def _reason(error: Exception) -> str:
 
 
 def _wrong_arguments(where: Key, found: Callable[..., Any], arguments: Mapping[str, Any]) -> list[Finding]:
-    """Find arguments that a constructor or function doesn't take, misses, or has annotated otherwise."""
+    """Find arguments that are unknown, missing, or of another type than annotated."""
     return block_of(found).problems(arguments, where)
 
 

@@ -1,4 +1,4 @@
-"""Checking the data sets: that they can be built, hold images, and yield enough batches."""
+"""Whether datasets can be built, hold images, and yield enough batches."""
 
 import copy
 import math
@@ -13,16 +13,16 @@ Count = Callable[[Mapping[str, Any]], int]
 
 
 def count_images(dataset: Mapping[str, Any]) -> int:
-    """Build a set as BasicSR will, but without reading every image, and count its images.
+    """Build a dataset as BasicSR will, but without reading every image, and count its images.
 
     Raises:
-        Exception: Whatever the set finds wrong with its options.
+        Exception: Whatever the dataset finds wrong with its options.
     """
     from basicsr.utils.registry import DATASET_REGISTRY
 
     dataset_opt: dict[str, Any] = copy.deepcopy(dict(dataset))
     if dataset_opt['type'] == 'NoisyImageDataset':
-        # Which images would be skipped must be known, to count the rest.
+        # To count the rest, it must find those that it skips.
         dataset_opt.update(check_images=dataset_opt.get('on_bad_image') == 'skip', cache_mb=0)
     elif dataset_opt['type'] == 'CameraNoiseDataset':
         dataset_opt['cache_mb'] = 0  # counting needs no noise
@@ -30,14 +30,7 @@ def count_images(dataset: Mapping[str, Any]) -> int:
 
 
 def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find settings of the loaders that contradict each other, and training sets that a model cannot learn from.
-
-    Args:
-        opt: Options, of right types.
-
-    Yields:
-        What is wrong.
-    """
+    """Find settings of the loaders that contradict each other, and training sets that a model cannot learn from."""
     for phase, dataset in opt['datasets'].items():
         where = f'datasets.{phase}'
         workers = dataset.get('num_worker_per_gpu', 0) if phase == 'train' else 0
@@ -66,16 +59,7 @@ def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def set_channels(opt: Mapping[str, Any], sound: Mapping[str, Any], channels: int) -> Iterator[Finding]:
-    """Tell the data sets how many channels the network takes.
-
-    Args:
-        opt: Options, whose data sets are told.
-        sound: Those of them that are of right types; told too.
-        channels: What the network takes.
-
-    Yields:
-        What is wrong: sets that say or give something else.
-    """
+    """Tell datasets how many channels the network takes, in `opt` and `sound`; find those that say or give others."""
     takes = f'the network takes images of {channels} channel{"s" * (channels > 1)}'
     for phase, dataset in sound['datasets'].items():
         kind = DATASETS.get(dataset.get('type', ''))
@@ -92,21 +76,12 @@ def set_channels(opt: Mapping[str, Any], sound: Mapping[str, Any], channels: int
             )
 
 
-def counted(opt: Mapping[str, Any], count: Count, sound: Callable[..., bool]) -> tuple[list[Finding], dict[str, int]]:
-    """Build the sets about which nothing is wrong yet, and count their images.
-
-    Args:
-        opt: Options, of right types.
-        count: Counts the images of a set.
-        sound: Tells whether nothing is wrong with a key yet.
-
-    Returns:
-        What is wrong, and the numbers of images by phase.
-    """
+def counted(opt: Mapping[str, Any], count: Count, clean: Callable[..., bool]) -> tuple[list[Finding], dict[str, int]]:
+    """Build the datasets without known problems; return what is wrong, and the number of images by phase."""
     findings: list[Finding] = []
     images: dict[str, int] = {}
     for phase, dataset in opt['datasets'].items():
-        if not sound('datasets', phase):
+        if not clean('datasets', phase):
             continue
         try:
             images[phase] = count(dataset)
@@ -121,18 +96,11 @@ def counted(opt: Mapping[str, Any], count: Count, sound: Callable[..., bool]) ->
 
 
 def enough_ratio(opt: Mapping[str, Any], images: int) -> tuple[float, str] | None:
-    """Find out whether the loader yields enough batches.
+    """Return the `dataset_enlarge_ratio` that gives enough batches and a sentence on it, or None if it is large enough.
 
     BasicSR counts the batches of an epoch rounding up, while its loader drops the last incomplete one: with few images
     the run ends early, or without a single iteration, and says "End of training". With several GPUs and no launcher it
     counts the batches of one GPU, too.
-
-    Args:
-        opt: Options, of right types, with `batch_size_per_gpu` and `total_iter`.
-        images: Number of training images, at least 1.
-
-    Returns:
-        The `dataset_enlarge_ratio` that is needed and a sentence about it, or None if it is enough as it is.
     """
     dataset_opt = opt['datasets']['train']
     processes = opt.get('world_size', 1)

@@ -1,4 +1,4 @@
-"""Holding a file to the schema: keys, types, bounds, and what a run needs to be there."""
+"""Validates a file by the models of its blocks: keys, types, bounds, and what a run needs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,18 +15,11 @@ _FREE_TEXT = (
     'name', 'suffix', 'dataroot', 'scenes', 'param_key', 'pretrain', 'meta_info', 'filename', 'noisy', 'clean',
 )  # fmt: skip
 _HANDED_ON = ('path', 'logger', 'dist_params', 'io_backend')
-"""Groups whose keys become folders or other people's arguments: nothing unknown gets through, whatever the model."""
+"""Groups whose keys become folders or arguments of other functions: unknown keys are problems, whatever the model."""
 
 
 def check_file(opt: Mapping[str, Any]) -> tuple[list[Finding], list[str]]:
-    """Hold options to the schema of their model.
-
-    Args:
-        opt: Options as they stand in the file or as `complete_options` makes them, however broken.
-
-    Returns:
-        What is wrong; and notes on keys that nothing of ours or BasicSR's reads, where something else may.
-    """
+    """Validate options, however broken; return the problems, and notes on keys that only something else may read."""
     kind, is_train = options_of(opt.get('model_type')), opt['is_train']
     own = {key: value for key, value in opt.items() if key not in SET_BY_BASICSR}
     if isinstance(opt.get('path'), Mapping):
@@ -66,7 +59,7 @@ def _datasets(opt: Mapping[str, Any]) -> Iterator[Finding]:
         kind = dataset.get('type')
         known = DATASETS.get(kind) if isinstance(kind, str) else None
         found = (known or DatasetOptions).problems(dataset, where)
-        # A data set that isn't known may read anything.
+        # An unknown dataset may read anything.
         yield from (one for one in found if known or not one.unread or len(one.key) > 3)
         if phase == 'train':
             yield from (known or DatasetOptions).lacking(dataset, True, where)
@@ -79,14 +72,14 @@ def _datasets(opt: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _is_ours(key: Key, opt: Mapping[str, Any]) -> bool:
-    """Tell whether an unknown key is a mistake for certain."""
+    """Tell whether an unknown key is certainly a mistake."""
     if key[0] == 'datasets':
         return 'io_backend' in key[2:-1] or opt['datasets'][key[1]].get('type') in OUR_DATASETS
     return (key[0] in _HANDED_ON[:-1] and len(key) > 1) or opt.get('model_type') in OUR_MODELS
 
 
 def _note(finding: Finding, opt: Mapping[str, Any]) -> str | None:
-    """Say that nothing reads a key; one that only our models read is fine while it is off."""
+    """Say that nothing reads a key, unless only our models read it and it is off."""
     *groups, name = finding.key
     read_by_ours: dict[Key, type[Block]] = {
         (): OUR_MODELS['AMSNetModel'], ('train',): AMSNetTraining, ('val',): OurValidation,
@@ -103,7 +96,7 @@ def _note(finding: Finding, opt: Mapping[str, Any]) -> str | None:
 
 
 def text_numbers(value: Any, key: Key = ()) -> Iterator[Finding]:
-    """Find numbers that YAML reads as text, wherever they are: PyYAML takes 1e-4 for a string."""
+    """Find numbers that YAML reads as text, at any depth: to PyYAML, 1e-4 is a string."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from text_numbers(item, (*key, str(name)))

@@ -1,4 +1,4 @@
-"""Collecting what is wrong, by key: so that a later check can leave out what an earlier one has complained about."""
+"""The problems found so far, by key, so that a check can skip options in which an earlier one found a fault."""
 
 import copy
 from collections.abc import Iterable
@@ -8,14 +8,13 @@ from amsnet_basicsr.options.blocks.messages import Finding, Key
 
 
 class Findings:
-    """What was found so far."""
+    """The problems found so far."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._found: dict[str, Key] = {}
 
     def add(self, findings: Iterable[Finding]) -> None:
-        """Take more findings; the same sentence is kept once."""
+        """Add findings; a sentence is kept once."""
         for finding in findings:
             self._found.setdefault(finding.sentence, finding.key)
 
@@ -25,18 +24,11 @@ class Findings:
         return list(self._found)
 
     def clean(self, *key: str) -> bool:
-        """Tell whether nothing is wrong at a key, inside it, or with a group that it is in."""
+        """Tell whether no problem is at a key, inside it, or with a group around it."""
         return not any(found[: len(key)] == key[: len(found)] for found in self._found.values())
 
-    def sound(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Copy options without what is wrong.
-
-        Args:
-            options: The options.
-
-        Returns:
-            A copy in which the groups are there, if empty, and every option that was found wrong is left out.
-        """
+    def without_wrong(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Copy options without the wrong ones; the main groups are there, if empty."""
         options = copy.deepcopy(options)
         for key in self._found.values():
             group: Any = options

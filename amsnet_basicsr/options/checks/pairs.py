@@ -47,7 +47,7 @@ def unequal_pairs(opt: Mapping[str, Any], images: Mapping[str, int]) -> Iterator
 
 
 def _sizes(dataset: Mapping[str, Any], root: str) -> Callable[[str], Size | None]:
-    """Return what tells the size of an image of a set: the list of an LMDB, or a file's header."""
+    """Return a function from path or key to size, which reads the list of an LMDB or a file's header."""
     if dataset['io_backend']['type'] != 'lmdb':
         return _size_of_file
     listing = Path(dataset[root], 'meta_info.txt').expanduser().read_text('utf-8')
@@ -56,7 +56,7 @@ def _sizes(dataset: Mapping[str, Any], root: str) -> Callable[[str], Size | None
 
 
 def _size_of_file(path: str) -> Size | None:
-    """Read a size; of what cannot be read, reading it in earnest tells more."""
+    """Read a size; None if the file cannot be read, which the run itself reports."""
     try:
         with open(path, 'rb') as file:
             return png.read_size(file.read(png.HEADER_BYTES))

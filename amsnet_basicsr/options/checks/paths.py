@@ -1,4 +1,4 @@
-"""Checking that what is read is there, and that results can be written without putting it away."""
+"""Whether data and weights exist, and results can be written without archiving them."""
 
 import codecs
 import os
@@ -16,7 +16,7 @@ _DATA = ('dataroot', 'dataroot_lq', 'dataroot_gt', 'dataroots', 'meta_info_file'
 
 
 def wrong_inputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find data and weights that aren't there, and weights that cannot be read."""
+    """Find data and weights that are missing, and weights that cannot be read."""
     for where, path in _inputs(opt):
         if not osp.exists(osp.expanduser(path)):
             yield Finding(where, f'{named(where)}: there is no {path}{_from_where(path)}')
@@ -32,7 +32,7 @@ def wrong_inputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _inputs(opt: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every path of a data set, with its key."""
+    """Yield every path of a dataset, with its key."""
     for phase, dataset in opt['datasets'].items():
         for key in _DATA:
             value = dataset.get(key)
@@ -41,14 +41,14 @@ def _inputs(opt: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
                     yield ('datasets', phase, key), path
 
 
-def wrong_lists(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
-    """Find lists of BasicSR's own datasets that it would misread, or that name images that aren't there."""
+def wrong_lists(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
+    """Find lists of BasicSR's own datasets that it would misread, or that name missing images."""
     for phase, dataset in opt['datasets'].items():
         where = ('datasets', phase, 'meta_info_file')
         listing = dataset.get('meta_info_file')
         root = dataset.get('dataroot_gt' if dataset.get('type') == 'PairedImageDataset' else 'dataroot_lq')
         on_disk = (dataset.get('io_backend') or {}).get('type') == 'disk'
-        if not (listing and root and on_disk and dataset.get('type') in _LISTED and sound('datasets', phase)):
+        if not (listing and root and on_disk and dataset.get('type') in _LISTED and clean('datasets', phase)):
             continue
         try:
             with open(osp.expanduser(listing), 'rb') as file:
@@ -75,7 +75,7 @@ def _from_where(path: str) -> str:
 
 
 def wrong_outputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find results that cannot be written, or would put away what is to be read: an old run's folder is renamed."""
+    """Find results that cannot be written, or inputs in the folder of an old run, which is renamed."""
     key = 'experiments_root' if opt['is_train'] else 'results_root'
     if not opt['path'].get(key) or not opt.get('name'):
         return
@@ -92,7 +92,7 @@ def wrong_outputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
         if f'{osp.realpath(osp.expanduser(path))}{os.sep}'.startswith(f'{folder}{os.sep}'):
             yield Finding(
                 where,
-                f'{named(where)}: {path} lies in {opt["path"][key]}, which is put aside when this run begins; '
+                f'{named(where)}: {path} lies in {opt["path"][key]}, which is renamed when this run begins; '
                 f'give the run another name',
             )
 

@@ -1,8 +1,8 @@
-"""Reading the options before any work, so that a long run doesn't die of a typing error after an hour.
+"""Checks the options before any work, so that no run ends with a typo after an hour.
 
-All problems are reported at once, each with the option's name and what to do. Each check looks at what the checks
-before it have left: what is wrong of type isn't looked at for its meaning. What stock BasicSR runs, runs; refused is
-what cannot work or would destroy something. Other things that look odd give a note.
+All problems are reported at once, each with the option's name and what to do. A check skips options in which an earlier
+one found a fault. What cannot work or would destroy something is refused; what stock BasicSR runs, runs. What looks odd
+gives a note.
 """
 
 import importlib.util
@@ -31,14 +31,9 @@ from amsnet_basicsr.scheme import image_channels
 
 
 def check_all(raw: Mapping[str, Any], opt: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Check options before a run, as `check_options`, and that nothing in the file will be overwritten.
+    """Check options before a run: `raw` as they stand in the file, `opt` as `complete_options` made them of these.
 
-    Args:
-        raw: Options as they stand in the file.
-        opt: The same as `complete_options` makes them, however broken; changed as by `check_options`.
-
-    Returns:
-        Problems, and notes on what was changed or looks odd.
+    Returns problems and notes; changes `opt` as `check_options` does.
     """
     ignored = [key for key in SET_BY_BASICSR if key in raw]
     if isinstance(raw.get('path'), Mapping):
@@ -52,17 +47,10 @@ def check_all(raw: Mapping[str, Any], opt: dict[str, Any]) -> tuple[list[str], l
 def check_options(
     opt: dict[str, Any], known: Iterable[Finding] = (), with_data: bool = True
 ) -> tuple[list[str], list[str]]:
-    """Look for everything that would stop or spoil a run.
+    """Find everything that would stop or spoil a run, beside the `known` problems.
 
-    Args:
-        opt: Options as `complete_options` makes them, changed in place: data sets are told how many channels the
-            network takes, and if a data loader would yield no batch or stop early, the training set's
-            `dataset_enlarge_ratio` is raised.
-        known: What is known to be wrong.
-        with_data: Whether the data sets are of interest.
-
-    Returns:
-        Problems, and notes on what was changed or looks odd.
+    Returns problems and notes. Changes `opt` in place: datasets are told how many channels the network takes, and the
+    training set's `dataset_enlarge_ratio` is raised if its loader would yield too few batches.
     """
     if not with_data:
         opt = {**opt, 'datasets': {}}
@@ -70,9 +58,9 @@ def check_options(
     problems, notes = check_file(opt)
     found.add(known)
     found.add(one for one in problems if with_data or one.key != ('datasets',))
-    found.add(text_numbers(found.sound(opt)))
-    found.add(unregistered(found.sound(opt)))
-    sound = found.sound(opt)
+    found.add(text_numbers(found.without_wrong(opt)))
+    found.add(unregistered(found.without_wrong(opt)))
+    sound = found.without_wrong(opt)
     found.add(wrong_inputs(sound))
     found.add(wrong_outputs(sound))
     found.add(wrong_lists(sound, found.clean))
@@ -102,7 +90,7 @@ def check_options(
     if opt['is_train'] and sound['val'] and not val_sets and found.clean('datasets'):
         notes.append('val is given, but datasets has no val set: nothing is validated')
     found.add(wrong_loading(sound))
-    problems, images = counted(sound, _count_images, found.clean)
+    problems, images = counted(sound, count_images, found.clean)
     found.add(problems)
     found.add(unequal_pairs(sound, images))
     if opt['is_train'] and images.get('train') and found.clean('train', 'total_iter'):
@@ -145,7 +133,3 @@ def _absent_gpus(wanted: Any) -> Iterator[Finding]:
         yield Finding(
             ('num_gpu',), f'num_gpu: {wanted}, but PyTorch finds {there}; write auto, which takes what is there'
         )
-
-
-def _count_images(dataset_opt: Mapping[str, Any]) -> int:
-    return count_images(dataset_opt)

@@ -1,4 +1,4 @@
-"""Checking that crops and the refinements of the report fit the scheme."""
+"""Whether crops and the refinements of the report fit the scheme."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -9,20 +9,12 @@ from amsnet_basicsr.options.blocks.messages import Finding
 _CROPS = {'PairedImageDataset': 'gt_size'}
 
 
-def wrong_scheme(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
-    """Find what is wrong with the scheme of one of our models.
-
-    Args:
-        opt: Options, of right types; `model_type` is one of ours.
-        sound: Tells whether nothing is wrong with a key yet.
-
-    Yields:
-        What is wrong.
-    """
+def wrong_scheme(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
+    """Find crops, refinements and a scale that the scheme of one of our models cannot take."""
     kind = APBSNOptions if opt['model_type'] == 'APBSNModel' else SchemeOptions
     block = opt.get('scheme') or {}
     # What a refinement may be depends on the whole block.
-    for refine in ((opt.get('report') or {}).get('refine') or []) if sound('scheme') else []:
+    for refine in ((opt.get('report') or {}).get('refine') or []) if clean('scheme') else []:
         for finding in kind.problems({**block, 'refine': refine}, ('report',)):
             yield Finding(('report',), finding.sentence)
     yield from _wrong_crops(opt, block.get('train_stride', kind.model_fields['train_stride'].default))

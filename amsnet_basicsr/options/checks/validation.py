@@ -1,4 +1,4 @@
-"""Whether the metrics and the choice of the best network can be computed on the sets that there are."""
+"""Whether metrics and the choice of the best network have the images that they need."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -12,31 +12,23 @@ from amsnet_basicsr.options.checks.build import registered
 _HIDDEN_PIXELS = ('noisy', 'prediction')
 
 
-def wrong_validation(opt: Mapping[str, Any], sound: Callable[..., bool]) -> Iterator[Finding]:
-    """Find what validation, or a test, would stumble over.
-
-    Args:
-        opt: Options, of right types.
-        sound: Tells whether nothing is wrong with a key yet.
-
-    Yields:
-        What is wrong.
-    """
+def wrong_validation(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
+    """Find what would stop validation or a test."""
     val = opt['val']
     sets = {phase: dataset for phase, dataset in opt['datasets'].items() if phase.split('_')[0] in ('val', 'test')}
     if not val:
         return
-    if opt['is_train'] and not sets and sound('datasets'):
+    if opt['is_train'] and not sets and clean('datasets'):
         return  # nothing is validated; a note says so
     if not opt['is_train'] and opt.get('model_type') == 'SRModel' and val.get('save_img') and 'suffix' not in val:
         yield Finding(('val', 'suffix'), 'val.suffix is missing; SRModel needs it to save images; write suffix: ~')
-    yield from _metrics_without_data(opt, sets, sound)
+    yield from _metrics_without_data(opt, sets, clean)
     if opt['is_train']:
-        yield from _choice_of_the_best(val, sets, sound)
+        yield from _choice_of_the_best(val, sets, clean)
 
 
 def _metrics_without_data(
-    opt: Mapping[str, Any], sets: Mapping[str, Mapping[str, Any]], sound: Callable[..., bool]
+    opt: Mapping[str, Any], sets: Mapping[str, Mapping[str, Any]], clean: Callable[..., bool]
 ) -> Iterator[Finding]:
     """Find metrics that lack the clean images, or the hidden pixels, that they compare with.
 
@@ -47,7 +39,7 @@ def _metrics_without_data(
     for name, metric in (opt['val'].get('metrics') or {}).items():
         where = ('val', 'metrics', name)
         needed = needs(metric.get('type'))
-        if not sound(*where) or not sets:
+        if not clean(*where) or not sets:
             continue
         if 'img2' in needed and opt.get('model_type') in OUR_MODELS and len(without) == len(sets):
             yield Finding(
@@ -67,14 +59,7 @@ def _metrics_without_data(
 
 
 def needs(metric: Any) -> set[str]:
-    """Tell what a metric compares with, of what not every set or model has.
-
-    Args:
-        metric: Its registered name.
-
-    Returns:
-        Some of `img2` (the clean image), `noisy` and `prediction` (of hidden pixels).
-    """
+    """Return which of clean image (`img2`) and hidden pixels (`noisy`, `prediction`) a metric needs."""
     from basicsr.utils.registry import METRIC_REGISTRY
 
     found = registered(METRIC_REGISTRY, metric) if isinstance(metric, str) else None
@@ -87,7 +72,7 @@ def needs(metric: Any) -> set[str]:
 
 
 def _choice_of_the_best(
-    val: Mapping[str, Any], sets: Mapping[str, Mapping[str, Any]], sound: Callable[..., bool]
+    val: Mapping[str, Any], sets: Mapping[str, Mapping[str, Any]], clean: Callable[..., bool]
 ) -> Iterator[Finding]:
     metrics, choice = val.get('metrics') or {}, val.get('save_best')
     if not choice:
@@ -96,21 +81,21 @@ def _choice_of_the_best(
     where = ('val', 'save_best')
     metric, judge = choice.get('metric'), choice.get('dataset')
     if not isinstance(metric, str) or metric not in metrics:
-        if sound('val', 'metrics'):
+        if clean('val', 'metrics'):
             yield Finding(
                 where, f'val.save_best: there is no metric {metric!r}; there are: {", ".join(metrics) or "none"}'
             )
         return
     names = {dataset.get('name'): dataset for dataset in sets.values()}
     if judge is not None and (not isinstance(judge, str) or judge not in names):
-        if sound('datasets'):
+        if clean('datasets'):
             yield Finding(
                 where, f'val.save_best: no val set is called {judge!r}; there are: {", ".join(map(str, names))}'
             )
         return
     judges = [names[judge]] if judge is not None else list(names.values())
     no_truth = judges and all(judged.get('type') in WITHOUT_TRUTH for judged in judges)
-    if no_truth and 'img2' in needs(metrics[metric].get('type')) and sound('val', 'metrics', metric):
+    if no_truth and 'img2' in needs(metrics[metric].get('type')) and clean('val', 'metrics', metric):
         lacking = f'the set {judge!r} lacks' if judge is not None else 'no val set has'
         yield Finding(
             where,
