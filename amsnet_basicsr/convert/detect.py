@@ -11,6 +11,7 @@ from torch import Tensor
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert.errors import WeightsError
 from amsnet_basicsr.convert.hyper_parameters import READERS
+from amsnet_basicsr.convert.network_gate import within
 from amsnet_basicsr.utils.text import one_line
 
 #: How keys of a network begin, relative to it. NAFNet stands for its baseline too.
@@ -104,7 +105,7 @@ def check_weights(state_dict: Mapping[str, Tensor], name: str, options: Mapping[
             whole numbers where there must be others; or with what the constructor has against its arguments.
     """
     try:
-        with torch.device('meta'):
+        with torch.device('meta'), within(state_dict):
             expected = ARCHS[name](**options).state_dict()
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
         raise WeightsError(str(error)) from None

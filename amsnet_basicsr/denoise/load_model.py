@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,20 @@ from torch import Tensor, nn
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert import WeightsError, check_weights, read_denoiser, read_file
 from amsnet_basicsr.convert.find_state_dict import find_tensors
+from amsnet_basicsr.convert.network_gate import refuse_arguments, within
 from amsnet_basicsr.options.blocks import Scheme, SchemeOptions
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.utils.finite import bad_tensors
 from amsnet_basicsr.utils.text import one_line
 
 SHIPPED = Path(__file__).resolve().parent.parent / 'weights'
-"""Folder of the weights that come with the package."""
+"""Folder of the weights that ship."""
 STUDENT, TEACHER = 'sidd_student.safetensors', 'sidd_teacher.safetensors'
-"""The weights there: what denoises unless something else is given, and the AMSNet that it has learned from."""
+"""The weights there: the default model, and the AMSNet that it has learned from."""
 IN_A_FOLDER = 'model.safetensors'
 """The file that is meant where a folder is given as model."""
-
-
-_FETCHING = ('VGGFeatureExtractor',)
-"""Networks of BasicSR that download weights when they are built."""
 TRAINING_CROP = 160
-"""Side in pixels of the crops that plain networks learn from, where their file doesn't say it (metadata `crop`)."""
+"""Side in pixels of the crops that a plain network has learned from, if its file doesn't say (metadata `crop`)."""
 
 
 class ModelError(ValueError):
@@ -59,27 +55,17 @@ class Model:
     crop: int = TRAINING_CROP
 
     def pool_locally(self) -> None:
-        """Where the network pools globally, let it pool over windows of half more than its training crops.
+        """Where the network pools globally, let it pool over windows of one and a half training crops.
 
-        The result of a region then hardly depends on what lies far from it, in the image or beyond the tile. Not for
-        masked networks: what they see are sub-images, of which only global pooling was tried.
+        The result then hardly depends on what lies far away, in the image or beyond the tile. Not for masked networks:
+        what they see are sub-images, of which only global pooling was tried.
         """
         if pool_locally := getattr(self.net, 'pool_locally', None):
             pool_locally(self.crop * 3 // 2)
 
 
 def shipped_weights(name: str = STUDENT) -> Path:
-    """Find weights that come with the package.
-
-    Args:
-        name: `STUDENT` or `TEACHER`.
-
-    Returns:
-        The file.
-
-    Raises:
-        ModelError: If they aren't there.
-    """
+    """Return the file of weights that ship, `STUDENT` or `TEACHER`; a ModelError if it isn't there."""
     path = SHIPPED / name
     if not path.is_file():
         raise ModelError(f'no model was given and this installation has no {name}: give weights by --model')
@@ -95,7 +81,7 @@ def load_model(model: str | Path | None = None, opt: str | Path | None = None) -
 
     Args:
         model: File of weights (.pth or .safetensors), or a folder with `model.safetensors`; None takes what the options
-            file names, or else what the package ships.
+            file names, or else what ships.
         opt: Options file of BasicSR, whose `network_g` and `scheme` count.
 
     Returns:
@@ -111,17 +97,19 @@ def load_model(model: str | Path | None = None, opt: str | Path | None = None) -
         path = Path(model)
         if path.is_dir():
             path = path / IN_A_FOLDER
-        notes, named = [], options is not None
-        if options is None and (kept := _kept_options(path)) is not None:
-            options, opt = read_options(str(kept)), kept
-            notes.append(f'network and scheme as in {kept}')
-        loaded = _with_options(path, options, str(opt), named) if options is not None else _by_itself(path)
-        loaded.notes = notes + loaded.notes
-        _refuse_nan(path, loaded.net)
+        if options is not None:
+            loaded = _with_options(path, options, str(opt), trusted=True)
+        elif (kept := _kept_options(path)) is not None:
+            loaded = _with_options(path, read_options(str(kept)), str(kept), trusted=False)
+            loaded.notes.append(f'network and scheme as in {kept}')
+        else:
+            loaded = _by_itself(path)
     except ModelError:
         raise
     except (WeightsError, ValueError) as error:
         raise ModelError(str(error)) from None
+    if bad := bad_tensors(loaded.net):
+        raise ModelError(f'{path}: {bad[0]} holds NaN or infinite values; the training that wrote it went wrong')
     return loaded
 
 
@@ -133,12 +121,12 @@ def _named_in(options: Mapping[str, Any], opt: str | Path | None) -> str:
 
 
 def _kept_options(path: Path) -> Path | None:
-    """Find the options that BasicSR copied beside the folder of weights, if there is no doubt which."""
+    """Find the options that BasicSR copied beside the folder of weights."""
     if path.suffix != '.pth' or path.parent.name != 'models':
         return None
-    name = path.resolve().parent.parent
-    own = name / f'{name.name}.yml'
-    return own if own.is_file() else None
+    experiment = path.resolve().parent.parent
+    kept = experiment / f'{experiment.name}.yml'
+    return kept if kept.is_file() else None
 
 
 def _by_itself(path: Path) -> Model:
@@ -166,24 +154,31 @@ def _by_itself(path: Path) -> Model:
     return Model(denoiser.build(), denoiser.arch, denoiser.options, scheme, str(path), notes, crop)
 
 
-def _with_options(path: Path, options: Mapping[str, Any], opt: str, named: bool) -> Model:
+def _with_options(path: Path, options: Mapping[str, Any], opt: str, trusted: bool) -> Model:
+    """Load weights as an options file says; one that merely lies beside them may ask for our own networks alone."""
     network = dict(options.get('network_g') or {})
     arch = network.pop('type', None)
     if not isinstance(arch, str):
         raise ModelError(f'{opt} has no network_g with a type')
     if options.get('model_type') == 'APBSNModel':
         raise ModelError(f'{opt}: AP-BSN runs in BasicSR only (basicsr/test.py)')
-    data, _ = read_file(path) if path.is_file() else _missing(path)
-    key = (options.get('path') or {}).get('param_key_g')
-    if not isinstance(key, str) or not isinstance(data, Mapping) or key not in data:
-        key = None  # BasicSR falls back likewise; the average of the weights is taken where there is one
+    if arch not in ARCHS and arch != 'SpandrelArch' and not trusted:
+        raise ModelError(f'{opt} asks for {arch}, which is not one of our networks; if you trust it: --opt {opt}')
     try:
+        data, _ = read_file(path)
+        key = (options.get('path') or {}).get('param_key_g')
+        if not isinstance(key, str) or not isinstance(data, Mapping) or key not in data:
+            key = None  # BasicSR falls back likewise; the average of the weights is taken where there is one
         weights, _ = find_tensors(data, key)
-        _refuse_network(path, arch, network, weights, opt, named)
-        net = _build(arch, network, opt)
-        net.load_state_dict(weights, strict=True)
     except WeightsError as error:
         raise ModelError(f'{path}: {error}') from None
+    net = _build(arch, network, weights, opt)
+    try:
+        if arch in ARCHS:
+            check_weights(weights, arch, network)
+        net.load_state_dict(weights, strict=True)
+    except WeightsError as error:
+        raise ModelError(f'{path} does not fit network_g of {opt}: {error}') from None
     except RuntimeError as error:  # PyTorch lists every key; the first line that names one is enough
         lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
         raise ModelError(f'{path} does not fit network_g of {opt}: {lines[0][:300]}') from None
@@ -193,44 +188,15 @@ def _with_options(path: Path, options: Mapping[str, Any], opt: str, named: bool)
     return Model(net.eval(), arch, network, scheme, str(path))
 
 
-def _missing(path: Path) -> Any:
-    raise ModelError(f'{path}: there is no such file')
-
-
-def _refuse_network(
-    path: Path, arch: str, network: Mapping[str, Any], weights: Mapping[str, Tensor], opt: str, named: bool
-) -> None:
-    """Refuse to build what a file may not ask for: a download, another file, a network far larger than its weights.
-
-    A file of options that merely lies beside the weights may name our own networks alone.
-    """
-    if arch not in ARCHS and arch != 'SpandrelArch' and not named:
-        raise ModelError(f'{opt} asks for {arch}, which is not one of our networks; if you trust it: --opt {opt}')
-    if arch in _FETCHING:
-        raise ModelError(f'{opt}: network_g: {arch} downloads weights, and is no denoiser')
-    largest = max([4096, len(weights), *(side for value in weights.values() for side in value.shape)])
-    for key, value in network.items():
-        flat = [inner for outer in (value if isinstance(value, list) else [value])
-                for inner in (outer if isinstance(outer, list) else [outer])]  # fmt: skip
-        if key.endswith('path') and value:
-            raise ModelError(f'{opt}: network_g: {key} would read another file; leave it out')
-        numbers = [one for one in flat if isinstance(one, int | float) and not isinstance(one, bool)]
-        if len(flat) > 100 or any(abs(number) > largest for number in numbers):
-            raise ModelError(f'{opt}: network_g: {key} is far beyond these weights: {one_line(str(value), 80)}')
-    if arch in ARCHS:
-        with suppress(TypeError):  # an argument that it does not have, which building it will name
-            try:
-                check_weights(weights, arch, network)
-            except WeightsError as error:
-                raise ModelError(f'{path} does not fit network_g of {opt}: {error}') from None
-
-
-def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
+def _build(arch: str, network: dict[str, Any], weights: Mapping[str, Tensor], opt: str) -> nn.Module:
     if arch in ARCHS:
         kind: Any = ARCHS[arch]
     elif arch == 'SpandrelArch':
         from amsnet_basicsr.archs.spandrel_arch import SpandrelArch as kind  # noqa: N813
     else:
+        from amsnet_basicsr.patches import torchvision_alias  # noqa: F401  before BasicSR
+
+        # isort: split
         import basicsr.archs  # noqa: F401  one of BasicSR's own, which takes its seconds to import
         from basicsr.utils.registry import ARCH_REGISTRY
 
@@ -241,11 +207,10 @@ def _build(arch: str, network: dict[str, Any], opt: str) -> nn.Module:
             )
         kind = ARCH_REGISTRY.get(arch)
     try:
-        return kind(**network)
-    except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError) as error:
-        raise ModelError(f'{opt}: network_g: {arch}: {one_line(str(error) or type(error).__name__)}') from None
-
-
-def _refuse_nan(path: Path, net: nn.Module) -> None:
-    if bad := bad_tensors(net):
-        raise ModelError(f'{path}: {bad[0]} holds NaN or infinite values; the training that wrote it went wrong')
+        refuse_arguments(arch, network)
+        with within(weights):
+            return kind(**network)
+    except WeightsError as error:
+        raise ModelError(f'{opt}: network_g: {error}') from None
+    except Exception as error:  # whatever a network has against its arguments
+        raise ModelError(f'{opt}: network_g: {arch}: {one_line(error)}') from None
