@@ -195,8 +195,11 @@ def test_settings_override_what_the_file_says(tmp_path, net):
     ('network', 'message'),
     [
         ('{type: VGGFeatureExtractor, layer_name_list: [conv1_1]}', 'not one of our networks'),
-        ('{type: DnCNN, nb: 1000000000}', 'nb is far beyond these weights'),
-        ('{type: NAFNet, width: 4000}', 'does not fit network_g'),
+        ('{type: DnCNN, nb: 1000000000}', 'nb: 1000000000 is more than any network has'),
+        ('{type: NAFNet, width: 4000}', 'far more parameters than these weights have'),
+        ('{type: NAFNet, width: 4, middle_blk_num: 9999}', 'far more .* than these weights have'),
+        ('{type: NAFNet, width: 8, middle_blk_num: 1, enc_blk_nums: [1], dec_blk_nums: [1]}', 'does not fit network_g'),
+        ('{type: NAFNet, wide: 8}', 'unexpected keyword'),
         ('{type: SpandrelArch, arch: DRUNet, load_path: /etc/passwd}', 'would read another file'),
     ],
 )
