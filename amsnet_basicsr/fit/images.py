@@ -74,10 +74,10 @@ def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
         UserError: If an input is missing or holds no image.
     """
     found = find_inputs(inputs, exclude)
-    for problem in found.problems:
-        if problem.name in inputs or not found.found:
-            raise UserError(f'{problem.name}: {problem.reason}')
-        say(f'left out: {problem.name}: {problem.reason}')
+    for name, reason in found.problems.items():
+        if name in inputs or not found.found:
+            raise UserError(f'{name}: {reason}')
+        say(f'left out: {name}: {reason}')
     if words := found.passed_over_in_words():
         say(f'passed over: {words}')
     exclude = exclude.resolve()

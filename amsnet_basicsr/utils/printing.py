@@ -17,14 +17,15 @@ def print_line(text: str, stream: TextIO | None) -> bool:
     Returns:
         Whether it could be printed. A stream that is closed, full or no longer read leads nowhere from then on.
     """
+    if stream is None:  # which tqdm would take for stdout
+        return False
     encoding = getattr(stream, 'encoding', None) or 'utf-8'
     try:
         # tqdm clears a bar first and draws it again.
         tqdm.write(text.encode(encoding, 'backslashreplace').decode(encoding), file=stream)
-        if stream is not None:
-            stream.flush()
+        stream.flush()
     except (OSError, ValueError):
-        with suppress(OSError, ValueError, AttributeError), open(os.devnull, 'w', encoding='utf-8') as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())  # type: ignore[union-attr]  # else Python complains at its end
+        with suppress(OSError, ValueError), open(os.devnull, 'w', encoding='utf-8') as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())  # else Python complains at its end
         return False
-    return stream is not None
+    return True

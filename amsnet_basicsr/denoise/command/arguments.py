@@ -71,7 +71,8 @@ def given(settings: argparse.Namespace) -> str:
     for name in _HOW:
         value = getattr(settings, name)
         if value != parser.get_default(name):
-            words.append(f'--{"no-" * (value is False)}{name}' + ('' if isinstance(value, bool) else f' {value}'))
+            shown = f' {value:g}' if isinstance(value, float) else f' {value}' if not isinstance(value, bool) else ''
+            words.append(f'--{"no-" * (value is False)}{name}{shown}')
     return ' '.join(words)
 
 

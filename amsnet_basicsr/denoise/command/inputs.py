@@ -32,30 +32,17 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """An input that led to nothing.
-
-    Attributes:
-        name: As given, or the folder that can't be read.
-        reason: What is wrong with it.
-    """
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Inputs:
     """What the names on the command line stand for.
 
     Attributes:
         found: The images, each once, in the order of the names and sorted within each.
-        problems: Names and folders that led to nothing.
+        problems: What is wrong, by the name as given, or the file or folder that can't be looked at.
         passed_over: How many files of folders and patterns are not read, by suffix; `OTHER` are no images.
     """
 
     found: list[Found]
-    problems: list[Problem]
+    problems: dict[str, str]
     passed_over: Counter[str]
 
     def passed_over_in_words(self) -> str:
@@ -82,28 +69,39 @@ def find_inputs(names: Sequence[str], output: Path) -> Inputs:
     search = _Search(output)
     found: dict[tuple[str, str], Found] = {}
     for name in names:
-        path, new, nothing = Path(name), [], 'no such file or folder'
+        path, new = Path(name), []
         if os.path.isdir(path):
             new = [Found(file, file.relative_to(path), False) for file in search.images(path)]
-            nothing = f'no images in this folder ({", ".join(READ_SUFFIXES)})'
+            nothing = 'no images in this folder'
         elif os.path.lexists(name):
             new = [Found(path, Path(path.name), True)]
         elif glob.has_magic(name):
             new = list(search.matches(name))
             nothing = 'no image matches this pattern'
+        else:
+            nothing = _why_missing(name)
         if not new:
-            search.problems.append(Problem(name, nothing))
+            search.problems.setdefault(name, nothing)
         for one in new:
             found.setdefault(place(one.path), one)
     passed_over = Counter(kind for at, kind in search.passed_over.items() if at not in found)
     return Inputs(list(found.values()), search.problems, passed_over)
 
 
+def _why_missing(name: str) -> str:
+    try:
+        os.lstat(name)
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            return f'cannot be looked at: {error.strerror}'
+    return 'no such file or folder'
+
+
 class _Search:
     """Searches folders, and keeps what it can't look at or passes over."""
 
     def __init__(self, output: Path) -> None:
-        self.problems: list[Problem] = []
+        self.problems: dict[str, str] = {}
         self.passed_over: dict[tuple[str, str], str] = {}
         self._output = output
 
@@ -162,12 +160,12 @@ class _Search:
                 yield path
                 continue
             except OSError as error:
-                self.problems.append(Problem(str(path), f'cannot be looked at: {error.strerror}'))
+                self.problems[str(path)] = f'cannot be looked at: {error.strerror}'
                 continue
             if path != folder and not stat.S_ISDIR(status.st_mode):
                 yield path
                 continue
-            if path != folder and path.is_symlink() and _within(os.path.realpath(path), top):
+            if path != folder and os.path.islink(path) and _within(os.path.realpath(path), top):
                 continue
             if (here := (status.st_dev, status.st_ino)) in seen:
                 continue
@@ -176,7 +174,7 @@ class _Search:
                 with os.scandir(path) as listing:
                     names = sorted((entry.name for entry in listing if not entry.name.startswith('.')), reverse=True)
             except OSError as error:
-                self.problems.append(Problem(str(path), f'cannot be searched: {error.strerror}'))
+                self.problems[str(path)] = f'cannot be searched: {error.strerror}'
                 continue
             waiting += [path / name for name in names]
 

@@ -46,9 +46,9 @@ def _denoise(options: argparse.Namespace) -> int:
     except UsageError as error:
         console.error(str(error))
         return 2
-    outcomes = [Outcome(problem.name, 'failed', error=problem.reason) for problem in inputs.problems]
-    for problem in inputs.problems:
-        console.error(f'{problem.name}: {problem.reason}')
+    outcomes = [Outcome(name, 'failed', error=reason) for name, reason in inputs.problems.items()]
+    for name, reason in inputs.problems.items():
+        console.error(f'{name}: {reason}')
     if inputs.passed_over:
         console.note(f'passed over: {inputs.passed_over_in_words()}')
     run = Run(options, folder, console)

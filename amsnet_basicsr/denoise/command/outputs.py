@@ -162,9 +162,11 @@ def check_report(report: Path, folder: Path, jobs: Iterable[Job], overwrite: boo
     Raises:
         UsageError: If it can't be written.
     """
-    if not report.parent.is_dir() and report.parent != folder:
+    if not os.path.isdir(report.parent) and report.parent != folder:
         raise UsageError(f'{report}: there is no folder {report.parent}')
-    if report.is_dir():
+    if os.path.isdir(report.parent) and not os.access(report.parent, os.W_OK | os.X_OK):
+        raise UsageError(f'{report}: {report.parent} cannot be written to')
+    if os.path.isdir(report):
         raise UsageError(f'{report}: this is a folder; name a file in it')
     if any(place(report) in (place(job.output), place(job.compare or job.output)) for job in jobs):
         raise UsageError(f'{report}: an image would be written there')

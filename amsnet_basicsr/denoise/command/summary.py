@@ -1,6 +1,7 @@
 """What a run has come to, in words and as JSON."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +130,8 @@ def is_summary(path: Path) -> bool:
     Args:
         path: An existing file.
     """
+    if not os.path.isfile(path):  # reading a pipe would wait for ever
+        return False
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):

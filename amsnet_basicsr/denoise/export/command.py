@@ -129,7 +129,7 @@ def export(
         loaded = load_model(model, opt)
     except OSError as error:
         raise ExportError(f'{error.filename or opt or model}: {error.strerror or error}') from None
-    if output.exists() and Path(loaded.source).exists() and os.path.samefile(output, loaded.source):
+    if os.path.exists(output) and os.path.exists(loaded.source) and os.path.samefile(output, loaded.source):
         raise ExportError(f'{output}: this is the file of weights itself; give another name')
     kind = loaded.scheme.type if scheme == 'auto' else scheme
     if kind == 'amsnet' and not net_only:
@@ -216,11 +216,11 @@ def _refuse_output(output: Path, suffix: str, opset: int | None, overwrite: bool
         raise ExportError(f'--opset is for .onnx files, not for {output}')
     if opset is not None and opset not in OPSETS:
         raise ExportError(f'opset must be from {OPSETS[0]} to {OPSETS[-1]}, got {opset}')
-    if output.is_dir():
+    if os.path.isdir(output):
         raise ExportError(f'{output}: this is a folder; name a file in it')
-    if output.exists() and not overwrite:
+    if os.path.lexists(output) and not overwrite:
         raise ExportError(f'{output}: exists already; --overwrite replaces it')
-    if not output.parent.is_dir():
+    if not os.path.isdir(output.parent):
         raise ExportError(f'{output.parent}: there is no such folder')
     if not os.access(output.parent, os.W_OK):
         raise ExportError(f'{output}: the folder cannot be written to')

@@ -1,5 +1,6 @@
 """A page of images before and after denoising: one HTML file that needs nothing else; docs/denoise/denoise.md."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class GalleryWriter:
     def __enter__(self) -> 'GalleryWriter':
         if self.path.suffix.lower() not in ('.html', '.htm'):
             raise GalleryError(f'{self.path}: the name of a gallery must end in .html')
-        if self.path.is_dir():
+        if os.path.isdir(self.path):
             raise GalleryError(f'{self.path}: this is a folder; name a file in it')
         with self._told():
             self._file = self._stack.enter_context(atomic_write(self.path, self.overwrite, sync=True))

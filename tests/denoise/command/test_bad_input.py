@@ -135,6 +135,10 @@ def test_a_result_that_is_no_number_fails_its_image_only(run):
         (['a.png', '-o', 'out', '--ext', 'gif'], '--ext: invalid choice'),
         (['a.png', '-o', 'out', '--gallery', 'b.png'], '--gallery: the name must end in .html'),
         (['a.png', '-o', 'out', '--gallery', 'none/b.html'], 'none/b.html: there is no folder none'),
+        (['a.png', '-o', 'out', '--gallery', 'b' * 300 + '/b.html'], '/b.html: there is no folder b'),
+        (['a.png', '-o', 'out', '--gallery', 'x/' * 3000 + 'b.html'], '/b.html: there is no folder x'),
+        (['a.png', '-o', 'out', '--json', 'x/' * 3000 + 'b.json'], '/b.json: there is no folder x'),
+        (['a.png', '-o', 'out', '--json', 'pipe.json'], 'pipe.json: exists already'),
         (['a.png', '-o', 'out', '--unknown'], 'unrecognized arguments: --unknown'),
         (['a.png', 'sub', '-o', 'out'], 'would both be written to out/a.png'),
     ],
@@ -143,11 +147,37 @@ def test_wrong_usage_is_told_before_any_work(run, arguments, reason):
     for name in ('a.png', 'b.png', 'sub/a.png'):
         image(Path(name))
     Path('file').write_bytes(b'')
+    os.mkfifo('pipe.json')
     before = sorted(map(str, Path().rglob('*')))
     result = run(*arguments)
     assert (result.status, result.out) == (2, '')
     assert reason in result.err and result.err.count('\n') == 1 and result.err.startswith('amsnet-denoise: ')
     assert sorted(map(str, Path().rglob('*'))) == before
+
+
+def test_closed_folders_are_named_and_the_rest_goes_on(run):
+    for name in ('a.png', 'listed/b.png', 'closed/c.png'):
+        image(Path('p') / name)
+    Path('p/listed').chmod(0o444)
+    Path('p/closed').chmod(0o000)
+    if os.access('p/closed', os.R_OK):
+        pytest.skip('root may do everything')
+    try:
+        result = run('p', 'p/closed/c.png', 'p/listed/*', '-o', 'out')
+        assert result.status == 1 and os.listdir('out') == ['a.png']
+        for said in (
+            'p/listed/b.png: cannot be looked at: Permission denied',
+            'p/closed: cannot be searched: Permission denied',
+            'p/closed/c.png: cannot be looked at: Permission denied',
+        ):
+            assert result.err.count(said) == 1
+        for report in (('--json', 'p/listed/s.json'), ('--gallery', 'p/listed/s.html')):
+            result = run('p/a.png', '-o', 'new', *report)
+            assert result.status == 2 and 'p/listed cannot be written to' in result.err
+        assert not Path('new').exists()
+    finally:
+        Path('p/listed').chmod(0o755)
+        Path('p/closed').chmod(0o755)
 
 
 def test_outputs_that_cannot_be_written(run):

@@ -301,10 +301,11 @@ def test_an_image_without_noise_is_left_as_it_is_and_noise_is_told(run):
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full')
-def test_output_that_cannot_be_written_stops_no_image():
+def test_output_that_cannot_be_written_stops_no_image(capsys):
     console = Console('x')
     with open('/dev/full', 'w', encoding='utf-8') as full, open(os.devnull, encoding='utf-8') as closed:
         for stream in (full, closed, None):
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr('sys.stderr', stream)
                 console.error('a')
+    assert capsys.readouterr().out == ''  # where JSON may be expected
