@@ -7,13 +7,12 @@
     python scripts/benchmark.py denoise                               # denoising, with and without R3
     python scripts/benchmark.py large                                 # images of 4 and 12 megapixels
     python scripts/benchmark.py limit                                 # against the matrix rate of this machine
-    python scripts/benchmark.py all --write docs/results/performance.md       # all of them, but for the next two
+    python scripts/benchmark.py all --write docs/results/performance.md       # all of them but the next two
     python scripts/benchmark.py scale --write docs/train/scaling.md         # how time grows
     python scripts/benchmark.py plan options/train_amsnet_restormer.yml   # what a training will take
-    python scripts/benchmark.py plot docs/results/performance.md -o docs/results/images/performance.png
 
-Every figure, but for those of `plan`, is the median of several rounds, and each round measures everything once, so that
-a busy minute doesn't spoil one figure alone.
+Every figure but those of `plan` is the median of several rounds, and each round measures everything once, so that a
+busy minute doesn't spoil one figure alone.
 """
 
 import argparse
@@ -21,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import data, denoising, large, limit, plan, plot, scaling, training
+from benchmarks import data, denoising, large, limit, plan, scaling, training
 from benchmarks.page import write_between_marks
 
 #: Sub-commands: modules with `add_arguments` and `run`, and what they measure.
@@ -52,14 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         module.add_arguments(command)
         add_write_argument(command)
     add_write_argument(commands.add_parser('all', help='all of these but scale and plan, with their defaults'))
-    drawing = commands.add_parser('plot', help='the tables of a page as an image', description='Draw the tables.')
-    drawing.add_argument('page', type=Path, help='page that `--write` has filled')
-    drawing.add_argument('-o', '--output', type=Path, required=True, help='image to write')
     args = parser.parse_args(argv)
     try:
-        if args.command == 'plot':
-            plot.plot(args.page, args.output)
-            return
         if args.write is not None and not args.write.is_file():
             raise ValueError(f'--write: there is no page {args.write}')
         every = [name for name in COMMANDS if name not in ELSEWHERE]

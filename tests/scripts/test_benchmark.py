@@ -178,24 +178,6 @@ def test_what_does_not_fit_is_told(benchmark):
     assert memory_cells(2**21, None) == ('plain does not fit', '2 MiB') and memory_cells(None, 1)[1] == 'does not fit'
 
 
-def test_the_plot_shows_what_the_page_says(run, benchmark, tmp_path):
-    from benchmarks.plot import Bar, read_bars
-
-    rows = '| `DnCNN` | 0.50 (0.40–0.70) | 3 ms | 0.25 | 9 MiB | 1e-08 |\n| `UNet` | – | – | – | – | – |'
-    table = f'| head |\n|---|\n{rows}'
-    page = tmp_path / 'page.md'
-    parts = {'train': table, 'denoise': 'Not yet measured.', 'large': 'Not yet measured.'}
-    page.write_text(
-        ''.join(f'<!-- measured by scripts/benchmark.py {k} -->\n{v}\n<!-- end of {k} -->\n' for k, v in parts.items())
-    )
-    assert read_bars(page.read_text(), 'train') == [Bar('DnCNN', (0.5, 0.4, 0.7), 0.25), Bar('UNet', None, None)]
-    run(f'plot {page} -o {tmp_path}/plot.png')
-    assert cv2.imread(str(tmp_path / 'plot.png')) is not None
-    page.write_text(page.read_text().replace(table, ''))
-    with pytest.raises(SystemExit, match='there are no figures yet'):
-        run(f'plot {page} -o {tmp_path}/none.png')
-
-
 def test_growth_counts_what_the_network_gets(benchmark):
     from benchmarks.scaling import denoising_tasks
 
