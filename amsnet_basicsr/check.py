@@ -63,8 +63,10 @@ def _check(raw: dict[str, Any], is_train: bool) -> tuple[list[str], list[str], l
 def _summary(opt: dict[str, Any]) -> list[str]:
     from amsnet_basicsr.options.checks.build import build_network
     from amsnet_basicsr.options.checks.data import count_images
+    from amsnet_basicsr.resume.preview import preview_resume
 
-    images = [f'{dataset["name"]} ({phase}) {count_images(dataset)}' for phase, dataset in opt['datasets'].items()]
+    counts = {phase: count_images(dataset) for phase, dataset in opt['datasets'].items()}
+    images = [f'{dataset["name"]} ({phase}) {counts[phase]}' for phase, dataset in opt['datasets'].items()]
     net = build_network(opt['network_g'])
     size = '' if net is None else f' of {sum(parameter.numel() for parameter in net.parameters()):,} parameters'
     run = f'{opt["model_type"]} with {opt["network_g"]["type"]}{size}'
@@ -73,7 +75,8 @@ def _summary(opt: dict[str, Any]) -> list[str]:
     if opt['is_train']:
         batch = opt['datasets']['train']['batch_size_per_gpu']
         run += f', {opt["train"]["total_iter"]:,.0f} iterations in batches of {batch}'
-    return [f'Images: {", ".join(images)}', f'Run:    {run}']
+    lines = [f'Images: {", ".join(images)}', f'Run:    {run}']
+    return lines + ([f'Resume: {line}' for line in preview_resume(opt, counts['train'])] if opt['is_train'] else [])
 
 
 if __name__ == '__main__':
