@@ -1,6 +1,7 @@
 """Reading and writing files of weights: tensors only, and whole or not at all."""
 
 import json
+import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ def read_file(path: Path) -> tuple[Any, dict[str, str]]:
     Raises:
         WeightsError: If it can't be read, or holds more than tensors and plain values.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError('there is no such file')
     try:
         with path.open('rb') as file:

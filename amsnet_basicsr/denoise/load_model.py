@@ -1,6 +1,7 @@
 """From a file of weights, alone or with its options file, to a network and the way to run it."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -95,7 +96,7 @@ def load_model(model: str | Path | None = None, opt: str | Path | None = None) -
         if model is None:
             model = _named_in(options, opt) if options is not None else shipped_weights()
         path = Path(model)
-        if path.is_dir():
+        if os.path.isdir(path):
             path = path / IN_A_FOLDER
         if options is not None:
             loaded = _with_options(path, options, str(opt), trusted=True)

@@ -1,8 +1,9 @@
 """How much memory a pass of a network takes, and how much there is."""
 
 import weakref
+from collections.abc import Iterator
 from math import inf
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import psutil
 import torch
@@ -21,12 +22,10 @@ except ImportError:  # Windows
 _SHARE = 0.5
 #: Most memory for activations on a CPU, where larger tiles bring no speed.
 _CPU_MOST = 512 * 2**20
-_CGROUP = Path('/sys/fs/cgroup')
-#: Below it, the files of the limit, of what is used and of statistics, and the statistic of files that can be dropped.
+_CGROUPS, _OWN_CGROUPS = Path('/sys/fs/cgroup'), Path('/proc/self/cgroup')
+#: Files of a control group: its limit, what is used, statistics, and there the files in memory that can be dropped.
 _V2 = ('memory.max', 'memory.current', 'memory.stat', 'inactive_file')
-_V1 = (
-    'memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes', 'memory/memory.stat', 'total_inactive_file',
-)  # fmt: skip
+_V1 = ('memory.limit_in_bytes', 'memory.usage_in_bytes', 'memory.stat', 'total_inactive_file')
 
 
 class _PeakMemory(TorchDispatchMode):
@@ -96,8 +95,8 @@ def memory_budget(device: torch.device) -> int:
     if device.type == 'cuda':
         return int(_SHARE * torch.cuda.mem_get_info(device)[0])
     free: float = psutil.virtual_memory().available
-    for version in (_V2, _V1):
-        free = min(free, _left_in_container(*version))
+    for folder, files in _control_groups():
+        free = min(free, _left_in(folder, *files))
     if resource is not None:
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)  # ulimit -v
         if limit != resource.RLIM_INFINITY:
@@ -105,14 +104,36 @@ def memory_budget(device: torch.device) -> int:
     return int(min(_SHARE * free, _CPU_MOST))
 
 
-def _left_in_container(limit_file: str, used_file: str, stat_file: str, droppable: str) -> float:
+def _control_groups() -> Iterator[tuple[Path, tuple[str, str, str, str]]]:
+    """Yield the folders of the control groups that this process is in, which may be missing, and the files in them.
+
+    In a container its own group is the root of what is mounted; elsewhere (systemd, SLURM) the groups lie below, and
+    each of them may set a limit.
+    """
+    try:
+        lines = [
+            line.split(':', 2)
+            for line in _OWN_CGROUPS.read_text(encoding='utf-8', errors='surrogateescape').splitlines()
+        ]
+    except OSError:
+        lines = []
+    paths = {name: PurePosixPath(path) for _, names, path in lines for name in names.split(',')}
+    for root, own, files in (
+        (_CGROUPS, paths.get(''), _V2),
+        (_CGROUPS / 'memory', paths.get('memory'), _V1),
+    ):
+        for path in [own, *own.parents] if own else [PurePosixPath('/')]:
+            yield root / path.relative_to('/'), files
+
+
+def _left_in(folder: Path, limit_file: str, used_file: str, stat_file: str, droppable: str) -> float:
     """Return how many bytes a control group has left, infinity if it sets no limit."""
     try:
-        limit = (_CGROUP / limit_file).read_text().strip()
+        limit = (folder / limit_file).read_text().strip()
         if limit == 'max':
             return inf
-        used = int((_CGROUP / used_file).read_text())
-        stat = dict(line.split() for line in (_CGROUP / stat_file).read_text().splitlines())
+        used = int((folder / used_file).read_text())
+        stat = dict(line.split() for line in (folder / stat_file).read_text().splitlines())
         # Files that were read count as used, but are dropped when memory is wanted.
         return max(int(limit) - used + int(stat.get(droppable, 0)), 0)
     except (OSError, ValueError):

@@ -154,6 +154,8 @@ def test_bad_files_are_one_line_with_their_name(tmp_path, net):
             load_model(path)
         message = str(caught.value)
         assert str(path) in message and reason in message and '\n' not in message
+    with pytest.raises(ModelError, match='there is no such file'):
+        load_model(tmp_path / ('x' * 300))
     (tmp_path / 'o.yml').write_text(OPTIONS.replace('width: 4', 'width: 8'))
     with pytest.raises(ModelError, match=r"w\.pth does not fit network_g of .*o\.yml: 'intro") as caught:
         load_model(tmp_path / 'w.pth', tmp_path / 'o.yml')
