@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prepare(args: argparse.Namespace) -> list[str]:
     """Cut patches, or only estimate the noise."""
     if args.estimate_only:
-        return list(estimate_noise(args.folder, find_images(args.folder).names, args.keep_grey, args.workers).lines())
+        paths = sorted(one.path for one in find_images(args.folder).found)
+        return list(estimate_noise(paths, args.keep_grey, args.workers).lines())
     rules = PatchRules(args.size, args.step, args.keep_grey, args.drop_flat, args.drop_duplicates)
     report = prepare_images(args.folder, args.output, rules, Choices(args.workers, args.overwrite, args.restart))
     return list(report.lines(args.output))

@@ -8,10 +8,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from amsnet_basicsr.fit.state import NAME, Record, Runner, Settings, choose_device, say
+from amsnet_basicsr.fit.state import NAME, Record, Runner, Settings, choose_device
 from amsnet_basicsr.prepare.outputs import check_space, discard, run_command
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
+from amsnet_basicsr.utils.printing import say
 
 _RESULTS = ('model.safetensors', 'teacher.safetensors', 'report.md', 'progress')
 """What --restart keeps of a finished fit."""

@@ -11,12 +11,12 @@ import numpy as np
 from tqdm import tqdm
 
 from amsnet_basicsr.denoise.command.inputs import find_inputs
-from amsnet_basicsr.fit.state import say
 from amsnet_basicsr.images import ImageData, ImageError, read_size, to_8_bit
 from amsnet_basicsr.prepare.image_patches import LeftOutError, encode_patch, is_flat, read_usable
 from amsnet_basicsr.prepare.noise_correlation import NoiseSpectra, combine_spectra, noise_spectra, recommend_stride
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.printing import say
 
 SMALLEST = 64
 """Least side of a patch, and so of an image, in pixels."""

@@ -19,12 +19,13 @@ from amsnet_basicsr.fit.images import spread
 from amsnet_basicsr.fit.options import Training, student_options, teacher_options
 from amsnet_basicsr.fit.plan import SAMPLES, network_options
 from amsnet_basicsr.fit.progress_images import held_out, read_png, write_png
-from amsnet_basicsr.fit.state import Record, Runner, Settings, say
+from amsnet_basicsr.fit.state import Record, Runner, Settings
 from amsnet_basicsr.fit.training import run_training, validation_curve
 from amsnet_basicsr.scheme import pixel_downsample
 from amsnet_basicsr.scheme.pad import pad_to_multiple
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.printing import say
 
 ARCH = 'NAFNet'
 TEACHER = 'teacher.safetensors'

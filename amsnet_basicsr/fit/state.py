@@ -1,7 +1,6 @@
 """What a fit was asked for and how far it has come: `fit.json` in its work folder."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from typing import Any
 
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.printing import print_line
 
 NAME = 'fit.json'
 """The record's name; a folder that has it is a fit's."""
@@ -135,11 +133,6 @@ def choose_device(name: str) -> Any:
     if name == 'cuda' and not gpu:
         raise UserError('--device cuda: PyTorch sees no such GPU here; --device cpu does without')
     return torch.device('cuda' if gpu else 'cpu')
-
-
-def say(line: str) -> None:
-    """Print a line."""
-    print_line(line, sys.stdout)
 
 
 def duration(seconds: float) -> str:

@@ -1,10 +1,12 @@
 """A folder of people's own images: patches in an LMDB to train on, and what its noise is like."""
 
 import json
+import os
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from amsnet_basicsr.denoise.command.inputs import Inputs, find_inputs
 from amsnet_basicsr.images import READ_SUFFIXES
 from amsnet_basicsr.prepare.image_patches import (
     LeftOutError,
@@ -22,7 +25,7 @@ from amsnet_basicsr.prepare.image_patches import (
     patch_offsets,
     read_usable,
 )
-from amsnet_basicsr.prepare.lmdb_build import Choices, Group, LmdbBuild, Made, Source
+from amsnet_basicsr.prepare.lmdb_build import Choices, LmdbBuild, Made, Source
 from amsnet_basicsr.prepare.noise_correlation import (
     MAX_LAG,
     NoiseSpectra,
@@ -34,7 +37,6 @@ from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.parallel import ordered_map
-from amsnet_basicsr.utils.walk import walk_files
 
 REPORT = 'report.json'
 """Name of the report inside the LMDB's folder; BasicSR reads nothing but `data.mdb` and `meta_info.txt` there."""
@@ -65,37 +67,15 @@ class PatchRules:
 
 
 @dataclass(frozen=True)
-class FoundImages:
-    """A folder's images, names relative to it, sorted; other files by suffix; subfolders that can't be searched."""
-
-    folder: Path
-    names: tuple[str, ...]
-    others: Mapping[str, int]
-    unreadable: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class NoiseReport:
-    """What the noise is like, in plain values.
-
-    Attributes:
-        stride: Recommended train stride; None if there is no estimate.
-        why_not: Why there is none.
-        photos: Number of images that the estimate is from.
-        patches: Number of flat patches in them.
-        sigma: Standard deviation of red, green and blue in flat patches, of 255.
-        horizontal: Correlation at lags 0, 1, 2, … in rows, mean of the channels.
-        vertical: The same in columns.
-        mean: Mean of both.
-        doubtful: Whether texture of the scene must have been taken for noise.
-    """
+    """What the noise is like, in plain values; without a stride there is no estimate, and `why_not`."""
 
     stride: int | None
     why_not: str = ''
     photos: int = 0
     patches: int = 0
-    sigma: tuple[float, ...] = ()
-    horizontal: tuple[float, ...] = ()
+    sigma: tuple[float, ...] = ()  # of red, green and blue in flat patches, of 255
+    horizontal: tuple[float, ...] = ()  # correlation at lags 0, 1, 2, …, mean of the channels
     vertical: tuple[float, ...] = ()
     mean: tuple[float, ...] = ()
     doubtful: bool = False
@@ -117,22 +97,7 @@ class NoiseReport:
 
 @dataclass(frozen=True)
 class ImagesReport:
-    """What was taken and what was left out; `report.json` in the LMDB's folder.
-
-    Attributes:
-        source: The folder, absolute.
-        rules: The rules, see `PatchRules`.
-        found: Number of images found.
-        taken: Number of images that patches are from.
-        jpeg: How many of those are JPEG.
-        patches: Number of patches.
-        stored: Their bytes.
-        flat_patches: Patches left out as flat, of the images taken.
-        left_out: Number of images left out, by reason.
-        files_left_out: For each of those its name, relative to the folder, and why.
-        others: Files that are not images, by suffix.
-        noise: What the noise is like.
-    """
+    """What was taken and what was left out; `report.json` in the LMDB's folder."""
 
     source: str
     rules: dict[str, Any]
@@ -140,11 +105,11 @@ class ImagesReport:
     taken: int
     jpeg: int
     patches: int
-    stored: int
-    flat_patches: int
-    left_out: dict[str, int]
-    files_left_out: dict[str, str]
-    others: dict[str, int]
+    stored: int  # bytes
+    flat_patches: int  # left out, of the images taken
+    left_out: dict[str, int]  # by reason
+    files_left_out: dict[str, str]  # relative to the folder
+    others: dict[str, int]  # files that are not read, by suffix
     noise: NoiseReport
 
     def lines(self, target: Path) -> Iterator[str]:
@@ -177,46 +142,19 @@ class ImagesReport:
         yield f'  python basicsr/train.py -opt {OPTIONS}'
 
 
-def find_images(folder: Path) -> FoundImages:
-    """Search a folder and its subfolders for images; hidden ones are passed over.
-
-    Raises:
-        UserError: If there is no such folder, or it holds no image.
-    """
+def find_images(folder: Path) -> Inputs:
+    """Search a folder and its subfolders for images."""
     if not folder.is_dir():
         raise UserError(f'there is no folder {folder}')
-    names, others, unreadable = [], Counter[str](), {}
-
-    def skip(error: OSError) -> None:
-        unreadable[Path(error.filename).relative_to(folder).as_posix()] = f'cannot be searched: {error.strerror}'
-
-    for path in walk_files(folder, skip, lambda name: not name.endswith('.lmdb')):
-        suffix = path.suffix.lower()
-        if suffix in READ_SUFFIXES:
-            names.append(path.relative_to(folder).as_posix())
-        else:
-            others[suffix or 'without suffix'] += 1
-    if not names:
-        there = f'; it holds {_counts(dict(others.most_common(5)))}' if others else ''
+    inputs = find_inputs([str(folder)], folder)
+    if not inputs.found:
+        there = f'; it holds {inputs.passed_over_in_words()}' if inputs.passed_over else ''
         raise UserError(f'{folder} holds no image ({", ".join(READ_SUFFIXES)}){there}')
-    return FoundImages(folder, tuple(sorted(names)), dict(others), unreadable)
+    return inputs
 
 
 def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choices | None = None) -> ImagesReport:
-    """Cut a folder of images into patches and write them to a BasicSR LMDB, see `LmdbBuild`.
-
-    Args:
-        folder: The folder, searched with its subfolders.
-        target: The LMDB; its name ends in `.lmdb`.
-        rules: What is taken.
-        choices: Workers, overwriting, restarting.
-
-    Returns:
-        What was made.
-
-    Raises:
-        UserError: If there is something to mend, or no image serves.
-    """
+    """Cut the images in a folder and its subfolders into patches and write them to a BasicSR LMDB, see `LmdbBuild`."""
     if rules.size < 32 or rules.step < 1:
         raise UserError(f'--size must be at least 32 and --step at least 1, got {rules.size} and {rules.step}')
     choices = choices or Choices()
@@ -232,22 +170,38 @@ def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choic
 
     settings = {'of': str(folder.resolve()), **asdict(rules)}
     build = LmdbBuild(target, (rules.size, rules.size), settings, choices)
-    found = find_images(folder)
+    inputs = find_images(folder)
     with build:
+        names = sorted(one.relative.as_posix() for one in inputs.found)
         sources = [
             Source(image_key(name), name, _fingerprint(folder / name), partial(cut_image, folder / name, name, rules))
-            for name in found.names
+            for name in names
         ]
         groups = build.fill(sources, accept=accept).groups
-        by_name = {source.title: groups[source.name] for source in sources}
-        taken = [name for name, group in by_name.items() if group.count]
+        groups = {source.title: groups[source.name] for source in sources}
+        taken = {name: group for name, group in groups.items() if group.count}
+        left_out = {name: group.facts['left_out'] for name, group in groups.items() if not group.count}
         if not taken:
-            reasons = Counter(group.facts['left_out'][0] for group in by_name.values())
-            first, group = next(iter(by_name.items()))
-            why = ': '.join(filter(None, group.facts['left_out']))
-            raise UserError(f'none of the {len(by_name)} images serves: {_counts(reasons)}; e.g. {first}: {why}')
-        noise = estimate_noise(folder, taken, rules.keep_grey, choices.workers)
-        report = _report(found, rules, by_name, noise)
+            first, why = next(iter(left_out.items()))
+            reasons = _counts(Counter(reason for reason, _ in left_out.values()))
+            example = ': '.join(filter(None, [first, *why]))
+            raise UserError(f'none of the {len(names)} images serves: {reasons}; e.g. {example}')
+        for problem in inputs.problems:
+            left_out[os.path.relpath(problem.name, folder)] = ['unreadable', problem.reason]
+        report = ImagesReport(
+            source=settings['of'],
+            rules=asdict(rules),
+            found=len(names),
+            taken=len(taken),
+            jpeg=sum(name.lower().endswith(('.jpg', '.jpeg')) for name in taken),
+            patches=sum(group.count for group in taken.values()),
+            stored=sum(group.stored for group in taken.values()),
+            flat_patches=sum(group.facts['flat'] for group in taken.values()),
+            left_out=dict(Counter(reason for reason, _ in left_out.values()).most_common()),
+            files_left_out={name: ': '.join(filter(None, why)) for name, why in left_out.items()},
+            others=dict(inputs.passed_over),
+            noise=estimate_noise([folder / name for name in taken], rules.keep_grey, choices.workers),
+        )
         content = json.dumps(asdict(report), indent=2, ensure_ascii=False) + '\n'
         with atomic_write(build.folder / REPORT) as file:
             file.write(content.encode(errors='backslashreplace'))
@@ -274,14 +228,14 @@ def cut_image(path: Path, name: str, rules: PatchRules) -> Made:
     return Made(patches, {'flat': flat, 'code': difference_hash(image).hex()})
 
 
-def estimate_noise(folder: Path, names: Sequence[str], keep_grey: bool, workers: int | None) -> NoiseReport:
-    """Estimate the noise and its correlation from some of a folder's images, evenly chosen."""
-    chosen = list(dict.fromkeys(names[i * len(names) // _ESTIMATED_FROM] for i in range(_ESTIMATED_FROM)))
-    limit = max(16, _SPECTRA // max(1, len(chosen)))
+def estimate_noise(paths: Sequence[Path], keep_grey: bool, workers: int | None) -> NoiseReport:
+    """Estimate the noise and its correlation from some of the images, evenly chosen."""
+    chosen = list(dict.fromkeys(paths[i * len(paths) // _ESTIMATED_FROM] for i in range(_ESTIMATED_FROM)))
+    limit = max(16, _SPECTRA // len(chosen))
 
-    def look(name: str) -> NoiseSpectra | None:
+    def look(path: Path) -> NoiseSpectra | None:
         try:
-            return noise_spectra(read_usable(folder / name, 32, keep_grey, keep_alpha=False), limit)
+            return noise_spectra(read_usable(path, 32, keep_grey, keep_alpha=False), limit)
         except LeftOutError:
             return None
 
@@ -313,31 +267,9 @@ def image_key(name: str) -> str:
 
 
 def _fingerprint(path: Path) -> list[int]:
-    try:
-        status = path.stat()
-    except OSError:  # a link that leads nowhere
-        return [0, 0]
-    return [status.st_size, status.st_mtime_ns]
-
-
-def _report(found: FoundImages, rules: PatchRules, by_name: Mapping[str, Group], noise: NoiseReport) -> ImagesReport:
-    taken = [name for name, group in by_name.items() if group.count]
-    left_out = {name: group.facts['left_out'] for name, group in by_name.items() if not group.count}
-    left_out |= {name: ['unreadable folder', reason] for name, reason in found.unreadable.items()}
-    return ImagesReport(
-        source=str(found.folder.resolve()),
-        rules=asdict(rules),
-        found=len(found.names),
-        taken=len(taken),
-        jpeg=sum(name.lower().endswith(('.jpg', '.jpeg')) for name in taken),
-        patches=sum(by_name[name].count for name in taken),
-        stored=sum(by_name[name].stored for name in taken),
-        flat_patches=sum(by_name[name].facts['flat'] for name in taken),
-        left_out=dict(Counter(reason for reason, _ in left_out.values()).most_common()),
-        files_left_out={name: ': '.join(filter(None, why)) for name, why in left_out.items()},
-        others=dict(found.others),
-        noise=noise,
-    )
+    with suppress(OSError):  # a link that leads nowhere
+        return [(status := path.stat()).st_size, status.st_mtime_ns]
+    return [0, 0]
 
 
 def _counts(counts: Mapping[str, int]) -> str:

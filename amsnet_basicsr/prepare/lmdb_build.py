@@ -27,9 +27,11 @@ from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import ordered_map
+from amsnet_basicsr.utils.printing import say
+from amsnet_basicsr.utils.text import name_some
 
+_MAP_SIZE = 2**26  # to begin with
 _PROGRESS, _SETTINGS, _GROUP = b'progress', b'settings', b'group/'
-_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -69,23 +71,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Choices:
-    """How to run.
+    """How to run: the options that the preparing commands have in common."""
 
-    Attributes:
-        workers: Threads; None for one per core.
-        overwrite: Replace an existing target, once the new one is complete.
-        restart: Remove what an earlier run left.
-        skip_damaged: Leave damaged sources out.
-        ignore_space: Don't compare the estimate with the free disk.
-        say: Gets the messages on the way.
-    """
-
-    workers: int | None = None
+    workers: int | None = None  # threads; None for one per core
     overwrite: bool = False
     restart: bool = False
     skip_damaged: bool = False
     ignore_space: bool = False
-    say: Callable[[str], None] = field(default=print)
+    say: Callable[[str], object] = say
 
 
 @dataclass(frozen=True)
@@ -107,17 +100,11 @@ class BuildReport:
         return sum(group.stored for group in self.groups.values())
 
 
-def check_target(target: Path, overwrite: bool) -> None:
-    """Stop before any work if the LMDB can't be made there."""
-    if target.suffix != '.lmdb':
-        raise UserError(f'{target}: BasicSR wants the name of an LMDB to end in .lmdb')
-    refuse_existing(target, overwrite)
-
-
 class LmdbBuild:
     """Writes `data.mdb` and `meta_info.txt` as BasicSR's `LmdbMaker` does, first as `<target>.partial`.
 
-    A context manager that holds a lock on the target.
+    A context manager that holds a lock on the target. Everything that can be checked before the work is checked when it
+    is made.
 
     Args:
         target: The LMDB; its name ends in `.lmdb`.
@@ -125,10 +112,6 @@ class LmdbBuild:
         settings: What the content depends on, plain values; a resumed run must have the same.
         choices: How to run.
         needed: Estimated bytes.
-        map_size: Bytes that the map starts with; it grows.
-
-    Raises:
-        UserError: If there is something to mend.
     """
 
     def __init__(
@@ -138,11 +121,14 @@ class LmdbBuild:
         settings: Mapping[str, Any],
         choices: Choices,
         needed: float = 0,
-        map_size: int = 2**26,
     ) -> None:
-        check_target(target, choices.overwrite)
+        if target.suffix != '.lmdb':
+            raise UserError(f'{target}: BasicSR wants the name of an LMDB to end in .lmdb')
+        refuse_existing(target, choices.overwrite)
         self.target, self.folder = target, partial_path(target)
-        self._image_size, self._choices, self._needed, self._map_size = image_size, choices, needed, map_size
+        self._image_size, self._choices = image_size, choices
+        #: Estimated bytes.
+        self.needed = needed
         self._settings = json.loads(json.dumps(settings))
 
     def __enter__(self) -> 'LmdbBuild':
@@ -155,9 +141,9 @@ class LmdbBuild:
             if self.folder.exists() and not data.is_file() and (not self.folder.is_dir() or any(self.folder.iterdir())):
                 raise UserError(f'{self.folder} is in the way: it is not an LMDB; remove it')
             if not self._choices.ignore_space:
-                check_space(self._needed - done, self.target.parent)
+                check_space(self.needed - done, self.target.parent)
             try:
-                self._env = lmdb.open(str(self.folder), map_size=max(self._map_size, done), max_dbs=1, readahead=False)
+                self._env = lmdb.open(str(self.folder), map_size=max(_MAP_SIZE, done), max_dbs=1, readahead=False)
             except lmdb.Error as error:
                 raise UserError(f'{self.folder} cannot be opened: {error}; --restart starts over') from error
             stack.callback(self._env.close)
@@ -227,7 +213,14 @@ class LmdbBuild:
         _compare_sources(groups, sources, self.folder)
         if resumed:
             self._choices.say(f'Resuming: {resumed} of {total} are done already')
-        results = ordered_map(_make, [one for one in sources if one.name not in groups], self._choices.workers)
+
+        def make(source: Source) -> Made | ValueError:
+            try:
+                return source.make()
+            except ValueError as error:
+                return error
+
+        results = ordered_map(make, [one for one in sources if one.name not in groups], self._choices.workers)
         for source in tqdm(sources, unit='image', disable=None):
             if source.name in groups:
                 accept(source, groups[source.name].facts)
@@ -240,7 +233,11 @@ class LmdbBuild:
             made = Made({} if 'left_out' in facts else made.images, facts)
             groups[source.name] = self.put_group(source.name, made, source.fingerprint)
         if lines and (not self._choices.skip_damaged or not groups):
-            raise UserError(_describe_damaged(lines, total, self.folder))
+            raise UserError(
+                f'{len(lines)} of {total} cannot be used: {name_some(lines, 10, "; ")}. The others are done and kept '
+                f'in {self.folder}: replace the damaged and run the same command again, or leave them out with '
+                '--skip-damaged'
+            )
         return BuildReport(groups, resumed, tuple(lines))
 
     def publish(self) -> None:
@@ -260,13 +257,6 @@ class LmdbBuild:
                 txn.drop(records)
 
 
-def _make(source: Source) -> Made | ValueError:
-    try:
-        return source.make()
-    except ValueError as error:
-        return error
-
-
 def _compare_sources(groups: Mapping[str, Group], sources: Sequence[Source], folder: Path) -> None:
     by_name = {source.name: source for source in sources}
     for name, group in groups.items():
@@ -277,11 +267,3 @@ def _compare_sources(groups: Mapping[str, Group], sources: Sequence[Source], fol
         else:
             continue
         raise UserError(f'{what}: give the same input to resume, or --restart to start over')
-
-
-def _describe_damaged(damaged: Sequence[str], total: int, folder: Path) -> str:
-    shown = '; '.join(damaged[:_NAMED]) + (f'; and {len(damaged) - _NAMED} more' if len(damaged) > _NAMED else '')
-    return (
-        f'{len(damaged)} of {total} cannot be used: {shown}. The others are done and kept in {folder}: replace the '
-        'damaged and run the same command again, or leave them out with --skip-damaged'
-    )

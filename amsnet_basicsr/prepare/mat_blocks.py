@@ -1,7 +1,10 @@
 """The blocks of SIDD's validation and benchmark sets, in MATLAB files of either format."""
 
+import os
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,11 @@ from amsnet_basicsr.utils.errors import UserError
 
 #: Images and blocks of each, in both sets.
 GRID = (40, 32)
-#: Most values of an array that is read: four times the published ones. A small file may claim any number.
-MOST_VALUES = 2**30
+#: Most bytes of an array that is read: four times the published ones. A small file may claim any number.
+MOST_BYTES = 2**30
 #: Shape of a block.
 BLOCK = (256, 256, 3)
+_COMPRESSED = 15  # an element of a MATLAB file of version 5
 
 
 def block_name(image: int, block: int) -> str:
@@ -46,54 +50,71 @@ class MatBlocks:
 
 def variables(path: Path) -> list[str]:
     """List the variables of a MATLAB file, version 5 or 7.3."""
-    return list(_shapes_of(path))
+    if not path.is_file():
+        raise UserError(f'there is no file {path}')
+    with damage_told(path):
+        if not h5py.is_hdf5(path):
+            return [name for name, _, _ in scipy.io.whosmat(path)]
+        with h5py.File(path) as file:
+            return [name for name in file if not name.startswith('#')]
 
 
 @contextmanager
 def open_blocks(path: Path, names: Sequence[str]) -> Iterator[MatBlocks]:
-    """Open the blocks that a MATLAB file holds.
+    """Open the blocks that a MATLAB file holds, under one of these names.
 
-    Args:
-        path: The file. One of version 7.3 (HDF5) is read image by image, an older one at once (252 MB).
-        names: Names that the variable may have.
-
-    Yields:
-        The blocks.
-
-    Raises:
-        UserError: If the file is missing or damaged, has no such variable, or one of another kind.
+    A file of version 7.3 (HDF5) is read image by image, an older one at once (252 MB).
     """
-    found = _shapes_of(path)
+    found = variables(path)
     name = next((name for name in names if name in found), None)
     if name is None:
         raise UserError(f'{path} holds {", ".join(found) or "nothing"}, but no {" or ".join(names)}')
-    if np.prod(found[name], dtype=float) > MOST_VALUES:
-        raise UserError(f'{path} claims {"×".join(map(str, found[name]))} values; SIDD has 40×32×256×256×3')
-    if not h5py.is_hdf5(path):
-        with damage_told(path):
-            array = scipy.io.loadmat(path, variable_names=[name])[name]
-        yield _checked(array, path)
-        return
+    with ExitStack() as stack:
+        array: Any
+        if h5py.is_hdf5(path):
+            with damage_told(path):
+                array = inner_object(stack.enter_context(h5py.File(path)), name, path)
+        else:
+            _check_v5(path, name)
+            with damage_told(path):
+                array = scipy.io.loadmat(path, variable_names=[name])[name]
+        shape = getattr(array, 'shape', ())
+        in_order = shape[::-1] if isinstance(array, h5py.Dataset) else shape
+        _check_kind(path, in_order, getattr(array, 'dtype', 'structs'))
+        yield MatBlocks(array, path)
+
+
+def _check_v5(path: Path, name: str) -> None:
+    """Refuse an array of a file before version 7.3 by its header, and data that unpack to more than it can hold.
+
+    A few megabytes can unpack to gigabytes, whatever the header says.
+    """
     with damage_told(path):
-        file = h5py.File(path)
-    with file:
-        yield _checked(inner_object(file, name, path), path)
+        shape, kind = next((shape, kind) for found, shape, kind in scipy.io.whosmat(path) if found == name)
+    _check_kind(path, shape, kind)
+    with damage_told(path), path.open('rb') as file:
+        order = '<' if file.read(128)[126:] == b'IM' else '>'
+        while len(tag := file.read(8)) == 8:
+            element, length = struct.unpack(f'{order}II', tag)
+            if element != _COMPRESSED:
+                file.seek(length, os.SEEK_CUR)
+                continue
+            unpacker, unpacked = zlib.decompressobj(), 0
+            for start in range(0, length, 2**16):
+                unpacked += len(unpacker.decompress(file.read(min(2**16, length - start))))
+                if unpacked > MOST_BYTES:
+                    raise UserError(f'{path} unpacks to more than any file that is read here')
 
 
-def _shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
-    """Read names and shapes of a MATLAB file's variables."""
-    if not path.is_file():
-        raise UserError(f'there is no file {path}')
-    with damage_told(path):
-        return _read_shapes(path)
-
-
-def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    if not h5py.is_hdf5(path):
-        return {name: shape for name, shape, _ in scipy.io.whosmat(path)}
-    with h5py.File(path) as file:
-        names = [name for name in file if not name.startswith('#')]
-        return {name: getattr(inner_object(file, name, path), 'shape', ()) for name in names}
+def _check_kind(path: Path, shape: tuple[int, ...], dtype: object) -> None:
+    """Refuse all but (images, blocks, H, W, 3) uint8."""
+    if len(shape) != 5 or shape[-1] != 3 or str(dtype) != 'uint8':
+        raise UserError(
+            f'{path} holds an array {shape} of {dtype}, where 40×32×256×256×3 of uint8 is expected: take the file of '
+            'the sRGB blocks'
+        )
+    if np.prod(shape, dtype=float) > MOST_BYTES:
+        raise UserError(f'{path} claims {"×".join(map(str, shape))} values; SIDD has 40×32×256×256×3')
 
 
 def inner_object(file: h5py.File, name: str, path: Path) -> h5py.Dataset | h5py.Group:
@@ -103,7 +124,7 @@ def inner_object(file: h5py.File, name: str, path: Path) -> h5py.Dataset | h5py.
     file into the output.
 
     Raises:
-        UserError: If it lies elsewhere, or claims more values than any that is read here has.
+        UserError: If it lies elsewhere, or claims more than any that is read here has.
         KeyError: If there is no such object.
     """
     parts = name.split('/')
@@ -118,19 +139,12 @@ def checked_object(found: h5py.Dataset | h5py.Group, path: Path) -> h5py.Dataset
     if isinstance(found, h5py.Dataset):
         if found.external or found.is_virtual:
             raise UserError(f'{path}: {found.name} is stored in another file, which is not read')
-        if found.size > MOST_VALUES:
-            raise UserError(f'{path}: {found.name} claims {found.size} values, more than any that is read here has')
+        if found.dtype.hasobject and h5py.check_ref_dtype(found.dtype) is None:
+            raise UserError(f'{path}: {found.name} holds values of any length, not numbers')
+        largest = max(found.size, int(np.prod(found.chunks or (), dtype=float)))  # a chunk is unpacked whole
+        if largest * found.dtype.itemsize > MOST_BYTES:
+            raise UserError(f'{path}: {found.name} claims {largest} values, more than any that is read here has')
     return found
-
-
-def _checked(array: Any, path: Path) -> MatBlocks:
-    blocks = MatBlocks(array, path) if getattr(array, 'ndim', 0) == 5 and array.dtype == np.uint8 else None
-    if blocks is None or blocks.shape[-1] != 3:
-        raise UserError(
-            f'{path} holds an array {getattr(array, "shape", "")} of {getattr(array, "dtype", "structs")}, where '
-            '40×32×256×256×3 of uint8 is expected: take the file of the sRGB blocks'
-        )
-    return blocks
 
 
 @contextmanager

@@ -41,9 +41,6 @@ def find_mat_files(inputs: Sequence[Path], wanted: Mapping[str, str]) -> dict[st
 
     Returns:
         Files by role.
-
-    Raises:
-        UserError: If one is missing, or there are two of it.
     """
     found: dict[str, Path] = {}
     candidates: list[Path] = []
@@ -74,7 +71,7 @@ def find_mat_files(inputs: Sequence[Path], wanted: Mapping[str, str]) -> dict[st
 def write_blocks(
     files: Mapping[str, Path], wanted: Mapping[str, str], target: Path, to: str, choices: Choices | None = None
 ) -> str:
-    """Write blocks as PNGs `II_JJ.png` (image, block, counted from 1) in folders or LMDBs.
+    """Write blocks as PNGs `II_JJ.png` (image, block, counted from 1) in folders or LMDBs; returns what was made.
 
     Args:
         files: MATLAB files by role, see `find_mat_files`.
@@ -82,12 +79,6 @@ def write_blocks(
         target: Folder to write `noisy` and `clean` in; with `to='lmdb'`, `noisy.lmdb` and `clean.lmdb`.
         to: 'folder' or 'lmdb'.
         choices: How to run.
-
-    Returns:
-        What was made, in words.
-
-    Raises:
-        UserError: If there is something to mend.
     """
     choices = choices or Choices()
     targets = {role: target / (role if to == 'folder' else f'{role}.lmdb') for role in files}

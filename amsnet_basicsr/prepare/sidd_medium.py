@@ -10,7 +10,7 @@ from pathlib import Path
 from amsnet_basicsr.images import png
 from amsnet_basicsr.images.size_limit import check_size
 from amsnet_basicsr.prepare.image_patches import patch_count, patch_offsets
-from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source, check_target
+from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.walk import walk_files
@@ -71,18 +71,12 @@ class SourceImage:
 
 
 def find_noisy_images(inputs: Iterable[Path], unreadable: list[str] | None = None) -> list[SourceImage]:
-    """Find `*_NOISY_SRGB_*.PNG`.
+    """Find `*_NOISY_SRGB_*.PNG`, sorted by key.
 
     Args:
         inputs: Folders, searched at any depth, and zip files. In a folder without such images the zip files that lie
             directly in it are taken.
         unreadable: Gets a line on each folder or file that can't be looked at.
-
-    Returns:
-        The images, sorted by key.
-
-    Raises:
-        UserError: If an input doesn't exist or is of another kind, there are no such images, or one is found twice.
     """
     found: dict[str, SourceImage] = {}
     inputs, unreadable = list(inputs), [] if unreadable is None else unreadable
@@ -155,18 +149,12 @@ def make_medium_lmdb(
         target: The LMDB; its name ends in `.lmdb`.
         size: Side of a patch in pixels (paper: 512).
         step: Distance between patches in pixels (paper: 256).
-        choices: Workers (each takes about 0.25 GB for images of 16 megapixels), overwriting and so on.
-
-    Returns:
-        What was made.
-
-    Raises:
-        UserError: If there is something to mend.
+        choices: How to run; each worker takes about 0.25 GB for images of 16 megapixels.
     """
     choices = choices or Choices()
     if size < 1 or step < 1:
         raise UserError(f'--size and --step must be at least 1, got {size} and {step}')
-    check_target(target, choices.overwrite)
+    build = LmdbBuild(target, (size, size), {'of': 'SIDD-Medium', 'size': size, 'step': step}, choices)
     damaged: list[str] = []
     images = find_noisy_images(inputs, damaged)
     if len(images) != EXPECTED_IMAGES:
@@ -184,8 +172,8 @@ def make_medium_lmdb(
         needed += count * size**2 / (height * width) * image.size_bytes
         sources.append(Source(image.key, image.name, image.size_bytes, partial(cut_patches, image, size, step)))
     choices.say(f'{len(sources)} noisy images make {patches} patches of {size}×{size}, about {human_bytes(needed)}')
-    settings = {'of': 'SIDD-Medium', 'size': size, 'step': step}
-    with LmdbBuild(target, (size, size), settings, choices, needed) as build:
+    build.needed = needed
+    with build:
         report = build.fill(sources, damaged)
         build.publish()
     return report

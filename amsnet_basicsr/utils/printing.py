@@ -1,6 +1,7 @@
 """Printing that cannot fail: whatever happens to the output, the work goes on."""
 
 import os
+import sys
 from contextlib import suppress
 from typing import TextIO
 
@@ -29,3 +30,8 @@ def print_line(text: str, stream: TextIO | None) -> bool:
             os.dup2(nowhere.fileno(), stream.fileno())  # else Python complains at its end
         return False
     return True
+
+
+def say(text: str) -> None:
+    """Print a line to stdout."""
+    print_line(text, sys.stdout)

@@ -297,9 +297,9 @@ def test_folders_that_cannot_be_searched_are_named_and_the_rest_goes_on(prepare,
 
     monkeypatch.setattr(os, 'scandir', refuse)
     out = prepare(folder, '-o', tmp_path / 'mine.lmdb', '--size', 64)
-    assert 'Left out: 1 unreadable folder' in out
+    assert 'Left out: 1 unreadable' in out
     report = json.loads((tmp_path / 'mine.lmdb' / 'report.json').read_text())
-    assert report['files_left_out'] == {'closed': 'unreadable folder: cannot be searched: Permission denied'}
+    assert report['files_left_out'] == {'closed': 'unreadable: cannot be searched: Permission denied'}
 
 
 def test_mistakes_are_told_in_one_line(prepare, tmp_path, capsys):

@@ -1,5 +1,7 @@
 """SIDD's validation and benchmark blocks: MATLAB files of both formats to PNGs and LMDBs."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -161,7 +163,7 @@ def test_mistakes_take_one_line(prepare, files, tmp_path):
         (('nowhere.mat',), 'there is no file nowhere.mat'),
         ((files[0],), f'{CLEAN}.mat: not found in the input'),
         ((files[0], 'other.mat'), f'other.mat holds x, but no {NOISY} or {CLEAN}: leave it out'),
-        (('raw.mat', files[1]), 'raw.mat holds an array (3, 2, 12, 10) of float32, where 40×32×256×256×3 of uint8'),
+        (('raw.mat', files[1]), 'raw.mat holds an array (3, 2, 12, 10) of single, where 40×32×256×256×3 of uint8'),
         ((files[0], 'small.mat'), 'small.mat (3, 2, 8, 10, 3) do not match'),
         ((files[0], files[1], 'raw.mat'), f'and raw.mat both hold {NOISY}'),
         (('page.mat', files[1]), 'page.mat is damaged, or not a MATLAB file'),
@@ -195,16 +197,49 @@ def test_no_other_file_is_copied_into_the_output(prepare, files, tmp_path):
         layout[...] = h5py.VirtualSource(str(tmp_path / 'target.h5'), 'x', shape)
         file.create_virtual_dataset(NOISY, layout)
 
+    def soft_link(file: h5py.File) -> None:
+        file['elsewhere'] = h5py.ExternalLink(str(tmp_path / 'target.h5'), 'x')
+        file[NOISY] = h5py.SoftLink('/elsewhere')
+
     def huge(file: h5py.File) -> None:
         file.create_dataset(NOISY, (3, 256, 256, 2**20, 40), np.uint8, chunks=(3, 256, 256, 1, 1))
+
+    def huge_chunk(file: h5py.File) -> None:
+        chunk = (3, 10, 12, 2**11, 2**11)
+        file.create_dataset(NOISY, shape, np.uint8, maxshape=(None,) * 5, chunks=chunk, compression='gzip')
+
+    def texts(file: h5py.File) -> None:
+        file.create_dataset(NOISY, shape, h5py.string_dtype())
 
     for fill, message in (
         (external, 'stored in another file'),
         (link, 'is a link, which is not followed'),
+        (soft_link, 'is a link, which is not followed'),
         (virtual, 'stored in another file'),
         (huge, 'claims 8246337208320 values'),
+        (huge_chunk, 'claims 1509949440 values'),
+        (texts, 'holds values of any length, not numbers'),
     ):
         with h5py.File(tmp_path / 'hostile.mat', 'w') as file:
             fill(file)
         refused(prepare('validation', 'hostile.mat', files[1]), 'hostile.mat', message)
     assert not list(tmp_path.rglob('*.png'))
+
+
+def test_files_of_version_5_are_bounded_before_they_are_unpacked(prepare, files, tmp_path, monkeypatch):
+    """What an element holds need not be what its header says: 4 MB unpack to 4 GiB."""
+    monkeypatch.setattr('amsnet_basicsr.prepare.mat_blocks.MOST_BYTES', 10_000)
+    scipy.io.savemat(tmp_path / 'cells.mat', {NOISY: np.array([np.zeros(1000, np.uint8)], object)}, do_compression=True)
+    refused(prepare('validation', 'cells.mat', files[1]), 'cells.mat holds an array (1, 1000) of', 'is expected')
+    packed = tmp_path / 'packed.mat'
+    scipy.io.savemat(packed, {NOISY: np.zeros((1, 1, 100, 100, 3), np.uint8)}, do_compression=True)
+    with packed.open('r+b') as file:
+        file.seek(128)
+        content = bytearray(zlib.decompress(file.read()[8:]))
+        place = content.index(struct.pack('<5i', 1, 1, 100, 100, 3))
+        content[place : place + 20] = struct.pack('<5i', 1, 1, 2, 2, 3)  # claims next to nothing
+        squeezed = zlib.compress(bytes(content))
+        file.seek(128)
+        file.write(struct.pack('<II', 15, len(squeezed)) + squeezed)
+        file.truncate()
+    refused(prepare('validation', 'packed.mat', files[1]), 'packed.mat unpacks to more than any file that is read here')

@@ -266,9 +266,10 @@ def test_a_disk_that_fills_up_costs_one_line_and_nothing_done(tmp_path, prepare)
     assert len(content(tmp_path / 'a.lmdb')[0]) == 6 * patch_count(100, 140, 64, 8)
 
 
-def test_the_map_grows(tmp_path):
+def test_the_map_grows(tmp_path, monkeypatch):
+    monkeypatch.setattr('amsnet_basicsr.prepare.lmdb_build._MAP_SIZE', 2**17)
     images = {f'k{number}': os.urandom(50_000) for number in range(40)}
-    with LmdbBuild(tmp_path / 'a.lmdb', (8, 9), {'n': 1}, Choices(), map_size=2**17) as build:
+    with LmdbBuild(tmp_path / 'a.lmdb', (8, 9), {'n': 1}, Choices()) as build:
         for key, value in images.items():
             build.put_group(key, Made({key: value}), None)
         build.publish()

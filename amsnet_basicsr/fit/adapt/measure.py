@@ -35,8 +35,8 @@ def risks(
 
     Returns:
         Errors in units of the squared image range, (crops, networks). An error in the noise's level shifts those of all
-        networks alike, so their differences are surer than their values. Noise that is underestimated makes the best
-        look worst, so crops of which the first network removes far more than the noise are left out: NaN.
+        networks alike, so their differences are surer than their values. Crops whose noise is plainly misjudged are
+        left out, NaN: the first network removes far more than the noise, or an error comes out negative.
     """
     generator = np.random.default_rng(seed)
     result = np.empty((len(crops), len(nets)))
@@ -52,6 +52,8 @@ def risks(
                 result[index] = np.nan
                 break
             result[index, column] = error[inside].mean()
+        if (result[index] <= 0).any():
+            result[index] = np.nan
     return result
 
 

@@ -13,7 +13,7 @@ from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.fit.adapt import command
-from amsnet_basicsr.fit.adapt.measure import is_better, risks
+from amsnet_basicsr.fit.adapt.measure import is_better, psnr, risks
 from amsnet_basicsr.fit.adapt.noise import describe, estimate_noise_model
 from amsnet_basicsr.prepare.noise_correlation import MAX_LAG, noise_spectra
 
@@ -101,6 +101,10 @@ def test_the_measure_orders_denoisers_as_the_clean_image_does():
     weaker = replace(model, sigma=model.sigma / 3)
     found = risks([nets[best], nets[0]], [(crop, weaker) for crop in crops], CPU, seed=0)
     assert np.isnan(found).all() and not is_better(found)
+    # Or far weaker: errors would be negative.
+    stronger = replace(model, sigma=model.sigma * 2)
+    found = risks([nets[best], nets[0]], [(crop, stronger) for crop in crops], CPU, seed=0)
+    assert np.isnan(found).all() and psnr(found)[0] == 0
 
 
 @pytest.fixture
