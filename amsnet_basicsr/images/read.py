@@ -228,7 +228,8 @@ def _read_raw(file: BinaryIO, max_pixels: int | None) -> ImageData:
             check_size(raw.sizes.width, raw.sizes.height, max_pixels)
             pixels = raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16)
     except rawpy.LibRawError as error:
-        raise ImageError(f'a raw file, or one that begins with a thumbnail; LibRaw cannot read it ({error})') from None
+        reason = b''.join(part for part in error.args if isinstance(part, bytes)).decode(errors='replace')
+        raise ImageError(f'a raw file, or one that begins with a thumbnail; LibRaw cannot read it ({reason})') from None
     return ImageData(pixels, None, Metadata(), ('developed from a raw file; its metadata are left out',))
 
 

@@ -15,12 +15,19 @@ from amsnet_basicsr.utils.text import first_line
 
 _STRIP_BYTES = 2**20
 _DNG_VERSION = 50706
+_SENSOR = (32803, 34892)
+"""Photometric interpretations of raw files: colour filter array, linear raw."""
 
 
 def is_raw(file: BinaryIO) -> bool:
     """Tell whether a TIFF is a raw file, or another that begins with a thumbnail of what is meant."""
     page = _first_page(file)
-    return _DNG_VERSION in page.tags or bool(page.subfiletype & 1)
+    try:
+        within = [(one.size, one.photometric) for one in page.pages or ()]
+    except Exception:  # damaged sub-directories say nothing
+        within = []
+    is_thumbnail = any(size > page.size or photometric in _SENSOR for size, photometric in within)
+    return _DNG_VERSION in page.tags or bool(page.subfiletype & 1) or is_thumbnail
 
 
 def check_tiff(file: BinaryIO) -> None:

@@ -210,20 +210,21 @@ def test_what_is_no_image_is_not_given_to_a_reader(tmp_path, content):
         read_image(tmp_path / 'a.png')
 
 
-def raw_file(path):
-    """As cameras write it: a preview first, the sensor's data in a directory below."""
+def raw_file(path, reduced=1, version=True):
+    """As cameras write it: a preview first, marked as such or not, the sensor's data in a directory below."""
     with tifffile.TiffWriter(path) as file:
-        dng = [(50706, 'B', 4, bytes([1, 4, 0, 0]), True), (271, 's', 0, 'Cam', True)]
-        file.write(pixels(96, 128), photometric='rgb', subfiletype=1, subifds=1, metadata=None, extratags=dng)
+        dng = [(50706, 'B', 4, bytes([1, 4, 0, 0]), True), (271, 's', 0, 'Cam', True)] if version else []
+        file.write(pixels(96, 128), photometric='rgb', subfiletype=reduced, subifds=1, metadata=None, extratags=dng)
         filters = [(33421, 'H', 2, (2, 2), True), (33422, 'B', 4, bytes([0, 1, 1, 2]), True)]
         sensor = pixels(480, 640, 1, np.uint16)[..., 0] >> 4
         file.write(sensor, photometric=32803, subfiletype=0, metadata=None, extratags=filters)
     return path
 
 
-@pytest.mark.parametrize('name', ['camera.dng', 'camera.nef', 'camera.arw', 'camera.cr2'])
-def test_the_thumbnail_of_a_raw_file_is_never_taken_for_it(tmp_path, name, monkeypatch):
-    path = raw_file(tmp_path / name)
+@pytest.mark.parametrize(('reduced', 'version'), [(1, True), (0, True), (1, False), (0, False)])
+@pytest.mark.parametrize('name', ['camera.dng', 'camera.tif'])
+def test_the_thumbnail_of_a_raw_file_is_never_taken_for_it(tmp_path, name, reduced, version, monkeypatch):
+    path = raw_file(tmp_path / name, reduced, version)
     monkeypatch.setattr('amsnet_basicsr.images.read._RAWPY', None)
     with pytest.raises(ImageError, match=r"a camera's raw file: .* pip install .amsnet-basicsr\[raw\]"):
         read_image(path)
@@ -234,8 +235,15 @@ def test_raw_files_are_developed_with_the_extra(tmp_path):
     image = read_image(raw_file(tmp_path / 'camera.nef'))
     assert image.pixels.shape == (480, 640, 3) and image.pixels.dtype == np.uint16 and image.notes
     tifffile.imwrite(tmp_path / 'thumbnail.tif', pixels(), photometric='rgb', subfiletype=1)
-    with pytest.raises(ImageError, match='begins with a thumbnail; LibRaw cannot read it'):
+    with pytest.raises(ImageError, match=r'begins with a thumbnail; LibRaw cannot read it \(Unsupported'):
         read_image(tmp_path / 'thumbnail.tif')
+
+
+def test_a_pyramid_is_its_largest_image(tmp_path):
+    with tifffile.TiffWriter(tmp_path / 'a.tif') as file:
+        file.write(pixels(), photometric='rgb', subifds=1, metadata=None)
+        file.write(pixels()[::2, ::2].copy(), photometric='rgb', subfiletype=1, metadata=None)
+    assert np.array_equal(read_image(tmp_path / 'a.tif').pixels, pixels())
 
 
 def test_heic_is_read_with_the_extra(monkeypatch):

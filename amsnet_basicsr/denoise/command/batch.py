@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ class Batch:
     ) -> None:
         self._settings, self._console, self._outcomes = settings, console, outcomes
         self._show, self._show_existing = show, show_existing
-        self._told: set[str] = set()
+        self._told = Counter[str]()
 
     def run(self, jobs: Sequence[Job], load: 'Callable[[], Denoiser]') -> None:
         """Do the jobs; `load` makes the denoiser, and is called only if an image needs it."""
@@ -76,10 +77,15 @@ class Batch:
         denoiser = None if all(job.done for job in left) else load()
         if left:
             self._console.begin(len(left))
-        with Interruption() as interruption:
-            for job in left:
-                interruption.check()
-                self._do(job, denoiser, interruption)
+        try:
+            with Interruption() as interruption:
+                for job in left:
+                    interruption.check()
+                    self._do(job, denoiser, interruption)
+        finally:
+            for note, count in self._told.items():
+                if count > 1:
+                    self._console.note(f'{count - 1} more: {note}')
 
     def _do(self, job: Job, denoiser: 'Denoiser | None', interruption: Interruption) -> None:
         start = time.monotonic()
@@ -155,9 +161,9 @@ class Batch:
 
     def _tell(self, outcome: Outcome) -> None:
         for note in outcome.notes:
-            if note not in self._told:
-                self._told.add(note)
-                self._console.note(f'{outcome.input}: {note} (said once)')
+            self._told[note] += 1
+            if self._told[note] == 1:  # the others are counted in the end
+                self._console.note(f'{outcome.input}: {note}')
         size = 'exists' if outcome.status == 'skipped' else f'{outcome.megapixels:.2f} MP, {outcome.seconds:.1f} s'
         line = f'{outcome.input} -> {outcome.output} ({size})' if outcome.error is None else None
         self._console.finished(line, 0.0 if outcome.status == 'skipped' else outcome.megapixels)

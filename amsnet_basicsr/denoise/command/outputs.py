@@ -228,5 +228,5 @@ def _refuse_collisions(jobs: Iterable[Job]) -> None:
             if other != job.source:
                 raise UsageError(
                     f'{other} and {job.source} would both be written to {target}; '
-                    'use --ext auto, or denoise them into different folders'
+                    'use another --ext, or denoise them into different folders'
                 )

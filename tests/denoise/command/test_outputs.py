@@ -35,7 +35,7 @@ def test_formats_and_names(here):
 
 
 def test_two_images_with_the_same_output_are_refused(here):
-    with pytest.raises(UsageError, match=r'^a\.jpg and a\.png would both be written to out/a\.png; use --ext auto'):
+    with pytest.raises(UsageError, match=r'^a\.jpg and a\.png would both be written to out/a\.png; use another --ext'):
         plan(found('a.jpg', 'a.png'), Path('out'), ext='png')
     Path('out').mkdir()
     os.symlink('.', 'out/alias')
