@@ -15,6 +15,7 @@ from amsnet_basicsr.convert import WeightsError, check_weights, read_denoiser, r
 from amsnet_basicsr.convert.find_state_dict import find_tensors
 from amsnet_basicsr.convert.network_gate import refuse_arguments, within
 from amsnet_basicsr.options.blocks import Scheme, SchemeOptions
+from amsnet_basicsr.options.complete import without_neutral
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.utils.finite import bad_tensors
 from amsnet_basicsr.utils.text import one_line
@@ -157,7 +158,7 @@ def _by_itself(path: Path) -> Model:
 
 def _with_options(path: Path, options: Mapping[str, Any], opt: str, trusted: bool) -> Model:
     """Load weights as an options file says; one that merely lies beside them may ask for our own networks alone."""
-    network = dict(options.get('network_g') or {})
+    network = without_neutral(options.get('network_g') or {})
     arch = network.pop('type', None)
     if not isinstance(arch, str):
         raise ModelError(f'{opt} has no network_g with a type')

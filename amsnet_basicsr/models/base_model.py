@@ -81,9 +81,11 @@ class ExtendedBaseModel(BaseModel):
         current_iter: int | str,
         param_key: str | list[str] = 'params',
     ) -> None:
-        """Write the file that BasicSR writes, in one piece; an iteration of -1 is called `latest`."""
+        """Write what BasicSR writes, and what it was made with, in one piece; iteration -1 is called `latest`."""
         networks = [self.get_bare_model(network) for network in (net if isinstance(net, list) else [net])]
-        content = network_content(networks, param_key if isinstance(param_key, list) else [param_key])
+        content: dict[str, Any] = network_content(networks, param_key if isinstance(param_key, list) else [param_key])
+        if made_with := getattr(self, 'made_with', None):
+            content['made_with'] = {'iteration': current_iter, 'manual_seed': self.opt.get('manual_seed'), **made_with}
         name = f'{net_label}_{"latest" if current_iter == -1 else current_iter}.pth'
         write_checkpoint(content, Path(self.opt['path']['models']) / name)
 

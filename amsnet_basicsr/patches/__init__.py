@@ -57,6 +57,11 @@ PATCHES: tuple[Patch, ...] = (
         'the same', 'a release with a separable filter', applied=True,
     ),
     Patch(
+        'patches.small_images', 'basicsr.models.sr_model.calculate_metric',
+        'an image below 11 pixels makes the SSIM of the whole set NaN, a large crop_border its PSNR',
+        'the same', 'a release that leaves such images out', applied=True,
+    ),
+    Patch(
         'patches.pipelines.attach', 'basicsr.train: what train_pipeline calls',
         'resumes on CUDA only, looks for states in the wrong folder, and sees other data after a stop',
         'the same', 'a train_pipeline that takes these functions as arguments', applied=True,

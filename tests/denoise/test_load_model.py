@@ -95,6 +95,8 @@ def test_options_tell_network_and_scheme(tmp_path, net):
     assert same(model, net) and model.scheme == Scheme(stride=3, branches=4, refine=PartitionAverage(5))
     (tmp_path / 'o.yml').write_text(OPTIONS + f'path: {{pretrain_network_g: {tmp_path}/w.pth}}\n')
     assert same(load_model(opt=tmp_path / 'o.yml'), net)
+    (tmp_path / 'o.yml').write_text(OPTIONS.replace('  img_channel: 3', '  img_channel: 3\n  blindspot: false'))
+    assert same(load_model(tmp_path / 'w.pth', tmp_path / 'o.yml'), net)  # official files say so; ours has no other way
     plain = OPTIONS.replace('AMSNetModel', 'SRModel').replace('scheme:', '#')
     (tmp_path / 'o.yml').write_text(plain)
     assert load_model(tmp_path / 'w.pth', tmp_path / 'o.yml').scheme == Scheme('plain')

@@ -47,7 +47,16 @@ def test_train_validate_save_and_test(run, make_folder, tmp_path):
     }  # fmt: skip
     assert (root / 'training_states' / '6.state').is_file()
     weights = torch.load(root / 'models' / 'net_g_latest.pth', weights_only=True)
-    assert set(weights) == {'params', 'params_ema'}
+    assert set(weights) == {'params', 'params_ema', 'made_with'}
+    made = weights['made_with']
+    assert (made['iteration'], made['manual_seed'], made['images'], made['batch'], made['processes']) == (
+        -1,
+        0,
+        4,
+        2,
+        1,
+    )
+    assert made['network_g']['type'] == 'DnCNN' and made['datasets']['train']['crop_size'] == 40
     running = [name for name in weights['params_ema'] if name.endswith('running_mean')]
     assert running and all(weights['params_ema'][name].abs().max() > 0 for name in running)  # EMA took the statistics
 

@@ -142,7 +142,7 @@ def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
     for metric, opt in task.metrics.items():
         if task.needs[metric] - available.keys():
             continue
-        value = _measure(available, opt)
+        value = measure(available, opt)
         if np.isnan(value):
             too_small.append(metric)
             continue
@@ -156,7 +156,7 @@ def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
     return FinishedImage(image.number, image.name, figures, input_figures, too_small, strip)
 
 
-def _measure(available: Data, opt: Mapping[str, Any]) -> float:
+def measure(available: Data, opt: Mapping[str, Any]) -> float:
     """Compute a metric; NaN if nothing is left of the image to measure."""
     crop = opt.get('crop_border') or 0
     if isinstance(crop, int) and min(available['img'].shape[:2]) - 2 * crop < _WINDOWS.get(opt['type'], 1):

@@ -1,5 +1,8 @@
 """Validation of BasicSR's own models: no result is written over another, or as black where there is none."""
 
+import math
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.models.validation.image_names import distinct_name
+from amsnet_basicsr.patches import small_images
 from amsnet_basicsr.patches.models.build import build_model
 from tests.models.validation.test_loop import Images
 from tests.pipeline.options import train_options
@@ -74,3 +78,31 @@ def test_pairs_of_unequal_size_are_named(tmp_path):
     subject.opt['val']['metrics'] = {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}}
     with pytest.raises(ValueError, match=r'^x\.png: Image shapes are different'):
         validate(subject, Unequal(['a/x.png'], with_gt=True))
+
+
+def test_images_too_small_for_a_metric_are_left_out_of_it(tmp_path, monkeypatch):
+    """Else one of them makes the figure of the whole set NaN."""
+    said: list[str] = []
+    monkeypatch.setattr(small_images, 'get_root_logger', lambda: SimpleNamespace(warning=said.append))
+    subject = model(tmp_path, is_train=True)
+    subject.opt['val'].update(
+        save_img=False,
+        metrics={
+            'ssim': {'type': 'calculate_ssim', 'crop_border': 0, 'better': 'higher'},
+            'psnr': {'type': 'calculate_psnr', 'crop_border': 20, 'better': 'higher'},
+        },
+    )
+    large = {'lq': torch.rand(3, 48, 50), 'gt': torch.rand(3, 48, 50), 'lq_path': 'large.png'}
+    small = {'lq': torch.rand(3, 10, 50), 'gt': torch.rand(3, 10, 50), 'lq_path': 'small.png'}
+    figures = []
+    for images in ([large], [large, small], [small, large]):
+        subject.validation(DataLoader(Pairs(images)), 1, None, save_img=False)
+        figures.append(dict(subject.metric_results))
+    assert figures[0] == figures[1] == figures[2] and all(map(math.isfinite, figures[0].values()))
+    assert said == [f'1 of 2 images too small for calculate_{metric}, left out' for metric in ('ssim', 'psnr')] * 2
+
+
+class Pairs(list):
+    """A set of pairs."""
+
+    opt = {'name': 'set'}  # noqa: RUF012
