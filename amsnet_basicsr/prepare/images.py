@@ -186,8 +186,8 @@ def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choic
             reasons = _counts(Counter(reason for reason, _ in left_out.values()))
             example = ': '.join(filter(None, [first, *why]))
             raise UserError(f'none of the {len(names)} images serves: {reasons}; e.g. {example}')
-        for problem in inputs.problems:
-            left_out[os.path.relpath(problem.name, folder)] = ['unreadable', problem.reason]
+        for path, reason in inputs.problems.items():
+            left_out[os.path.relpath(path, folder)] = ['unreadable', reason]
         report = ImagesReport(
             source=settings['of'],
             rules=asdict(rules),
