@@ -1,6 +1,27 @@
-"""Which format an image file has: decided once, from its first bytes, whatever its name says."""
+"""Which formats are read, by name where a folder is searched, and by the first bytes of a file, whatever its name."""
+
+from importlib.util import find_spec
 
 from amsnet_basicsr.images.image import ImageError
+
+HEIF, RAWPY = find_spec('pi_heif') or find_spec('pillow_heif'), find_spec('rawpy')
+HEIF_SUFFIXES = ('.heic', '.heif')
+RAW_SUFFIXES = ('.dng', '.nef', '.nrw', '.arw', '.cr2', '.cr3', '.raf', '.rw2', '.orf', '.pef', '.srw')
+READ_SUFFIXES = (
+    *('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp', '.avif'),
+    *(HEIF_SUFFIXES if HEIF else ()),
+    *(RAW_SUFFIXES if RAWPY else ()),
+)
+"""Names of files that count as images where a folder is searched. A file named singly may be of any kind."""
+_CONVERT = 'convert them to PNG or TIFF'
+UNREAD_SUFFIXES = {
+    **dict.fromkeys(('.jxl', '.jp2', '.j2k', '.jpx', '.psd', '.xcf', '.exr', '.hdr', '.tga', '.ico'), _CONVERT),
+    **dict.fromkeys(('.ppm', '.pgm', '.pnm', '.pbm', '.svg', '.pdf', '.eps', '.dcm', '.fits'), _CONVERT),
+    **({} if HEIF else dict.fromkeys(HEIF_SUFFIXES, 'pip install "amsnet-basicsr[heif]" reads them')),
+    **({} if RAWPY else dict.fromkeys(RAW_SUFFIXES, 'pip install "amsnet-basicsr[raw]" reads them')),
+    '.gif': 'read if named one by one',
+}
+"""Names of images that are not read where a folder is searched, and what to do about it."""
 
 START = 32
 """So many bytes at the start of a file tell its format."""

@@ -102,3 +102,13 @@ def with_channels(pixels: np.ndarray, alpha: np.ndarray | None, channels: int) -
     if alpha is not None and channels == own + 1:
         return np.dstack([pixels, alpha])
     raise ImageError(f'it has {own + (alpha is not None)} channels where the network takes {channels}')
+
+
+def refuse_frames(count: int) -> None:
+    """Refuse a file with several pages or frames.
+
+    Raises:
+        ImageError: If so.
+    """
+    if count > 1:
+        raise ImageError(f'it holds {count} pages or frames; save one of them as an image of its own')

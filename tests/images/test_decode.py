@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from amsnet_basicsr.images import decode_image, read_image
-from amsnet_basicsr.images.plain import decode_plain
+from amsnet_basicsr.images.decoders.opencv import decode_plain
 from tests.conftest import noisy_image
 from tests.hostile_files import jpeg_of_many_scans, jpeg_that_claims, png_that_claims
 from tests.images.samples import CASES, exif, pixels

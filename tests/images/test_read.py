@@ -225,7 +225,7 @@ def raw_file(path, reduced=1, version=True):
 @pytest.mark.parametrize('name', ['camera.dng', 'camera.tif'])
 def test_the_thumbnail_of_a_raw_file_is_never_taken_for_it(tmp_path, name, reduced, version, monkeypatch):
     path = raw_file(tmp_path / name, reduced, version)
-    monkeypatch.setattr('amsnet_basicsr.images.read._RAWPY', None)
+    monkeypatch.setattr('amsnet_basicsr.images.read.RAWPY', None)
     with pytest.raises(ImageError, match=r"a camera's raw file: .* pip install .amsnet-basicsr\[raw\]"):
         read_image(path)
 
@@ -247,7 +247,7 @@ def test_a_pyramid_is_its_largest_image(tmp_path):
 
 
 def test_heic_is_read_with_the_extra(monkeypatch):
-    monkeypatch.setattr('amsnet_basicsr.images.read._HEIF', None)
+    monkeypatch.setattr('amsnet_basicsr.images.read.HEIF', None)
     with pytest.raises(ImageError, match=r'a HEIC file: .*amsnet-basicsr\[heif\]'):
         read_image(CASES / 'phone.heic')
     monkeypatch.undo()

@@ -1,0 +1,1 @@
+"""One file per library that decodes images; `images.read` chooses among them."""
