@@ -4,6 +4,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import scipy.io
 
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.text import name_some, one_line
 
 #: Images and blocks of each, in both sets.
 GRID = (40, 32)
@@ -68,7 +70,7 @@ def open_blocks(path: Path, names: Sequence[str]) -> Iterator[MatBlocks]:
     found = variables(path)
     name = next((name for name in names if name in found), None)
     if name is None:
-        raise UserError(f'{path} holds {", ".join(found) or "nothing"}, but no {" or ".join(names)}')
+        raise UserError(f'{path} holds {one_line(name_some(found)) or "nothing"}, but no {" or ".join(names)}')
     with ExitStack() as stack:
         array: Any
         if h5py.is_hdf5(path):
@@ -76,12 +78,17 @@ def open_blocks(path: Path, names: Sequence[str]) -> Iterator[MatBlocks]:
                 array = inner_object(stack.enter_context(h5py.File(path)), name, path)
         else:
             _check_v5(path, name)
-            with damage_told(path):
-                array = scipy.io.loadmat(path, variable_names=[name])[name]
+            # In a process of its own: over some damaged files scipy's reader ends the process.
+            with damage_told(path), ProcessPoolExecutor(1) as pool:
+                array = pool.submit(_load_array, path, name).result()
         shape = getattr(array, 'shape', ())
         in_order = shape[::-1] if isinstance(array, h5py.Dataset) else shape
         _check_kind(path, in_order, getattr(array, 'dtype', 'structs'))
         yield MatBlocks(array, path)
+
+
+def _load_array(path: Path, name: str) -> Any:
+    return scipy.io.loadmat(path, variable_names=[name])[name]
 
 
 def _check_v5(path: Path, name: str) -> None:
@@ -130,7 +137,7 @@ def inner_object(file: h5py.File, name: str, path: Path) -> h5py.Dataset | h5py.
     parts = name.split('/')
     for count in range(1, len(parts) + 1):
         if file.id.links.get_info('/'.join(parts[:count]).encode()).type != h5py.h5l.TYPE_HARD:
-            raise UserError(f'{path}: {name} is a link, which is not followed')
+            raise UserError(f'{path}: {one_line(name)} is a link, which is not followed')
     return checked_object(file[name], path)
 
 
@@ -138,12 +145,14 @@ def checked_object(found: h5py.Dataset | h5py.Group, path: Path) -> h5py.Dataset
     """Refuse a dataset as `inner_object` does."""
     if isinstance(found, h5py.Dataset):
         if found.external or found.is_virtual:
-            raise UserError(f'{path}: {found.name} is stored in another file, which is not read')
+            raise UserError(f'{path}: {one_line(found.name)} is stored in another file, which is not read')
         if found.dtype.hasobject and h5py.check_ref_dtype(found.dtype) is None:
-            raise UserError(f'{path}: {found.name} holds values of any length, not numbers')
+            raise UserError(f'{path}: {one_line(found.name)} holds values of any length, not numbers')
         largest = max(found.size, int(np.prod(found.chunks or (), dtype=float)))  # a chunk is unpacked whole
         if largest * found.dtype.itemsize > MOST_BYTES:
-            raise UserError(f'{path}: {found.name} claims {largest} values, more than any that is read here has')
+            raise UserError(
+                f'{path}: {one_line(found.name)} claims {largest} values, more than any that is read here has'
+            )
     return found
 
 

@@ -25,6 +25,7 @@ from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import ordered_map
+from amsnet_basicsr.utils.text import name_some, one_line
 from amsnet_basicsr.utils.walk import walk_files
 
 #: Names of the variables, and of the files that hold them.
@@ -55,9 +56,8 @@ def find_mat_files(inputs: Sequence[Path], wanted: Mapping[str, str]) -> dict[st
         held = variables(path)
         roles = [role for role, name in wanted.items() if name in held]
         if not roles:
-            raise UserError(
-                f'{path} holds {", ".join(held) or "nothing"}, but no {" or ".join(wanted.values())}: leave it out'
-            )
+            named = one_line(name_some(held)) or 'nothing'
+            raise UserError(f'{path} holds {named}, but no {" or ".join(wanted.values())}: leave it out')
         for role in roles:
             if found.setdefault(role, path) != path:
                 raise UserError(f'{found[role]} and {path} both hold {wanted[role]}: give one of them')

@@ -13,6 +13,7 @@ from amsnet_basicsr.prepare.image_patches import patch_count, patch_offsets
 from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.text import one_line
 from amsnet_basicsr.utils.walk import walk_files
 
 #: Noisy images in the published dataset: 160 scenes, two shots each.
@@ -54,7 +55,7 @@ class SourceImage:
         except OSError as error:
             raise ValueError(f'it cannot be read: {error.strerror or error}') from error
         except Exception as error:  # a damaged zip: zlib.error, BadZipFile, EOFError, NotImplementedError, …
-            raise ValueError(f'it cannot be unpacked: {error}') from error
+            raise ValueError(f'it cannot be unpacked: {one_line(error)}') from error
 
     def read_size(self, least: int) -> tuple[int, int]:
         """Read height and width from the header; ValueError if the image can't be used.
@@ -111,13 +112,19 @@ def _images_in(source: Path, unreadable: list[str]) -> Iterator[SourceImage]:
             for path in sorted(source.iterdir()):
                 if path.suffix.lower() == '.zip':
                     yield from _images_in(path, unreadable)
-    elif source.is_file() and zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            for member in archive.infolist():
-                if key := image_key(Path(member.filename)):
-                    yield SourceImage(key, source, member.filename, member.file_size)
+    elif source.is_file():
+        try:
+            with zipfile.ZipFile(source) as archive:
+                members = archive.infolist()
+        except Exception as error:  # of a damaged zip: BadZipFile, NotImplementedError, UnicodeDecodeError …
+            raise UserError(
+                f'{source} is neither a folder nor a whole zip file (a download that broke off?): {one_line(error)}'
+            ) from None
+        for member in members:
+            if key := image_key(Path(member.filename)):
+                yield SourceImage(key, source, member.filename, member.file_size)
     elif source.exists():
-        raise UserError(f'{source} is neither a folder nor a whole zip file (a download that broke off?)')
+        raise UserError(f'{source} is neither a folder nor a zip file')
     else:
         raise UserError(f'there is no {source}')
 

@@ -4,18 +4,15 @@ import time
 import warnings
 from typing import Any
 
-import torch
 from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger
 
 from amsnet_basicsr.resume.changes import DATA, SCHEDULE, differences
 from amsnet_basicsr.resume.checkpoints import CheckpointError
+from amsnet_basicsr.resume.optimizers import check_moments, same_schedule
 from amsnet_basicsr.resume.run import TrainingRun
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line
-
-_MOMENTS = frozenset({'exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'momentum_buffer', 'square_avg'})
-"""What optimizers keep for each parameter in its own shape."""
 
 
 class ResumableModel(BaseModel):
@@ -56,12 +53,10 @@ class ResumableModel(BaseModel):
         for key, old, new in changed:
             get_root_logger().warning(f'{key} was {old} when the state was saved; the new value counts, {new}')
         try:
-            if any(key.startswith(SCHEDULE) for key, _, _ in changed):
-                self._resume_on_new_schedule(resume_state)
-            else:
-                _check_schedulers([scheduler.state_dict() for scheduler in self.schedulers], resume_state['schedulers'])
-                super().resume_training(resume_state)
-            _check_moments(self.optimizers)
+            self._resume_optimizers(resume_state)
+            self._resume_schedule(resume_state, any(key.startswith(SCHEDULE) for key, _, _ in changed))
+            if resume_state.get('model') and hasattr(self, 'load_extra_state'):
+                self.load_extra_state(resume_state['model'])
         except Exception as error:  # whatever optimizers and schedulers find wrong
             if isinstance(error, UserError):
                 raise
@@ -71,20 +66,34 @@ class ResumableModel(BaseModel):
             ) from error
         if resume_state.get('best'):
             self.best_metric_results = resume_state['best']
-        if resume_state.get('model') and hasattr(self, 'load_extra_state'):
-            self.load_extra_state(resume_state['model'])
         self.run.resume(resume_state, any(key.startswith(DATA) for key, _, _ in changed))
 
-    def _resume_on_new_schedule(self, resume_state: dict[str, Any]) -> None:
-        types = resume_state.get('optimizer_types') or []
+    def _resume_optimizers(self, resume_state: dict[str, Any]) -> None:
+        """Restore the moments; all settings but the rate are those of the file."""
+        types = resume_state.get('optimizer_types') or [type(optimizer).__name__ for optimizer in self.optimizers]
         for optimizer, old_type, saved in zip(self.optimizers, types, resume_state['optimizers'], strict=True):
             if type(optimizer).__name__ != old_type:
                 get_root_logger().warning(f'{type(optimizer).__name__} takes the place of {old_type} and starts anew')
                 continue
-            groups = [{**group, 'params': None} for group in optimizer.param_groups]
+            groups = [{**group} for group in optimizer.param_groups]
             optimizer.load_state_dict(saved)
             for group, own in zip(optimizer.param_groups, groups, strict=True):
-                group.update({name: value for name, value in own.items() if name != 'params'})
+                group.update(own)
+            check_moments(optimizer)
+
+    def _resume_schedule(self, resume_state: dict[str, Any], changed: bool) -> None:
+        """Restore schedulers and rates; run a schedule that is not that of the state again from the start."""
+        pairs = list(zip(self.schedulers, resume_state['schedulers'], strict=True))
+        same = all(same_schedule(scheduler.state_dict(), saved) for scheduler, saved in pairs)
+        if not (same or changed) and resume_state.get('made_with'):
+            raise ValueError('its schedulers are not those of its options')
+        if same and not changed:
+            for scheduler, saved in pairs:
+                scheduler.load_state_dict({name: saved[name] for name in scheduler.state_dict().keys() & saved.keys()})
+            for optimizer, saved in zip(self.optimizers, resume_state['optimizers'], strict=True):
+                for group, old in zip(optimizer.param_groups, saved['param_groups'], strict=True):
+                    group['lr'] = old['lr']
+            return
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)  # no optimizer steps in between
             for iteration in range(1, resume_state['iter'] + 1):
@@ -102,20 +111,3 @@ class ResumableModel(BaseModel):
                 f'No checkpoint of iteration {current_iter}: {error}. '
                 f'{f"The newest is {newest}" if newest else "There is none yet"}; training goes on.'
             )
-
-
-def _check_moments(optimizers: list[torch.optim.Optimizer]) -> None:
-    """Look whether what was restored fits its parameters; PyTorch takes anything."""
-    for optimizer in optimizers:
-        for parameter, moments in optimizer.state.items():
-            for name in _MOMENTS & moments.keys():
-                if moments[name] is not None and moments[name].shape != parameter.shape:
-                    raise ValueError(f'{name} of an optimizer is of another shape than its parameter')
-
-
-def _check_schedulers(fresh: list[dict[str, Any]], saved: list[dict[str, Any]]) -> None:
-    """Look whether what was saved is of the kind that the next step needs; PyTorch takes anything."""
-    for own, other in zip(fresh, saved, strict=True):
-        for name in own.keys() & other.keys():
-            if type(own[name]) is not type(other[name]):
-                raise TypeError(f'{name} of a scheduler is a {type(other[name]).__name__}')

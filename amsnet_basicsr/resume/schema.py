@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line
@@ -47,7 +47,7 @@ class TrainingState(BaseModel):
     validated: Annotated[bool, Field(strict=True)] = False
     model: dict[str, Any] | None = None
     optimizer_types: list[str] | None = None
-    made_with: dict[str, Any] | None = None
+    made_with: dict[str, JsonValue] | None = None
 
 
 def checked_state(content: Any, path: Path) -> dict[str, Any]:

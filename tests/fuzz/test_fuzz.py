@@ -11,7 +11,9 @@ from tests.fuzz.settings import examples, is_long
 
 
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize('reader', ['image_reader', 'weights_reader'])
+@pytest.mark.parametrize(
+    'reader', ['image_reader', 'weights_reader', 'states_reader', 'lmdb_reader', 'mat_reader', 'zip_reader']
+)
 def test_only_results_and_our_own_errors_come_out(reader, tmp_path):
     last = run_child(f'tests.fuzz.{reader}', tmp_path, timeout=7000 if is_long() else 250)
     tried, peak = (int(word) for word in last.replace(',', '').split() if word.isdecimal())

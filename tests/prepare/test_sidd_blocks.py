@@ -12,6 +12,7 @@ import pytest
 import scipy.io
 
 from amsnet_basicsr.prepare.mat_blocks import open_blocks
+from amsnet_basicsr.utils.errors import UserError
 from tests.conftest import REPOSITORY
 from tests.prepare.test_sidd_medium import refused
 
@@ -243,3 +244,15 @@ def test_files_of_version_5_are_bounded_before_they_are_unpacked(prepare, files,
         file.write(struct.pack('<II', 15, len(squeezed)) + squeezed)
         file.truncate()
     refused(prepare('validation', 'packed.mat', files[1]), 'packed.mat unpacks to more than any file that is read here')
+
+
+def test_a_file_over_which_scipy_crashes_is_refused_in_a_line(tmp_path):
+    path = tmp_path / 'a.mat'
+    scipy.io.savemat(path, {NOISY: random_blocks(0)})
+    content = bytearray(path.read_bytes())
+    place = content.index(NOISY.encode()) + 32  # the tag of the values: their type
+    assert content[place] == 2
+    content[place : place + 4] = b'\xff\xff\xff\x7f'
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r'a\.mat is damaged'), open_blocks(path, [NOISY]):
+        pass
