@@ -11,24 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-_AMP = {None: None, False: None, True: torch.bfloat16, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-
-
-def amp_dtype(option: bool | str | None) -> torch.dtype | None:
-    """Read `train.amp`.
-
-    Args:
-        option: 'bf16', 'fp16', True for bf16, or False or None for float32 throughout.
-
-    Returns:
-        The type to compute in, or None.
-
-    Raises:
-        ValueError: If it is something else.
-    """
-    if not isinstance(option, bool | str | None) or option not in _AMP:
-        raise ValueError(f'train: amp must be bf16, fp16, true (bf16) or false, got {option!r}')
-    return _AMP[option]
+AMP_TYPES = {None: None, False: None, True: torch.bfloat16, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+"""What `train.amp` computes in; None is float32 throughout."""
 
 
 class Precision:
@@ -37,7 +21,7 @@ class Precision:
     Weights, losses and the optimizer stay in float32. Without a type it does what a plain step does.
 
     Args:
-        dtype: From `amp_dtype`.
+        dtype: One of `AMP_TYPES`.
         device: Where the network runs.
     """
 

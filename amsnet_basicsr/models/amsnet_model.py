@@ -12,11 +12,12 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
 from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
-from amsnet_basicsr.models.amp import Precision, amp_dtype, batch_parts, part_weights
+from amsnet_basicsr.models.amp import AMP_TYPES, Precision, batch_parts, part_weights
 from amsnet_basicsr.models.base_model import ExtendedBaseModel
 from amsnet_basicsr.models.nan_guard import LossGuard
 from amsnet_basicsr.models.validation.loop import ValidationLoop
 from amsnet_basicsr.options.blocks import CommonOptions, SchemeOptions
+from amsnet_basicsr.options.blocks.training import AMSNetTraining, OurTraining
 from amsnet_basicsr.scheme import (
     hide,
     image_channels,
@@ -43,20 +44,14 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
     `scheme.refine: {type: R3}`.
 
     Args:
-        opt: BasicSR's options with a `scheme` block (see `SchemeOptions`) and, beyond what `SRModel` reads:
-            train.mask_opt: The mask loss, e.g. `{type: MaskL1Loss}`.
-            train.smooth_opt: The smoothness loss, e.g. `{type: SmoothnessLoss}`; fine-tuning only.
-            train.grad_clip_norm: Largest norm of the gradient; none if left out.
-            train.on_bad_loss: `stop` (default) at a loss that is NaN or infinite, or `skip` its batch.
-            train.amp: `bf16` or `fp16`: run the network in half precision; weights and losses stay in float32.
-            train.accumulate: Run the batch in so many parts, one after the other: the same step in less memory.
-            train.checkpointing: Compute features again instead of keeping them: less memory, more time.
-            compile: Compile the network by `torch.compile`.
-            channels_last: Keep weights and features in channels_last layout, which is faster for convolutions.
+        opt: BasicSR's options with a `scheme` block (`SchemeOptions`), a `train` block of `AMSNetTraining` and a `val`
+            block of `OurValidation`. `compile` and `channels_last` are read by `ExtendedBaseModel`.
     """
 
     scheme_options: type[CommonOptions] = SchemeOptions
     """What the `scheme` block is read by."""
+    training_options: type[OurTraining] = AMSNetTraining
+    """What the `train` block is read by."""
 
     def __init__(self, opt: dict[str, Any]) -> None:
         """Read the scheme and build network, losses and optimizer."""
@@ -73,29 +68,19 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
 
     def init_training_settings(self) -> None:
         """Build EMA, losses, optimizer and schedulers, by BasicSR where it can."""
-        train_opt = self.opt['train']
-        if not train_opt.get('mask_opt') or train_opt.get('pixel_opt') or train_opt.get('perceptual_opt'):
-            raise ValueError(
-                'train: AMSNetModel learns by mask_opt (and smooth_opt) alone, e.g. mask_opt: {type: MaskL1Loss}; '
-                'pixel_opt and perceptual_opt need ground truth'
-            )
+        train = self.opt['train']
+        settings = self.training_options.read(train, 'train')
         # SRModel demands a pixel loss: the mask loss takes its place.
-        train_opt['pixel_opt'] = train_opt['mask_opt']
-        self._init_common_settings()
-        self.cri_mask = self.cri_pix
-        smooth_opt = train_opt.get('smooth_opt')
-        self.cri_smooth = build_loss(smooth_opt).to(self.device) if smooth_opt else None
-
-    def _init_common_settings(self) -> None:
-        """Do what doesn't depend on the scheme's losses; `train.pixel_opt` is set."""
+        train['pixel_opt'] = train.get('pixel_opt') or train['mask_opt']
         super().init_training_settings()
+        self.cri_mask = self.cri_pix
+        self.cri_smooth = build_loss(train['smooth_opt']).to(self.device) if train.get('smooth_opt') else None
         self.log_dict: OrderedDict[str, torch.Tensor] = OrderedDict()
-        self.grad_clip_norm = self.opt['train'].get('grad_clip_norm')
-        self.precision = Precision(amp_dtype(self.opt['train'].get('amp')), self.device)
-        self.accumulate = self.opt['train'].get('accumulate', 1)
-        if self.opt['train'].get('checkpointing'):
+        self.grad_clip_norm, self.accumulate = settings.grad_clip_norm, settings.accumulate
+        self.precision = Precision(AMP_TYPES[settings.amp], self.device)
+        self.loss_guard = LossGuard(settings.on_bad_loss, get_root_logger().warning)
+        if settings.checkpointing:
             checkpoint_blocks(self.get_bare_model(self.net_g))
-        self.loss_guard = LossGuard(self.opt['train'].get('on_bad_loss', 'stop'), get_root_logger().warning)
         if hasattr(self, 'net_g_ema') and self.opt.get('channels_last'):
             self.net_g_ema.to(memory_format=torch.channels_last)
 

@@ -7,6 +7,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 
 from amsnet_basicsr.models.amsnet_model import AMSNetModel
 from amsnet_basicsr.options.blocks import APBSNOptions
+from amsnet_basicsr.options.blocks.training import APBSNTraining
 from amsnet_basicsr.scheme import mosaic_denoise
 
 
@@ -18,23 +19,12 @@ class APBSNModel(AMSNetModel):
     keeps it from learning the identity; a network without one, such as `DBSNl` with `dilated: false`, does learn it.
 
     Args:
-        opt: As for `AMSNetModel`, with a `scheme` block of `APBSNOptions` and, instead of mask and smoothness loss:
-            train.pixel_opt: The loss between restored and noisy image, e.g. `{type: L1Loss}`.
+        opt: As for `AMSNetModel`, with a `scheme` block of `APBSNOptions` and a `train` block of `APBSNTraining`, whose
+            `pixel_opt` compares the restored with the noisy image.
     """
 
     scheme_options = APBSNOptions
-
-    def init_training_settings(self) -> None:
-        """Build EMA, loss, optimizer and schedulers, by BasicSR where it can."""
-        train_opt = self.opt['train']
-        if not train_opt.get('pixel_opt') or any(
-            train_opt.get(key) for key in ('mask_opt', 'smooth_opt', 'perceptual_opt')
-        ):
-            raise ValueError(
-                'train: APBSNModel learns by pixel_opt alone, e.g. pixel_opt: {type: L1Loss}; it hides no pixels for a '
-                'mask_opt and has no ground truth for a perceptual_opt'
-            )
-        self._init_common_settings()
+    training_options = APBSNTraining
 
     def draw_masks(self, noisy: torch.Tensor) -> None:
         """Draw none: AP-BSN hides nothing."""

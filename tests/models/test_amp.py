@@ -6,9 +6,11 @@ from torch import nn
 
 from amsnet_basicsr.archs import ARCHS, NAFNet
 from amsnet_basicsr.losses.mask_l1_loss import mask_l1_loss
-from amsnet_basicsr.models.amp import Precision, amp_dtype, batch_parts, part_weights
+from amsnet_basicsr.models.amp import AMP_TYPES, Precision, batch_parts, part_weights
+from amsnet_basicsr.options.blocks.training import AMSNetTraining
 from tests.archs.test_properties import TINY
 from tests.archs.weights_from_names import fill_by_name
+from tests.pipeline.options import train_options
 
 
 def network(name: str) -> nn.Module:
@@ -19,18 +21,13 @@ def gradients(net: nn.Module, loss: torch.Tensor) -> list[torch.Tensor]:
     return list(torch.autograd.grad(loss, [p for p in net.parameters() if p.requires_grad]))
 
 
-@pytest.mark.parametrize(
-    ('option', 'dtype'),
-    [(None, None), (False, None), (True, torch.bfloat16), ('bf16', torch.bfloat16), ('fp16', torch.float16)],
-)
-def test_amp_option(option, dtype):
-    assert amp_dtype(option) is dtype
-
-
 @pytest.mark.parametrize('option', ['fp8', 1, 16, ['bf16']])
 def test_other_precisions_are_refused(option):
-    with pytest.raises(ValueError, match='amp must be'):
-        amp_dtype(option)
+    train = train_options('noisy')['train']
+    for known, dtype in ((None, None), (False, None), (True, torch.bfloat16), ('bf16', torch.bfloat16)):
+        assert AMP_TYPES[AMSNetTraining.read({**train, 'amp': known}, 'train').amp] is dtype
+    with pytest.raises(ValueError, match=r'train\.amp must be'):
+        AMSNetTraining.read({**train, 'amp': option}, 'train')
 
 
 @pytest.mark.parametrize('name', ['Restormer', 'NAFNetBaseline'])

@@ -104,13 +104,13 @@ def test_scheme_options():
 
 def test_other_losses_are_refused(tmp_path):
     train = apbsn_options(tmp_path)['train']
-    for wrong in (
-        {'pixel_opt': None},
-        {'mask_opt': {'type': 'MaskL1Loss'}},
-        {'smooth_opt': {'type': 'SmoothnessLoss'}},
-        {'perceptual_opt': {'type': 'PerceptualLoss'}},
+    for wrong, message in (
+        ({'pixel_opt': None}, r'train\.pixel_opt'),
+        ({'mask_opt': {'type': 'MaskL1Loss'}}, "train has no option 'mask_opt'"),
+        ({'smooth_opt': {'type': 'SmoothnessLoss'}}, "train has no option 'smooth_opt'"),
+        ({'perceptual_opt': {'type': 'PerceptualLoss'}}, "train has no option 'perceptual_opt'"),
     ):
-        with pytest.raises(ValueError, match='APBSNModel learns by pixel_opt alone'):
+        with pytest.raises(ValueError, match=message):
             build(tmp_path, train={**train, **wrong})
 
 
@@ -137,7 +137,13 @@ def test_a_validation_in_batches_gives_the_same(tmp_path, refine):
     model = build(tmp_path, scheme={'refine': refine})
     found = []
     for size in (1, 3):
-        model.opt['val'] = {'val_freq': 1, 'strip': 0, 'batch_size': size, 'metrics': {'psnr': dict(PSNR)}}
+        model.opt['val'] = {
+            'val_freq': 1,
+            'save_img': False,
+            'strip': 0,
+            'batch_size': size,
+            'metrics': {'psnr': dict(PSNR)},
+        }
         model.nondist_validation(DataLoader(NoisyPairs(), generator=torch.Generator()), 1, None, False)
         found.append(model.metric_results['psnr'])
     assert found[1] == pytest.approx(found[0], abs=1e-4)

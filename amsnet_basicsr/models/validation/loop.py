@@ -40,6 +40,7 @@ from amsnet_basicsr.models.validation.images import (
     write_image,
 )
 from amsnet_basicsr.models.validation.processes import OtherProcessFailedError, Processes
+from amsnet_basicsr.options.blocks.validation import OurValidation, SaveBest
 from amsnet_basicsr.resume.checkpoints import CheckpointError
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.parallel import ordered_map
@@ -56,13 +57,7 @@ class ValidationLoop(SRModel):
     processes of a distributed run share the images. The figures are those of one image after the other, whatever the
     batch and the number of processes.
 
-    Options under `val`, beyond BasicSR's `val_freq`, `save_img`, `suffix`, `pbar` and `metrics`:
-        batch_size: Most images in one batch of a process; only images of one size that follow each other share one. So
-            many more are read ahead, and so many may wait for their metrics. Default: 1 on a CPU, 8 on a GPU.
-        strip: For how many images of each set a strip noisy | denoised | clean is written and sent to TensorBoard.
-            Default: 1.
-        save_best: Name of a metric, or `{metric: …, dataset: …}`: whenever it improves on that set (default: the
-            first that has it), the networks are saved as `net_g_best.pth`.
+    `OurValidation` has the options.
     """
 
     def test_network(self) -> nn.Module:
@@ -110,8 +105,8 @@ class ValidationLoop(SRModel):
         self, processes: Processes, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool
     ) -> None:
         dataset: Any = dataloader.dataset
-        set_name, val = dataset.opt['name'], self.opt['val']
-        metrics_opt = val.get('metrics') or {}
+        set_name, val = dataset.opt['name'], OurValidation.read(self.opt['val'], 'val')
+        metrics_opt = self.opt['val'].get('metrics') or {}  # BasicSR's own methods read them there
         for metric_opt in metrics_opt.values():
             if metric_opt['type'] == 'calculate_mask_l1':
                 metric_opt.setdefault('better', 'lower')
@@ -120,11 +115,11 @@ class ValidationLoop(SRModel):
             metrics_opt,
             with_input=set_name not in self._input_reported,
             image_path=partial(self._image_path, set_name, current_iter=current_iter) if save_img else None,
-            strips=val.get('strip', 1),
+            strips=val.strip,
             write=self._write,
         )
         found: list[FinishedImage] = []
-        show = processes.rank == 0 and val.get('pbar', False)
+        show = processes.rank == 0 and bool(val.pbar)
         with tqdm(total=len(dataloader), disable=not show, unit='image') as progress:
 
             def take(image: FinishedImage) -> None:
@@ -133,9 +128,9 @@ class ValidationLoop(SRModel):
                 found.append(replace(image, strip=None))
                 progress.update()
 
-            size = val.get('batch_size') or (1 if self.device.type == 'cpu' else _GPU_BATCH)
+            size = val.batch_size or (1 if self.device.type == 'cpu' else _GPU_BATCH)
             self._denoise_set(processes, dataloader, task, size, take)
-        self._report(task, in_order(found), current_iter, tb_logger, logs=processes.rank == 0)
+        self._report(task, in_order(found), current_iter, tb_logger, val.judge(), logs=processes.rank == 0)
 
     def _denoise_set(
         self,
@@ -235,7 +230,13 @@ class ValidationLoop(SRModel):
             tb_logger.add_image(f'{set_name}/{name}', strip[..., ::-1].copy(), current_iter, dataformats='HWC')
 
     def _report(
-        self, task: Finishing, found: Sequence[FinishedImage], current_iter: int | str, tb_logger: Any, logs: bool
+        self,
+        task: Finishing,
+        found: Sequence[FinishedImage],
+        current_iter: int | str,
+        tb_logger: Any,
+        choice: SaveBest | None,
+        logs: bool,
     ) -> None:
         """Keep means and bests by BasicSR's own methods; log them, and keep the best networks, in the first process."""
         set_name, logger = task.set_name, get_root_logger()
@@ -264,22 +265,18 @@ class ValidationLoop(SRModel):
         if not logs:
             return
         self._log_validation_metric_values(current_iter, set_name, tb_logger)
-        if self.opt['is_train']:
-            self._save_best(set_name, current_iter)
+        if self.opt['is_train'] and choice is not None:
+            self._save_best(choice, set_name, current_iter)
 
-    def _save_best(self, set_name: str, current_iter: int | str) -> None:
+    def _save_best(self, choice: SaveBest, set_name: str, current_iter: int | str) -> None:
         """Save the networks if the chosen metric is the best so far."""
-        choice = self.opt['val'].get('save_best')
-        if not choice:
-            return
-        choice = {'metric': choice} if isinstance(choice, str) else choice
-        metric, logger = choice['metric'], get_root_logger()
+        metric, logger = choice.metric, get_root_logger()
         path = Path(self.opt['path']['models'], 'net_g_best.json')
         best = read_best(path, logger.warning)
-        if best and (best.metric != metric or best.dataset != choice.get('dataset', best.dataset)):
+        if best and (best.metric != metric or best.dataset != (choice.dataset or best.dataset)):
             best = None  # another choice than before
         # Without a named set, the first that has the metric decides.
-        judge = choice.get('dataset') or (best.dataset if best else set_name)
+        judge = choice.dataset or (best.dataset if best else set_name)
         if metric not in self.metric_results or set_name != judge:
             return
         value = self.metric_results[metric]

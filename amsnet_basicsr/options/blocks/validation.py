@@ -60,8 +60,8 @@ class Validation(AnyValidation):
 class OurValidation(Validation):
     """What our models read."""
 
-    batch_size: Annotated[int, Ge(1), Le(10**6)] = 1
-    """Most images of one size in one batch of a process. For GPUs, with a larger `scheme.max_pixels`."""
+    batch_size: Annotated[int, Ge(1), Le(10**6)] | None = None
+    """Most images of one size that follow each other in one batch of a process. Default: 1 on a CPU, 8 on a GPU."""
     strip: Whole = 1
     """For how many images of each set a strip noisy | denoised | clean is written and sent to TensorBoard."""
     save_best: Text | SaveBest | None = None

@@ -58,7 +58,7 @@ def no_thread_is_left() -> bool:
 @pytest.fixture
 def model(tmp_path):
     model = build(tmp_path)
-    model.opt['val'] = {'val_freq': 1, 'strip': 0, 'metrics': {'psnr': dict(PSNR)}}
+    model.opt['val'] = {'val_freq': 1, 'save_img': False, 'strip': 0, 'metrics': {'psnr': dict(PSNR)}}
     return model
 
 
@@ -188,7 +188,7 @@ def test_sets_with_and_without_ground_truth(model):
 def test_the_batch_changes_nothing(tmp_path, refine):
     model = build(tmp_path, scheme={'refine': refine})
     metrics = {'psnr': dict(PSNR), 'mask_l1': {'type': 'calculate_mask_l1'}}
-    model.opt['val'] = {'val_freq': 1, 'strip': 3, 'metrics': metrics}
+    model.opt['val'] = {'val_freq': 1, 'save_img': False, 'strip': 3, 'metrics': metrics}
     images, found, batches, test = NoisyPairs(), {}, [], model.test
 
     def watched_test() -> None:

@@ -24,7 +24,7 @@ def sound_model(folder: Path):
     torch.manual_seed(0)
     model = build(folder)
     metrics = {'psnr': dict(PSNR), 'mask_l1': {'type': 'calculate_mask_l1'}}
-    model.opt['val'] = {'val_freq': 1, 'strip': 5, 'metrics': metrics, 'save_best': 'psnr'}
+    model.opt['val'] = {'val_freq': 1, 'save_img': False, 'strip': 5, 'metrics': metrics, 'save_best': 'psnr'}
     return model
 
 
