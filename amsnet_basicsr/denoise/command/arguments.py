@@ -1,8 +1,7 @@
-"""The command line of `amsnet-denoise`. PyTorch isn't needed to read it."""
+"""The command line of `amsnet-denoise`, read without PyTorch."""
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -11,10 +10,10 @@ from amsnet_basicsr.version import __version__
 
 _DESCRIPTION = """\
 Remove the noise from images: JPEG, PNG, TIFF, WebP, AVIF and BMP, 8 and 16 bit, colour and grey. Bit depth, alpha,
-EXIF, XMP and ICC profile are kept; the originals are never written over.
+EXIF, XMP and ICC profile are kept; originals are never overwritten.
 
   amsnet-denoise image.jpg -o clean.jpg
-  amsnet-denoise photos -o clean                  a folder with all below it
+  amsnet-denoise photos -o clean                  a folder and its subfolders
   amsnet-denoise 'photos/**/*.png' -o clean       a pattern
   amsnet-denoise adapt --help                     tune the model to the noise of your images, in minutes
   amsnet-denoise fit --help                       train a model on your own images
@@ -23,37 +22,30 @@ EXIF, XMP and ICC profile are kept; the originals are never written over.
 
 
 BLEND = ('strength', 'luma', 'chroma', 'grain')
-"""The settings that say how much is removed, as the denoiser calls them."""
+"""The settings of how much is removed, named as the denoiser's arguments."""
 _HOW = ('model', 'opt', 'scheme', 'refine', *BLEND, 'seed', 'tile', 'precision', 'quality')
 
 
 class UsageError(ValueError):
-    """The command can't be done as it was given; the message says why, in one line."""
+    """The command can't be run as given; the message says why, in one line."""
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A command line whose mistakes cost one line, not the whole usage."""
+    """A parser that reports a mistake in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and end with status 2."""
+        """Print the message, and exit with status 2."""
         self.exit(2, f'{self.prog}: error: {message} ({self.prog} --help lists the options)\n')
 
 
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line.
-
-    Args:
-        arguments: What follows the command's name; None takes it from the process.
-
-    Returns:
-        The settings, each checked by itself.
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read what follows the command's name, and check each setting by itself; without any, print the help.
 
     Raises:
         SystemExit: With status 0 after help or version, with 2 and one line on stderr if something is wrong.
     """
     parser = _parser()
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    settings = parser.parse_intermixed_args(given or ['--help'])
+    settings = parser.parse_intermixed_args(list(arguments) or ['--help'])
     if settings.json not in (None, '-') and not settings.json.lower().endswith('.json'):
         parser.error(f'argument --json: the name must end in .json, got {settings.json!r}; --json=- prints it')
     if settings.gallery is not None and not settings.gallery.lower().endswith(('.html', '.htm')):
@@ -91,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         '-o', '--output', required=True, metavar='OUT', help='folder to write to; a file name if there is one image'
     )
-    group.add_argument('--suffix', type=_suffix, default='', help='what to add to the names, such as _clean')
+    group.add_argument('--suffix', type=_suffix, default='', help='add to the file names, such as _clean')
     group.add_argument(
         '--ext',
         choices=('auto', 'png', 'jpg', 'tif', 'webp', 'avif'),
@@ -101,11 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         '--quality', type=_quality, default=95, metavar='1..100', help='quality of JPEG, WebP and AVIF (default 95)'
     )
-    group.add_argument('--compare', action='store_true', help='also write noisy | denoised as NAME_compare.png')
+    group.add_argument('--compare', action='store_true', help='also write noisy | denoised to NAME_compare.png')
     group.add_argument(
-        '--preview', type=_crop, metavar='X,Y,W,H', help='instead, write this part at several strengths, side by side'
+        '--preview', type=_crop, metavar='X,Y,W,H', help='instead, write this crop at several strengths, side by side'
     )
-    group.add_argument('--gallery', metavar='HTML', help='also write a page with a before/after slider per image')
+    group.add_argument('--gallery', metavar='HTML', help='also write a page with a before/after slider for each image')
     group.add_argument('--overwrite', action='store_true', help='replace existing outputs instead of skipping them')
     group = parser.add_argument_group('model')
     group.add_argument(
@@ -113,9 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar='FILE',
         help='weights, .pth or .safetensors, or the folder of a fit; default: the shipped ones',
     )
-    group.add_argument(
-        '--opt', metavar='YML', help='options file that tells network and scheme; default: from the weights'
-    )
+    group.add_argument('--opt', metavar='YML', help='options file with network and scheme; default: from the weights')
     group.add_argument(
         '--import',
         dest='parts',
@@ -125,28 +115,28 @@ def _parser() -> argparse.ArgumentParser:
         help='import a package of your own first, which registers the network that --opt names',
     )
     group.add_argument(
-        '--scheme', choices=('auto', 'amsnet', 'plain'), default='auto', help='masks over sub-images, or one plain pass'
+        '--scheme', choices=('auto', 'amsnet', 'plain'), default='auto', help='masks over sub-images, or one pass'
     )
     group.add_argument(
         '--refine',
         action=argparse.BooleanOptionalAction,
-        help='R3 refinement: better, and many times slower (masks only)',
+        help='R3 refinement: better and many times slower (masks only)',
     )
     group.add_argument(
         '--strength',
         type=_strength,
         default='auto',
         metavar='auto|0..1',
-        help='auto keeps what is no noise; or a blend with the noisy image: 1 is the network alone',
+        help='auto restores detail; a number blends with the noisy image: 1 is the network alone',
     )
-    group.add_argument('--luma', type=_share, metavar='0..1', help='strength for the brightness, if it is another')
-    group.add_argument('--chroma', type=_share, metavar='0..1', help='strength for the colours, if it is another')
+    group.add_argument('--luma', type=_share, metavar='0..1', help='strength for brightness alone')
+    group.add_argument('--chroma', type=_share, metavar='0..1', help='strength for colours alone')
     group.add_argument(
         '--grain',
         type=_share,
         default=0.0,
         metavar='0..1',
-        help='share of what would be removed that stays (default 0)',
+        help='share of what would be removed that is kept (default 0)',
     )
     group.add_argument('--seed', type=_seed, default=0, metavar='N', help='seed of the masks (default 0)')
     group = parser.add_argument_group('computing')
@@ -155,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_tile,
         default='auto',
         metavar='SIZE',
-        help='side in pixels; auto: by free memory; 0: whole images',
+        help='side in pixels; auto: by free memory; 0: no tiles',
     )
     group.add_argument('--device', type=_device, help='cpu, cuda, cuda:1 or mps; default: a GPU where there is one')
     group.add_argument(
@@ -166,11 +156,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     group = parser.add_argument_group('report')
     group.add_argument(
-        '--json', nargs='?', const='-', metavar='PATH', help='summary as JSON; without a path to stdout, text to stderr'
+        '--json', nargs='?', const='-', metavar='PATH', help='write a summary; without a path to stdout, text to stderr'
     )
-    group.add_argument('-q', '--quiet', action='store_true', help='say nothing but errors')
+    group.add_argument('-q', '--quiet', action='store_true', help='print errors only')
     group.add_argument('--version', action='version', version=f'amsnet-denoise {__version__}')
-    group.add_argument('-h', '--help', action='help', help='show this and stop')
+    group.add_argument('-h', '--help', action='help', help='print this and exit')
     return parser
 
 
@@ -209,7 +199,7 @@ def _tile(text: str) -> int | str:
         raise argparse.ArgumentTypeError(f'must be a number of pixels, 0 or auto, got {text!r}')
     if 0 < int(text) < SMALLEST_TILE:
         raise argparse.ArgumentTypeError(
-            f'{text} is too small: a network sees too little in such tiles; {SMALLEST_TILE} or more, 0 or auto'
+            f'{text} is too small for a network to see enough; {SMALLEST_TILE} or more, 0 or auto'
         )
     return int(text)
 

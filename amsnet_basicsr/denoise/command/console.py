@@ -1,4 +1,4 @@
-"""What the command says, and where: results to stdout, errors and progress to stderr."""
+"""Messages of the command: results to stdout, errors, notes and progress to stderr."""
 
 import sys
 import time
@@ -12,12 +12,12 @@ _BAR = '{percentage:3.0f}%|{bar:30}| {n:.1f}/{total} images, {elapsed} so far, {
 
 
 class Console:
-    """Says things while images are denoised: a bar on a terminal, else a line per image.
+    """Prints messages while images are denoised: with a bar on a terminal, else a line per image.
 
     Args:
-        program: What errors begin with.
-        quiet: Whether only errors are said.
-        to_stderr: Whether stdout is kept for something else.
+        program: Name that errors begin with.
+        quiet: Whether only errors are printed.
+        to_stderr: Whether results go to stderr too, as stdout is needed for JSON.
     """
 
     def __init__(self, program: str, quiet: bool = False, to_stderr: bool = False) -> None:
@@ -31,33 +31,28 @@ class Console:
         self._out = sys.stderr if to_stderr else sys.stdout
 
     def error(self, text: str) -> None:
-        """Say in one line what went wrong."""
+        """Print an error."""
         print_line(printable(f'{self.program}: {text}'), sys.stderr)
 
     def note(self, text: str) -> None:
-        """Say something worth knowing, unless the user wants quiet."""
+        """Print something worth knowing, unless quiet."""
         if not self.quiet:
             print_line(printable(f'Note: {text}'), sys.stderr)
 
     def result(self, text: str) -> None:
-        """Say what was done, unless the user wants quiet."""
+        """Print what was done, unless quiet."""
         if not self.quiet:
             print_line(printable(text), self._out)
 
     def begin(self, total: int) -> None:
-        """Begin with a number of images."""
+        """Start a batch of so many images."""
         self._total, self._number, self._megapixels = total, 0, 0.0
         self._start = time.monotonic()
         if not self.quiet and sys.stderr is not None and sys.stderr.isatty():
             self._bar = tqdm(total=total, bar_format=_BAR, file=sys.stderr, dynamic_ncols=True, leave=False)
 
     def progress(self, share: float, megapixels: float) -> None:
-        """Show how much of the present image is done.
-
-        Args:
-            share: From 0 to 1.
-            megapixels: Size of the image.
-        """
+        """Show which share of the present image is done, 0 to 1."""
         if self._bar is None:
             return
         speed = (self._megapixels + share * megapixels) / max(time.monotonic() - self._start, 1e-9)
@@ -65,12 +60,7 @@ class Console:
         self._bar.update(self._number + min(share, 1.0) - self._bar.n)
 
     def finished(self, line: str | None = None, megapixels: float = 0.0) -> None:
-        """End an image.
-
-        Args:
-            line: What was done, for where there is no bar.
-            megapixels: Size of the image.
-        """
+        """Count an image as done; the line says so where there is no bar."""
         self._number += 1
         self._megapixels += megapixels
         if self._bar is not None:
@@ -79,15 +69,11 @@ class Console:
             self.result(f'[{self._number}/{self._total}] {line}')
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
     def raw(self, text: str) -> bool:
-        """Print to stdout as it is.
-
-        Returns:
-            Whether anyone still reads there.
-        """
+        """Print to stdout as it is, and return whether that was possible."""
         return print_line(text, sys.stdout)

@@ -1,7 +1,7 @@
-"""Where results go, so that nothing is lost: all is checked before any work."""
+"""Name the outputs, and refuse what would lose a file."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,14 +29,7 @@ class Job:
 
 
 def output_file(output: str, names: Sequence[str]) -> Path | None:
-    """Tell whether the output is the name of a file, which it is for one input file if it ends as an image does.
-
-    Args:
-        output: As given by the user.
-        names: The inputs as given by the user.
-
-    Returns:
-        The file, or None if `output` is a folder.
+    """Return the output as a file if it ends as an image does and there is one input file; None if it is a folder.
 
     Raises:
         UsageError: If it can be neither.
@@ -56,7 +49,7 @@ def output_file(output: str, names: Sequence[str]) -> Path | None:
     return None
 
 
-def plan(
+def make_jobs(
     found: Sequence[Found],
     folder: Path,
     file: Path | None = None,
@@ -65,34 +58,26 @@ def plan(
     compare: bool = False,
     overwrite: bool = False,
 ) -> tuple[list[Job], list[Path]]:
-    """Say where each image goes.
+    """Name the output of each image.
 
     Args:
         found: The images.
         folder: Output folder.
-        file: Output file, for a single image, instead of the folder.
-        ext: 'auto' keeps the format of the input where it can be written and takes PNG where not; 'png', 'jpg', 'tif'.
+        file: Output file of a single image, instead of the folder.
+        ext: 'auto' keeps the format of the input where it can be written, and takes PNG where not; or a format.
         suffix: Added to the names.
-        compare: Whether images to compare are wanted.
+        compare: Whether comparisons are wanted.
         overwrite: Whether existing outputs are replaced.
 
     Returns:
-        The jobs, and images left out because they are outputs of others, as an earlier run into the same folder left
-        them.
+        The jobs, and the images left out because they are outputs of others, as an earlier run into the same folder
+        left them.
 
     Raises:
         UsageError: If two images would go to the same file, or an output would replace an input.
     """
     outputs = {one.path: file or folder / _renamed(one.relative, ext, suffix) for one in found}
-    wanted = {place(output): source for source, output in outputs.items()}
-    # What --compare and --preview make isn't an input either, whether it is asked for this time or was before.
-    for source, output in outputs.items():
-        wanted.setdefault(place(output.with_name(f'{source.stem}_preview.png')), source)
-        for ending in ('', f'_{output.suffix[1:]}'):
-            wanted.setdefault(place(output.with_name(f'{output.stem}{ending}_compare.png')), source)
-    left_out = []
-    if not overwrite:
-        left_out = [one.path for one in found if not one.named and wanted.get(place(one.path), one.path) != one.path]
+    left_out = [] if overwrite else _outputs_of_others(found, outputs)
     skipped = set(left_out)
     jobs = [
         Job(path, output, done=not overwrite and os.path.isfile(output))
@@ -108,15 +93,7 @@ def plan(
 
 
 def check_inputs_are_safe(targets: Iterable[Path], found: Iterable[Found]) -> None:
-    """Refuse to write over an input, by whatever name.
-
-    Args:
-        targets: What is going to be written.
-        found: The inputs.
-
-    Raises:
-        UsageError: If a target is an input, by its name or through links.
-    """
+    """Refuse to write over an input, by whatever name."""
     inputs: dict[Identity, Path] = {}
     for one in found:
         if os.path.exists(one.path):
@@ -131,14 +108,7 @@ def check_inputs_are_safe(targets: Iterable[Path], found: Iterable[Found]) -> No
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse an output folder that can't be made or written to, as far as that can be told without making it.
-
-    Args:
-        folder: The folder, which need not exist.
-
-    Raises:
-        UsageError: If it, or what exists of the path to it, is no folder or closed to the user.
-    """
+    """Refuse an output folder that can't be made or written to, as far as that can be told without making it."""
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
@@ -149,23 +119,19 @@ def check_writable(folder: Path) -> None:
 
 
 def check_report(report: Path, folder: Path, jobs: Iterable[Job], overwrite: bool) -> None:
-    """Refuse a summary or gallery that can't be written or would replace something.
-
-    The summary of an earlier run may be replaced.
+    """Refuse a summary or gallery that can't be written or would replace anything but an earlier summary.
 
     Args:
         report: The file.
         folder: Output folder, which will be made.
         jobs: What else will be written.
         overwrite: Whether existing files may be replaced.
-
-    Raises:
-        UsageError: If it can't be written.
     """
-    if not os.path.isdir(report.parent) and report.parent != folder:
+    if os.path.isdir(report.parent):
+        if not os.access(report.parent, os.W_OK | os.X_OK):
+            raise UsageError(f'{report}: {report.parent} cannot be written to')
+    elif report.parent != folder:
         raise UsageError(f'{report}: there is no folder {report.parent}')
-    if os.path.isdir(report.parent) and not os.access(report.parent, os.W_OK | os.X_OK):
-        raise UsageError(f'{report}: {report.parent} cannot be written to')
     if os.path.isdir(report):
         raise UsageError(f'{report}: this is a folder; name a file in it')
     if any(place(report) in (place(job.output), place(job.compare or job.output)) for job in jobs):
@@ -175,7 +141,7 @@ def check_report(report: Path, folder: Path, jobs: Iterable[Job], overwrite: boo
 
 
 def free_name(path: Path) -> Path:
-    """Find a name that isn't taken: the path itself, or `NAME-2`, `NAME-3`, … with its suffix."""
+    """Return the first of `NAME`, `NAME-2`, `NAME-3`, … that isn't taken."""
     number, free = 2, path
     while os.path.lexists(free):
         free = path.with_name(f'{path.stem}-{number}{path.suffix}')
@@ -184,18 +150,22 @@ def free_name(path: Path) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder with all above it, unless it is there.
-
-    Args:
-        folder: The folder.
-
-    Raises:
-        UsageError: If it can't be made.
-    """
+    """Make a folder with its parents; a UsageError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f'{folder}: this folder cannot be made: {error.strerror or error}') from None
+
+
+def _outputs_of_others(found: Sequence[Found], outputs: Mapping[Path, Path]) -> list[Path]:
+    """List the images that are an output, comparison or preview of another one, made this time or before."""
+    made = {place(output): source for source, output in outputs.items()}
+    for source, output in outputs.items():
+        names = [f'{source.stem}_preview.png']
+        names += [f'{output.stem}{ending}_compare.png' for ending in ('', f'_{output.suffix[1:]}')]
+        for name in names:
+            made.setdefault(place(output.with_name(name)), source)
+    return [one.path for one in found if not one.named and made.get(place(one.path), one.path) != one.path]
 
 
 def _renamed(relative: Path, ext: str, suffix: str) -> Path:

@@ -1,4 +1,4 @@
-"""What a run has come to, in words and as JSON."""
+"""The summary of a run, in words and as JSON."""
 
 import json
 import os
@@ -52,10 +52,10 @@ class Outcome:
 
 @dataclass
 class Summary:
-    """What a run has come to.
+    """What a run did.
 
     Attributes:
-        outcomes: Each input's.
+        outcomes: One for each input.
         waiting: Number of images that an interruption left undone.
         interrupted: Whether the user stopped it.
         seconds: From start to end, the loading of the model included.
@@ -80,7 +80,7 @@ class Summary:
         return 130 if self.interrupted else int(self.count('failed') > 0 or self.gallery_failed)
 
     def text(self) -> str:
-        """Put it into one line."""
+        """Say it in one line."""
         done = [outcome for outcome in self.outcomes if outcome.status == 'denoised']
         megapixels, seconds = sum(one.megapixels for one in done), sum(one.seconds for one in done)
         parts = [f'{len(done)} denoised']
@@ -97,15 +97,7 @@ class Summary:
         return ('Interrupted: ' if self.interrupted else '') + ', '.join(parts)
 
     def json(self, model: dict[str, Any] | None, settings: dict[str, Any]) -> str:
-        """Put it into JSON.
-
-        Args:
-            model: What is known of the model; None if none was needed.
-            settings: The command's settings.
-
-        Returns:
-            An object, in several lines.
-        """
+        """Write it as a JSON object, with what is known of the model (None if none was needed) and the settings."""
         done = [outcome for outcome in self.outcomes if outcome.status == 'denoised']
         counts = {status: self.count(status) for status in ('denoised', 'skipped', 'failed')}
         content = {
@@ -119,17 +111,13 @@ class Summary:
             'megapixels': round(sum(one.megapixels for one in done), 6),
             'model': model,
             'settings': settings,
-            'files': [_rounded(outcome) for outcome in self.outcomes],
+            'files': [{**vars(outcome), 'seconds': round(outcome.seconds, 3)} for outcome in self.outcomes],
         }
         return json.dumps(content, indent=2, default=str)
 
 
 def is_summary(path: Path) -> bool:
-    """Tell whether a file is the JSON of an earlier run, which may be replaced.
-
-    Args:
-        path: An existing file.
-    """
+    """Tell whether an existing file is the summary of an earlier run, which may be replaced."""
     if not os.path.isfile(path):  # reading a pipe would wait for ever
         return False
     try:
@@ -137,7 +125,3 @@ def is_summary(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get('program') == PROGRAM
-
-
-def _rounded(outcome: Outcome) -> dict[str, Any]:
-    return {**vars(outcome), 'seconds': round(outcome.seconds, 3)}

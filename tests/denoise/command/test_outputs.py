@@ -7,7 +7,7 @@ import pytest
 
 from amsnet_basicsr.denoise.command.arguments import UsageError
 from amsnet_basicsr.denoise.command.inputs import Found, find_inputs
-from amsnet_basicsr.denoise.command.outputs import check_report, check_writable, output_file, plan
+from amsnet_basicsr.denoise.command.outputs import check_report, check_writable, make_jobs, output_file
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def found(*names: str) -> list[Found]:
 
 
 def outputs(images: list[Found], **settings: object) -> list[str]:
-    return [str(job.output) for job in plan(images, Path('out'), **settings)[0]]
+    return [str(job.output) for job in make_jobs(images, Path('out'), **settings)[0]]
 
 
 def test_formats_and_names(here):
@@ -36,18 +36,18 @@ def test_formats_and_names(here):
 
 def test_two_images_with_the_same_output_are_refused(here):
     with pytest.raises(UsageError, match=r'^a\.jpg and a\.png would both be written to out/a\.png; use another --ext'):
-        plan(found('a.jpg', 'a.png'), Path('out'), ext='png')
+        make_jobs(found('a.jpg', 'a.png'), Path('out'), ext='png')
     Path('out').mkdir()
     os.symlink('.', 'out/alias')
     twice = [Found(Path('a.jpg'), Path('a.jpg'), False), Found(Path('b.jpg'), Path('alias/a.jpg'), False)]
     with pytest.raises(UsageError, match='both'):
-        plan(twice, Path('out'))
+        make_jobs(twice, Path('out'))
     with pytest.raises(UsageError, match='both'):
-        plan(found('a.png', 'a_compare.png'), Path('out'), compare=True)
+        make_jobs(found('a.png', 'a_compare.png'), Path('out'), compare=True)
 
 
 def test_images_to_compare_get_names_of_their_own(here):
-    jobs, _ = plan(found('a.jpg', 'a.png', 's/a.png', 'b.c.png', 'b.d.png'), Path('out'), compare=True)
+    jobs, _ = make_jobs(found('a.jpg', 'a.png', 's/a.png', 'b.c.png', 'b.d.png'), Path('out'), compare=True)
     assert [str(job.compare) for job in jobs] == [
         'out/a_jpg_compare.png',
         'out/a_png_compare.png',
@@ -62,38 +62,38 @@ def test_inputs_are_never_written_over(here, overwrite):
     images = found('p/a.png', 'p/b.png')
     inside = [Found(one.path, Path(one.path.name), False) for one in images]
     with pytest.raises(UsageError, match=r'^p/a\.png is an input and would be written over; choose another folder'):
-        plan(inside, Path('p'), overwrite=overwrite)
+        make_jobs(inside, Path('p'), overwrite=overwrite)
     # By another name: a link to the folder, a hard link to the image, a link to it.
     os.symlink('p', 'alias')
     with pytest.raises(UsageError, match=r'p/a\.png is an input .* \(it is the same file as alias/a\.png\)'):
-        plan(inside, Path('alias'), overwrite=overwrite)
+        make_jobs(inside, Path('alias'), overwrite=overwrite)
     Path('out').mkdir()
     os.link('p/a.png', 'out/b.png')
     with pytest.raises(UsageError, match=r'p/a\.png is an input .*same file as out/b\.png'):
-        plan(inside, Path('out'), overwrite=overwrite)
+        make_jobs(inside, Path('out'), overwrite=overwrite)
     Path('out/b.png').unlink()
     os.symlink('../p/b.png', 'out/a.png')
     with pytest.raises(UsageError, match=r'p/b\.png is an input .*same file as out/a\.png'):
-        plan(inside, Path('out'), overwrite=overwrite)
+        make_jobs(inside, Path('out'), overwrite=overwrite)
 
 
 def test_a_second_run_into_the_same_folder_leaves_its_own_outputs_out(here):
     found('p/a.png', 'p/a_x.png', 'p/b.png')
     images = find_inputs(['p'], Path('p')).found
-    jobs, left_out = plan(images, Path('p'), suffix='_x')
+    jobs, left_out = make_jobs(images, Path('p'), suffix='_x')
     assert [(str(job.source), job.done) for job in jobs] == [('p/a.png', True), ('p/b.png', False)]
     assert left_out == [Path('p/a_x.png')]
     # It may as well be an image of the user's: never replaced.
     with pytest.raises(UsageError, match=r'p/a_x\.png is an input and would be written over'):
-        plan(images, Path('p'), suffix='_x', overwrite=True)
+        make_jobs(images, Path('p'), suffix='_x', overwrite=True)
 
 
 def test_existing_outputs_are_skipped_or_replaced(here):
     images = found('a.png', 'b.png', 'c.png')
     Path('out/c.png').mkdir(parents=True)
     Path('out/a.png').write_bytes(b'old')
-    assert [job.done for job in plan(images, Path('out'))[0]] == [True, False, False]
-    assert [job.done for job in plan(images, Path('out'), overwrite=True)[0]] == [False, False, False]
+    assert [job.done for job in make_jobs(images, Path('out'))[0]] == [True, False, False]
+    assert [job.done for job in make_jobs(images, Path('out'), overwrite=True)[0]] == [False, False, False]
 
 
 def test_output_is_a_file_or_a_folder(here):
@@ -121,7 +121,7 @@ def test_folders_and_reports_that_cannot_be_written(here):
     with pytest.raises(UsageError, match=r'^-o file/deep/er: file is no folder'):
         check_writable(Path('file/deep/er'))
     check_writable(Path('new/deep/er'))
-    jobs, _ = plan(found('a.png'), Path('out'))
+    jobs, _ = make_jobs(found('a.png'), Path('out'))
     check_report(Path('ours.json'), Path('out'), jobs, False)
     check_report(Path('out/new.html'), Path('out'), jobs, False)
     check_report(Path('old.json'), Path('out'), jobs, True)
