@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,13 @@ def _list_images(inputs: list[str], folder: Path) -> list[list[Any]]:
     """Path and bytes of each image; none if no inputs are given."""
     from amsnet_basicsr.fit.images import find_images
 
-    return [[str(path), path.stat().st_size] for path in find_images(inputs, folder)] if inputs else []
+    return [[str(path), _size(path)] for path in find_images(inputs, folder)] if inputs else []
+
+
+def _size(path: Path) -> int | None:
+    with suppress(OSError):  # a link to nothing, which the survey names
+        return path.stat().st_size
+    return None
 
 
 def _differences(record: Record, given: dict[str, Any], images: list[list[Any]]) -> str:

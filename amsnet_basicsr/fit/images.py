@@ -1,6 +1,6 @@
 """From people's images to patches: which can be used, which are held out, where the patches lie."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, pairwise
@@ -17,6 +17,7 @@ from amsnet_basicsr.prepare.noise_correlation import NoiseSpectra, combine_spect
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.printing import say
+from amsnet_basicsr.utils.text import printable
 
 SMALLEST = 64
 """Least side of a patch, and so of an image, in pixels."""
@@ -77,7 +78,7 @@ def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
     for name, reason in found.problems.items():
         if name in inputs or not found.found:
             raise UserError(f'{name}: {reason}')
-        say(f'left out: {name}: {reason}')
+    _say_left_out(found.problems)
     if words := found.passed_over_in_words():
         say(f'passed over: {words}')
     exclude = exclude.resolve()
@@ -104,45 +105,49 @@ def read_pixels(path: Path) -> np.ndarray:
     return to_8_bit(ImageData(read_usable(path, SMALLEST))).pixels
 
 
-def survey(
-    paths: Sequence[Path], look: Callable[[np.ndarray], Found]
-) -> tuple[list[Surveyed], list[Found], dict[Path, str]]:
-    """Read images and look at each.
+def survey(paths: Sequence[Path], look: Callable[[np.ndarray], Found]) -> tuple[dict[Surveyed, Found], dict[str, str]]:
+    """Read images, look at each, and say which can't be used.
 
     Args:
         paths: The files.
         look: Looks at the pixels; raises ValueError if the image doesn't serve.
 
     Returns:
-        The images that can be used, what `look` returned for each, and why others can't be.
+        What `look` returned for the images that can be used, and why others can't be, by name.
 
     Raises:
         UserError: If none can be used.
     """
-    usable: list[Surveyed] = []
-    found: list[Found] = []
-    left_out: dict[Path, str] = {}
+    found: dict[Surveyed, Found] = {}
+    left_out: dict[str, str] = {}
     for path in tqdm(paths, 'reading', unit='image', disable=None, leave=False):
         try:
             pixels = read_pixels(path)
-            found.append(look(pixels))
-            usable.append(Surveyed(path, *pixels.shape[:2]))
+            looked = look(pixels)
+            found[Surveyed(path, *pixels.shape[:2])] = looked
         except ValueError as error:
-            left_out[path] = str(error)
-    if not usable:
-        path, reason = next(iter(left_out.items()))
-        raise UserError(f'none of {len(paths)} images can be used; {path}: {reason}')
-    return usable, found, left_out
+            left_out[printable(str(path))] = str(error)
+    if not found:
+        name, reason = next(iter(left_out.items()))
+        raise UserError(f'none of {len(paths)} images can be used; {name}: {reason}')
+    _say_left_out(left_out)
+    return found, left_out
 
 
-def survey_for_training(paths: Sequence[Path]) -> tuple[list[Surveyed], list[NoiseSpectra], dict[Path, str]]:
+def _say_left_out(left_out: Mapping[str, str]) -> None:
+    for name, reason in left_out.items():
+        say(f'left out: {printable(name)}: {reason}')
+
+
+def survey_for_training(paths: Sequence[Path]) -> tuple[list[Surveyed], list[NoiseSpectra], dict[str, str]]:
     """Survey images to train on: the spectra of some of them, and only those that training crops fit in."""
     number, step = count(), -(-len(paths) // _IMAGES_FOR_NOISE)
-    usable, spectra, left_out = survey(paths, lambda pixels: None if next(number) % step else noise_spectra(pixels))
-    roomy = leave_out_small(usable)
+    found, left_out = survey(paths, lambda pixels: None if next(number) % step else noise_spectra(pixels))
+    roomy = leave_out_small(list(found))
     reason = f'too small: training crops are {_CROP} pixels wide, and the other images have room for them'
-    left_out.update({image.path: reason for image in usable if image not in roomy})
-    return roomy, [one for one in spectra if one is not None], left_out
+    small = {printable(str(image.path)): reason for image in found if image not in roomy}
+    _say_left_out(small)
+    return roomy, [one for one in found.values() if one is not None], {**left_out, **small}
 
 
 def read_sizes(paths: Sequence[Path]) -> list[Surveyed]:

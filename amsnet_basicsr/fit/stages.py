@@ -81,10 +81,7 @@ def prepare(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
         costs, _, _ = _costs(record, runner, _sides(cuts), strides)
         train, held_out = (sum(len(getattr(cut, name)) for cut in cuts) for name in ('train', 'held_out'))
         refuse_too_little_time(costs, train, held_out, settings.minutes)
-    usable, spectra, unfit = survey_for_training(chosen)
-    left_out = {str(path): reason for path, reason in unfit.items()}
-    for name, reason in left_out.items():
-        say(f'left out: {name}: {reason}')
+    usable, spectra, left_out = survey_for_training(chosen)
     chosen_strides = choose_strides(spectra, settings.train_stride, settings.test_stride)
     cuts = plan_cuts(usable, settings.patch, settings.patches, settings.seed)
     sides = _sides(cuts)

@@ -1,5 +1,6 @@
 """Parts of a fit: which patches are cut, which strides are taken, how time is shared out."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -52,6 +53,31 @@ def test_finds_images_once_and_not_its_own_patches(tmp_path, monkeypatch):
         find_images(['a.png', 'missing.png'], Path('model'))
 
 
+def test_what_cannot_be_looked_at_is_named_in_a_line_and_the_rest_goes_on(tmp_path, monkeypatch, capsys):
+    folder, scandir = tmp_path / 'photos', os.scandir
+    (folder / 'closed').mkdir(parents=True)
+    cv2.imwrite(str(folder / 'good.png'), noisy_image(96, 96, 0))
+    (folder / 'gone.png').symlink_to('nowhere.png')
+    (folder / 'line\nbreak.png').write_bytes(b'no image')
+
+    def refuse(path: object):
+        if str(path).endswith('closed'):  # whoever runs this may be allowed everything
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    images = fit._list_images([str(folder)], tmp_path / 'm')
+    assert [Path(name).name for name, _ in images] == ['good.png', 'line\nbreak.png', 'nowhere.png']
+    usable, _, left_out = survey_for_training([Path(name) for name, _ in images])
+    assert [image.path.name for image in usable] == ['good.png'] and len(left_out) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and all(line.startswith('left out: ') for line in lines)
+    assert 'closed: cannot be searched: Permission denied' in lines[0]
+    assert 'line\\nbreak.png: unreadable' in lines[1] and 'nowhere.png: unreadable' in lines[2]
+    with pytest.raises(UserError, match='closed'):
+        find_images([str(folder / 'closed')], tmp_path / 'm')
+
+
 def test_thinned_out_evenly():
     paths = [Path(f'{number:03}') for number in range(100)]
     assert spread(paths, 4) == [Path('012'), Path('037'), Path('062'), Path('087')]
@@ -96,7 +122,7 @@ def test_a_few_tiny_images_do_not_make_all_crops_tiny(tmp_path):
     for number, size in enumerate([(300, 200)] * 5 + [(70, 80)]):
         cv2.imwrite(str(tmp_path / f'{number}.png'), noisy_image(*size, number))
     usable, _, left_out = survey_for_training(sorted(tmp_path.iterdir()))
-    assert len(usable) == 5 and [path.name for path in left_out] == ['5.png']
+    assert len(usable) == 5 and [Path(name).name for name in left_out] == ['5.png']
     usable, _, left_out = survey_for_training(sorted(tmp_path.iterdir())[3:])
     assert len(usable) == 3 and not left_out  # too few others
 
@@ -173,7 +199,7 @@ def test_survey_says_why_an_image_is_left_out(tmp_path):
     cv2.imwrite(str(tmp_path / 'strip.png'), noisy_image(1, 500, 0))
     usable, spectra, left_out = survey_for_training(sorted(tmp_path.iterdir()))
     assert [(image.path.name, image.height, image.width) for image in usable] == [('good.png', 70, 90)]
-    assert {path.name: why.split(':')[0] for path, why in left_out.items()} == {
+    assert {Path(name).name: why.split(':')[0] for name, why in left_out.items()} == {
         'empty.jpg': 'unreadable', 'strip.png': 'too small'
     }  # fmt: skip
     assert len(spectra) == 1

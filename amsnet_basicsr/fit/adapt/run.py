@@ -45,8 +45,8 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
     start = load_model(args.model)
     if start.scheme.type != 'plain':
         raise UserError(f'{start.source} denoises by masks; adapt takes a student, which denoises in one pass')
-    train, held_out, lines = _read(args.images, target.parent, args.seed)
-    yield from lines
+    train, held_out, summary = _read(args.images, target.parent, args.seed)
+    yield summary
     net = copy.deepcopy(start.net)
     steps, began = 0, 0.0
     with tqdm(total=100, desc='adapting', unit='%', disable=None, leave=False) as bar:
@@ -83,8 +83,8 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
     yield f'Next: amsnet-denoise IMAGES -o cleaned --model {shlex.quote(str(target.parent))}'
 
 
-def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[Tile], list[Tile], list[str]]:
-    """Read tiles to train on and to hold out, each with the noise of its image; and lines on the images."""
+def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[Tile], list[Tile], str]:
+    """Read tiles to train on and to hold out, each with the noise of its image; and describe the noise."""
 
     def estimate(pixels: np.ndarray) -> NoiseModel:  # of each image, as settings and cameras may differ
         try:
@@ -92,11 +92,10 @@ def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[Tile], list
         except ValueError as error:
             raise ValueError(f'its noise cannot be estimated: {error}') from None
 
-    usable, noises, left_out = survey(spread(find_images(inputs, exclude), _IMAGES), estimate)
-    noise_of = dict(zip(usable, noises, strict=True))
+    noise_of, _ = survey(spread(find_images(inputs, exclude), _IMAGES), estimate)
     train: list[Tile] = []
     held_out: list[Tile] = []
-    for cut in plan_cuts(usable, _TILE, _TILES, seed, _ONE_IN):
+    for cut in plan_cuts(list(noise_of), _TILE, _TILES, seed, _ONE_IN):
         if cut.train or cut.held_out:
             pixels, noise = read_pixels(cut.image.path), noise_of[cut.image]
             train += [(_tile(pixels, box, 2 * _TILE), noise) for box in cut.train]
@@ -104,8 +103,7 @@ def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[Tile], list
                 part = Surveyed(cut.image.path, min(bottom - top, _SIDE), min(right - left, _SIDE))
                 boxes = [(top + y, left + x, top + y2, left + x2) for y, x, y2, x2 in split(part, _CROP)]
                 held_out += [(_tile(pixels, box, _SIDE), noise) for box in boxes]
-    lines = [f'left out: {path}: {reason}' for path, reason in left_out.items()]
-    return train, held_out, [*lines, f'{len(usable)} images: {describe(noises)}']
+    return train, held_out, f'{len(noise_of)} images: {describe(list(noise_of.values()))}'
 
 
 def _tile(pixels: np.ndarray, box: Box, most: int) -> np.ndarray:
