@@ -1,4 +1,4 @@
-"""The command `amsnet-denoise`: hands over to denoising, `fit`, `adapt` or `export`."""
+"""The command `amsnet-denoise`: denoises, or hands over to `fit`, `adapt` or `export`."""
 
 import sys
 from collections.abc import Sequence
@@ -15,19 +15,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         after an interruption.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    command, rest = arguments[:1], arguments[1:] or ['--help']
     try:
-        if arguments[:1] == ['fit']:
+        if command == ['fit']:
             from amsnet_basicsr.fit import command as fit
 
-            return fit.main(arguments[1:])
-        if arguments[:1] == ['adapt']:
+            return fit.main(rest)
+        if command == ['adapt']:
             from amsnet_basicsr.fit.adapt import command as adapt
 
-            return adapt.main(arguments[1:])
-        if arguments[:1] == ['export']:
+            return adapt.main(rest)
+        if command == ['export']:
             from amsnet_basicsr.denoise.export import command as export
 
-            return export.main(arguments[1:])
+            return export.main(rest)
         from amsnet_basicsr.denoise.command.main import main as denoise
 
         return denoise(argv)

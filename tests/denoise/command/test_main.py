@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 from PIL.ExifTags import Base
 
+from amsnet_basicsr.cli import main
 from amsnet_basicsr.denoise.command.console import Console
 from amsnet_basicsr.images import read_image
 from amsnet_basicsr.version import __version__
@@ -241,6 +242,15 @@ sys.exit('torch' in sys.modules)
         'status 0', 'status 0', 'status 0', 'status 2', 'status 2', 'status 1',
     ]  # fmt: skip
     assert result.stderr.count('\n') == 3 and '--strength: must be a number from 0 to 1' in result.stderr
+
+
+@pytest.mark.parametrize('command', ['fit', 'adapt', 'export'])
+def test_no_arguments_print_the_help(command, capsys):
+    try:
+        status = main([command])
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 0 and capsys.readouterr().out.startswith(f'usage: amsnet-denoise {command} ')
 
 
 def _many(tmp_path: Path) -> list[str]:
