@@ -21,14 +21,13 @@ def test(root_path: str) -> None:
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
 
     import basicsr.test  # isort: skip
-    from amsnet_basicsr.convert import WeightsError
     from amsnet_basicsr.patches.pipelines.parse_options import use_options
     from amsnet_basicsr.utils.errors import UserError
 
     opt = use_options(basicsr.test, command)
     try:
         basicsr.test.test_pipeline(root_path)
-    except (UserError, WeightsError) as error:
+    except UserError as error:
         sys.exit(f'Testing ended: {error}')
     if opt['rank'] == 0:
         print(f'Images and log: {osp.relpath(opt["path"]["results_root"])}')

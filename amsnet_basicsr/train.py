@@ -25,7 +25,6 @@ def train(root_path: str) -> None:
     from amsnet_basicsr import plugin  # noqa: F401 (registers)
 
     import basicsr.train  # isort: skip
-    from amsnet_basicsr.convert import WeightsError
     from amsnet_basicsr.patches.pipelines.attach import attach_run
     from amsnet_basicsr.patches.pipelines.parse_options import use_options
     from amsnet_basicsr.resume.run import TrainingRun, TrainingStopped
@@ -50,7 +49,7 @@ def train(root_path: str) -> None:
             if opt['rank'] == 0:
                 report(opt, command.arguments.opt, interruption.check)
             interruption.check()
-        except (UserError, WeightsError) as error:
+        except UserError as error:
             sys.exit(f'Training ended: {error}')
         except KeyboardInterrupt:
             if opt and run.iteration >= opt['train']['total_iter']:

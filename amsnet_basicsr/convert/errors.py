@@ -1,5 +1,7 @@
-"""The one error of this package, in one line for the user."""
+"""The one error of this package."""
+
+from amsnet_basicsr.utils.errors import UserError
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError):
     """A file or state dict that isn't a complete set of weights of a known network."""

@@ -62,11 +62,7 @@ class CameraNoiseDataset(Dataset):
         self.opt = opt
         self.settings = settings = CameraNoiseOptions.of(opt)
         self.train = settings.is_training
-        if self.train and settings.crop_size is None:
-            raise ValueError(
-                f'{settings.where}: training needs crop_size, the side of its crops in pixels (paper: 160)'
-            )
-        self.crop_size = settings.crop_size if self.train else None
+        self.crop_size = settings.training_crop
         self.simulation = Simulation.from_options(opt, settings.where)
         self.entries = [
             _Entry(name, path, shot, path if settings.shots == 1 else f'_{shot}'.join(osp.splitext(path)))

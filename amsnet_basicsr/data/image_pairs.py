@@ -66,14 +66,7 @@ def pair_folders(
 
 
 def check_sizes(pairs: list[tuple[str, str]]) -> None:
-    """Compare the sizes of pairs, from the files' headers.
-
-    Args:
-        pairs: Paths of noisy and clean images.
-
-    Raises:
-        ValueError: If the two of a pair differ, or one cannot be read; all such pairs are counted, the first are named.
-    """
+    """Raise a `ValueError` that counts and names pairs of unequal size, and images whose header cannot be read."""
     problems = []
     for noisy, clean in pairs:
         try:

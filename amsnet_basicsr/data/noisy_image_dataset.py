@@ -60,11 +60,7 @@ class NoisyImageDataset(Dataset):
         super().__init__()
         self.opt = opt
         self.settings = settings = NoisyImageOptions.of(opt)
-        if settings.is_training and settings.crop_size is None:
-            raise ValueError(
-                f'{settings.where}: training needs crop_size, the side of its crops in pixels (paper: 160)'
-            )
-        self.crop_size = settings.crop_size if settings.is_training else None
+        self.crop_size = settings.training_crop
         self.entries = [entry for root in dataset_roots(settings) for entry in _list_images(root, settings)]
         self._cache: dict[int, np.ndarray] = {}
         self._check(settings.where)
@@ -136,18 +132,7 @@ class NoisyImageDataset(Dataset):
 
 
 def dataset_roots(settings: NoisyImageOptions) -> list[str]:
-    """Read the roots from a dataset's options.
-
-    Args:
-        settings: Options with `dataroot_lq` or `dataroots`.
-
-    Returns:
-        The roots, `~` expanded.
-
-    Raises:
-        ValueError: If there is none, or both options are given.
-        FileNotFoundError: If a root doesn't exist.
-    """
+    """Return the folders of `dataroot_lq` or `dataroots`, which must exist, `~` expanded."""
     single, several, where = settings.dataroot_lq, settings.dataroots, settings.where
     if bool(single) == bool(several):
         raise ValueError(f'{where}: give either dataroot_lq (one folder or .lmdb) or dataroots (a list of them)')

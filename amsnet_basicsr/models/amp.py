@@ -1,7 +1,4 @@
-"""What a training step may do to save time or memory: half precision, a batch in parts.
-
-Pure PyTorch, apart from any model: `AMSNetModel` reads the options and puts the pieces together.
-"""
+"""Saving time or memory in a training step: half precision, a batch in parts. Pure PyTorch, apart from any model."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -35,15 +32,7 @@ class Precision:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
 
     def run(self, net: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-        """Run a network in this precision.
-
-        Args:
-            net: Maps (N, C, H, W) to (N, C, H, W).
-            x: Images, float32.
-
-        Returns:
-            Its output in float32.
-        """
+        """Run a network on float32 images in this precision; the output is float32 again."""
         with self.autocast():
             out = net(x)
         return out.float()
@@ -55,12 +44,9 @@ class Precision:
     def step(
         self, optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], clip_norm: float | None = None
     ) -> None:
-        """Step the optimizer; with fp16 a step with gradients that overflowed is left out and the scale lowered.
+        """Step the optimizer of `parameters`, after clipping the gradient's norm to `clip_norm` if given.
 
-        Args:
-            optimizer: The optimizer.
-            parameters: What it optimizes.
-            clip_norm: Largest norm of the gradient; None or 0 for none.
+        With fp16, a step with gradients that overflowed is left out and the scale lowered.
         """
         if clip_norm:
             self.scaler.unscale_(optimizer)
@@ -73,21 +59,13 @@ class Precision:
         return self.scaler.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`; a state of a run in another precision is left alone."""
+        """Resume from `state_dict`; that of a run in another precision is ignored."""
         if self.scaler.is_enabled() and state:
             self.scaler.load_state_dict(state)
 
 
 def batch_parts(images: int, parts: int) -> list[slice]:
-    """Cut a batch into parts whose gradients add up, so that less memory does for the same step.
-
-    Args:
-        images: Images in the batch.
-        parts: Number of parts wanted; no more than there are images.
-
-    Returns:
-        Slices of nearly equal length.
-    """
+    """Cut a batch of so many images into at most `parts` slices of nearly equal length, whose gradients add up."""
     parts = max(1, min(parts, images))
     bounds = [images * number // parts for number in range(parts + 1)]
     return [slice(*pair) for pair in pairwise(bounds)]

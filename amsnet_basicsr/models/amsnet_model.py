@@ -85,7 +85,7 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
             self.net_g_ema.to(memory_format=torch.channels_last)
 
     def feed_data(self, data: dict[str, Any]) -> None:
-        """Take a batch; the ground truth of an earlier one is forgotten."""
+        """Take a batch; drop the ground truth of an earlier one."""
         self.__dict__.pop('gt', None)
         self.batch_names = list(data.get('lq_path') or ())
         super().feed_data(data)

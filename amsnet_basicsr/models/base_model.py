@@ -13,11 +13,10 @@ from basicsr.utils.dist_util import master_only
 from torch import nn
 from torch.nn.parallel import DataParallel
 
-from amsnet_basicsr.convert import WeightsError
-from amsnet_basicsr.convert.basicsr_files import weights_problem
 from amsnet_basicsr.resume.checkpoints import CheckpointError, network_content, training_state, write_checkpoint
 from amsnet_basicsr.resume.history import add_checkpoint
 from amsnet_basicsr.utils.distributed import average_gradients
+from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line
 
 
@@ -58,17 +57,19 @@ class ExtendedBaseModel(BaseModel):
     def load_network(
         self, net: nn.Module, load_path: str, strict: bool = True, param_key: str | None = 'params'
     ) -> None:
-        """Load weights by BasicSR; raise a `WeightsError` of one line for whatever is wrong with the file."""
+        """Load weights by BasicSR; raise a `UserError` of one line for whatever is wrong with the file."""
         try:
             super().load_network(net, load_path, strict, param_key)
         except Exception as error:
+            from amsnet_basicsr.convert.basicsr_files import weights_problem
+
             if problem := weights_problem(load_path, param_key):
-                raise WeightsError(problem) from None
+                raise UserError(problem) from None
             if not isinstance(error, RuntimeError):
                 raise
             # PyTorch lists every key; the first line that names one is enough.
             lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
-            raise WeightsError(
+            raise UserError(
                 f'{load_path} does not fit {type(self.get_bare_model(net)).__name__} as network_g describes it: '
                 f'{one_line(lines[0])}'
             ) from None

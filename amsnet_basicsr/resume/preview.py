@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from amsnet_basicsr.resume.changes import DATA, SCHEDULE, differences, made_with
-from amsnet_basicsr.resume.schema import checked_state
+from amsnet_basicsr.resume.checkpoints import checked_state
 from amsnet_basicsr.resume.states import state_to_resume
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line

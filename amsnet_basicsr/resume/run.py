@@ -26,7 +26,7 @@ _AGREE_EVERY = 10
 
 
 _PATIENCE = 10
-"""Seconds: the data workers of a run that was killed hold its lock until they notice."""
+"""Seconds to wait for the lock: data workers of a run that was killed hold it until they notice."""
 
 
 class TrainingStopped(Exception):  # noqa: N818 (no error)

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from amsnet_basicsr.resume.checkpoints import checked_state
 from amsnet_basicsr.resume.history import forget_later, key_of, read_history, sha256
-from amsnet_basicsr.resume.schema import checked_state
 from amsnet_basicsr.utils.distributed import from_first
 from amsnet_basicsr.utils.errors import UserError
 

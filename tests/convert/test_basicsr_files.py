@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
-from amsnet_basicsr.convert import WeightsError
 from amsnet_basicsr.convert.basicsr_files import state_problem, weights_problem
 from amsnet_basicsr.patches.models.build import build_model
+from amsnet_basicsr.utils.errors import UserError
 from tests.hostile_files import hostile_checkpoint
 from tests.pipeline.options import train_options
 
@@ -54,7 +54,7 @@ def test_load_network_says_in_a_line_what_is_wrong(tmp_path, kind):
         ('none.pth', 'there is no such file; name a file'),
         ('code.pth', 'may run code when opened; not opened'),
     ):
-        with pytest.raises(WeightsError) as caught:
+        with pytest.raises(UserError) as caught:
             subject.load_network(subject.net_g, str(tmp_path / name))
         message = str(caught.value)
         assert message.startswith(str(tmp_path / name)) and reason in message and message.isprintable(), message

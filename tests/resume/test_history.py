@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
+from amsnet_basicsr.resume.checkpoints import checked_state
 from amsnet_basicsr.resume.history import add_checkpoint, forget_later, read_history
-from amsnet_basicsr.resume.schema import checked_state
 from amsnet_basicsr.resume.states import broken_files, newest_intact
 from amsnet_basicsr.utils.errors import UserError
 

@@ -29,8 +29,7 @@ def compare_refinements(
 ) -> str:
     """Denoise the sets that have ground truth with each refinement of `report.refine`, and compare with plain blur.
 
-    Blur is the Gaussian whose sigma does best on the set against the clean images: more than anybody could choose
-    without them, so a bar that says something.
+    Blur is the Gaussian whose sigma does best against the clean images: better than could be chosen without them.
 
     Args:
         opt: Options with `report: {refine: [~, {type: R3, …}, …]}`.

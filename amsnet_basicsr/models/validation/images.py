@@ -1,6 +1,7 @@
-"""What is done with one image of a validation before and after the network: plain functions, free of the model."""
+"""What validation does with one image before and after the network: plain functions, free of the model."""
 
 import inspect
+import os.path as osp
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +15,9 @@ import torch
 from basicsr.metrics import calculate_metric
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from amsnet_basicsr.models.validation.image_names import distinct_name
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.text import one_line
+from amsnet_basicsr.utils.text import as_text, one_line
 
 Data = dict[str, Any]
 
@@ -207,14 +207,7 @@ def image_strip(images: list[np.ndarray]) -> np.ndarray:
 
 
 def batches_of_one_size(items: Sequence[Data]) -> Iterator[tuple[range, Data]]:
-    """Join images that follow each other and are of one size.
-
-    Args:
-        items: Batches of one: tensors (1, C, H, W), and lists of one.
-
-    Yields:
-        The places of a batch's images in `items`, and the batch: tensors (N, C, H, W), and lists of N.
-    """
+    """Join batches of one that follow each other and are of one size; yield their places and the batch."""
     for _, group in groupby(range(len(items)), key=lambda place: _sizes(items[place])):
         places = list(group)
         yield range(places[0], places[-1] + 1), _joined([items[place] for place in places])
@@ -235,16 +228,28 @@ def _joined(items: Sequence[Data]) -> Data:
 
 
 def name_images(paths: Mapping[int, str], taken: dict[str, Hashable]) -> dict[int, str]:
-    """Name images by their files, in the order of their places in the set.
+    """Name images, given and returned by their places in the set; `taken` is as of `distinct_name`."""
+    return {number: distinct_name(paths[number], taken, owner=number) for number in sorted(paths)}
+
+
+def distinct_name(path: str, taken: dict[str, Hashable], owner: Hashable | None = None) -> str:
+    """Name an image by its file, without folder and extension; numbered if another image has that name.
 
     Args:
-        paths: File of each image by its place in the set.
-        taken: Place by name, of the images before; added to.
+        path: The image.
+        taken: Owner by name, of the names given before; added to.
+        owner: Who gets the name again when it asks again; by default whoever has the same path.
 
     Returns:
-        Name by place.
+        The name.
     """
-    return {number: distinct_name(paths[number], taken, owner=number) for number in sorted(paths)}
+    owner = path if owner is None else owner
+    stem = as_text(osp.splitext(osp.basename(path))[0])
+    name, number = stem, 1
+    while taken.setdefault(name, owner) != owner:
+        number += 1
+        name = f'{stem}_{number}'
+    return name
 
 
 def in_order(finished: Iterable[FinishedImage]) -> list[FinishedImage]:

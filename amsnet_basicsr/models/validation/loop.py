@@ -1,10 +1,9 @@
 """The validation loop.
 
-BasicSR's own loop (SRModel.nondist_validation) is replaced rather than patched because noisy-only work needs what it
-has no place for: sets with and without ground truth side by side, a metric that looks at hidden pixels, figures for the
-noisy input to compare with, images noisy | denoised | clean, and the best checkpoint by any metric. It also writes
-images of equal names over each other, and NaN as black; and it reads, denoises and measures one after the other, in the
-first process alone.
+BasicSR's own loop (`SRModel.nondist_validation`) has no place for what self-supervised training needs: sets with and
+without ground truth side by side, a metric of hidden pixels, figures of the noisy input, strips noisy | denoised |
+clean, and the best checkpoint by any metric. It also reads, denoises and measures one after the other, in the first
+process alone.
 """
 
 import os.path as osp
@@ -24,7 +23,6 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from amsnet_basicsr.models.validation.behind import Behind
 from amsnet_basicsr.models.validation.best import Best, is_better, read_best
 from amsnet_basicsr.models.validation.images import (
     Data,
@@ -43,7 +41,7 @@ from amsnet_basicsr.models.validation.processes import OtherProcessFailedError, 
 from amsnet_basicsr.options.blocks.validation import OurValidation, SaveBest
 from amsnet_basicsr.resume.checkpoints import CheckpointError
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.parallel import ordered_map
+from amsnet_basicsr.utils.parallel import Behind, ordered_map
 from amsnet_basicsr.utils.text import name_some
 
 _GPU_BATCH = 8
@@ -71,7 +69,7 @@ class ValidationLoop(SRModel):
     def nondist_validation(
         self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool
     ) -> None:
-        """Denoise a set, save images, compute and log metrics.
+        """Denoise a set in this process, save images, compute and log metrics.
 
         Args:
             dataloader: Yields `lq`, `lq_path` and, if there is ground truth, `gt`; batch size 1.
@@ -80,25 +78,13 @@ class ValidationLoop(SRModel):
             save_img: Whether to write every denoised image.
 
         Raises:
-            UserError: If the set is empty, or an output isn't finite.
+            UserError: If the set is empty, an output isn't finite, or processes find different images.
+            OtherProcessFailedError: If another process can't go on; the message has its reason.
         """
         self._validate(Processes(together=False), dataloader, current_iter, tb_logger, save_img)
 
     def dist_validation(self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool) -> None:
-        """Do the same in all processes of a distributed run together.
-
-        Each denoises its share and saves the images of it; all have the figures in the end, and the first logs.
-
-        Args:
-            dataloader: As above; of the whole set, in each process.
-            current_iter: As above.
-            tb_logger: As above, in the first process.
-            save_img: As above.
-
-        Raises:
-            UserError: As above, and if the processes find different images.
-            OtherProcessFailedError: If another process can't go on; the message has its reason.
-        """
+        """Do the same in all processes together: each denoises and saves its share, the first logs."""
         self._validate(Processes(together=True), dataloader, current_iter, tb_logger, save_img)
 
     def _validate(
@@ -140,16 +126,10 @@ class ValidationLoop(SRModel):
         size: int,
         take: Callable[[FinishedImage], None],
     ) -> None:
-        """Denoise a set block by block: a batch, or more if their sizes differ, in each process.
+        """Denoise a set block by block: a batch of at most `size`, or more if their sizes differ, in each process.
 
         Between two blocks the processes talk, so that all end when one cannot go on, and give images the same names.
-
-        Args:
-            processes: Those that take part.
-            dataloader: Of the whole set.
-            task: What to do with denoised images.
-            size: Most images in a batch.
-            take: Takes each finished image, those of other processes too.
+        `take` gets each finished image, those of other processes too.
         """
         taken: dict[str, Hashable] = {}
 
@@ -210,7 +190,7 @@ class ValidationLoop(SRModel):
                 raise
             if not self.__dict__.setdefault('_write_failed', False):
                 self._write_failed = True
-                get_root_logger().warning(f'{error}; training goes on, and tries the next images without a word')
+                get_root_logger().warning(f'{error}; training goes on, and further images that fail are not reported')
 
     @property
     def _input_reported(self) -> set[str]:

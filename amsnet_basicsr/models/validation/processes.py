@@ -22,8 +22,7 @@ class OtherProcessFailedError(UserError):
 class Processes:
     """Those that validate together: this one alone, or all of a distributed run.
 
-    Image i of a set is for process i mod W. All processes talk at the same points, so that none waits long for a reason
-    that another knows; `torch.distributed` carries objects over gloo by the CPU, over NCCL by each process's GPU.
+    Image i of a set is for process i mod W. All processes talk at the same points, so that all end when one fails.
 
     Args:
         together: Whether all processes take part; else this one works as if there were no other.
@@ -36,11 +35,7 @@ class Processes:
         self.rank = torch.distributed.get_rank() if several else 0
 
     def check_same(self, dataset: Any) -> None:
-        """Compare the images that the processes find.
-
-        Raises:
-            UserError: If they are not the same in the same order, or if there are none.
-        """
+        """Raise a `UserError` unless all processes find the same images in the same order, and at least one."""
         # BasicSR lists folders as the file system does, which on another node may be in another order.
         names = '\n'.join(_file_names(dataset))
         if len(set(self.exchange(hashlib.sha256(names.encode(errors='replace')).hexdigest()))) > 1:
@@ -52,11 +47,7 @@ class Processes:
             raise UserError(f'validation set {dataset.opt["name"]!r} holds no image')
 
     def exchange(self, message: Message) -> list[Message]:
-        """Send a message, which must pickle, to all others; return the messages of all processes, by rank.
-
-        Raises:
-            OtherProcessFailedError: If another has told of a failure instead.
-        """
+        """Send a message, which must pickle, to all; return all messages by rank. Raises if another process failed."""
         return self._exchange((message, None))
 
     def tell_failure(self, error: Exception) -> None:

@@ -103,6 +103,26 @@ class Augmented(Block):
     """Turn crops by multiples of 90°. Training only."""
 
 
+class Crops(DatasetOptions, Augmented):
+    """Square crops for training, whole images otherwise."""
+
+    crop_size: Positive | None = Field(None, examples=[160])
+    """Side of the training crops in pixels, a multiple of `scheme.train_stride` (paper: 160). Training only."""
+
+    needed_in_training: ClassVar[tuple[str, ...]] = (*DatasetOptions.needed_in_training, 'crop_size')
+
+    @property
+    def training_crop(self) -> int | None:
+        """Return `crop_size`; None where images are taken whole.
+
+        Raises:
+            ValueError: If training lacks it.
+        """
+        if self.is_training and self.crop_size is None:
+            raise ValueError(f'{self.where}: training needs crop_size, the side of its crops in pixels (paper: 160)')
+        return self.crop_size if self.is_training else None
+
+
 class Channels(Block):
     """How many channels the images get."""
 
@@ -119,7 +139,7 @@ class Depth(Block):
     by the largest value of each image, as `amsnet-denoise` does; patches of one image need the number."""
 
 
-class NoisyImageOptions(DatasetOptions, Augmented, Channels, Depth):
+class NoisyImageOptions(Crops, Channels, Depth):
     """Unpaired noisy images from folders, lists or LMDBs: crops for training, else whole images."""
 
     type: Text = 'NoisyImageDataset'
@@ -131,8 +151,6 @@ class NoisyImageOptions(DatasetOptions, Augmented, Channels, Depth):
     meta_info_file: Text | None = None
     """Text file with one image per line, `name.png (h,w,c) 1` as BasicSR writes it or just the name, relative to
     `dataroot_lq`. Default: all images."""
-    crop_size: Positive | None = Field(None, examples=[160])
-    """Side of the training crops in pixels, a multiple of `scheme.train_stride` (paper: 160). Training only."""
     cache_mb: NotNegative | None = 0
     """Keep so many megabytes of decoded images in memory, read at the start. Forked data workers share them; spawned
     ones (BasicSR's with --launcher) have a copy each."""
@@ -140,8 +158,6 @@ class NoisyImageOptions(DatasetOptions, Augmented, Channels, Depth):
     """Read every file once at the start. Of an LMDB, listing and keys are always checked, the images never."""
     on_bad_image: Literal['error', 'skip'] = 'error'
     """What to do with images that cannot be read or are smaller than the crops."""
-
-    needed_in_training: ClassVar[tuple[str, ...]] = (*DatasetOptions.needed_in_training, 'crop_size')
 
 
 class SimulationOptions(Block):
@@ -159,7 +175,7 @@ class SimulationOptions(Block):
     """Seed of the simulation."""
 
 
-class CameraNoiseOptions(DatasetOptions, Augmented, SimulationOptions, Channels):
+class CameraNoiseOptions(Crops, SimulationOptions, Channels):
     """Noisy images made from clean ones by a simulated camera; the same noise in every epoch and worker."""
 
     type: Text = 'CameraNoiseDataset'
@@ -170,13 +186,9 @@ class CameraNoiseOptions(DatasetOptions, Augmented, SimulationOptions, Channels)
     """Names of the images to use: paths in the folder, without extension. Default: all."""
     shots: Positive = 1
     """Noisy images per clean one, each with noise of its own."""
-    crop_size: Positive | None = Field(None, examples=[160])
-    """Side of the training crops in pixels, a multiple of `scheme.train_stride` (paper: 160). Training only."""
     cache_mb: NotNegative = 2000
     """Make images at the start and keep them in memory, up to so many megabytes; the rest are made whenever they are
     read."""
-
-    needed_in_training: ClassVar[tuple[str, ...]] = (*DatasetOptions.needed_in_training, 'crop_size')
 
 
 class NoiseMixtureOptions(DatasetOptions):

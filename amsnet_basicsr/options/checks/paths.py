@@ -6,7 +6,6 @@ import os.path as osp
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from amsnet_basicsr.convert.basicsr_files import state_problem, weights_problem
 from amsnet_basicsr.options.blocks.file import MODELS
 from amsnet_basicsr.options.blocks.messages import Finding, named
 from amsnet_basicsr.utils.text import name_some
@@ -67,6 +66,8 @@ def wrong_lists(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[
 
 
 def _file_problem(key: str, path: str, param_key: str | None) -> str | None:
+    from amsnet_basicsr.convert.basicsr_files import state_problem, weights_problem  # most trainings need none of it
+
     return state_problem(path) if key == 'resume_state' else weights_problem(path, param_key)
 
 

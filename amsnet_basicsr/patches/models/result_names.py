@@ -6,7 +6,7 @@ from typing import Any
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
 
-from amsnet_basicsr.models.validation.image_names import distinct_name
+from amsnet_basicsr.models.validation.images import distinct_name
 from amsnet_basicsr.patches.models.nan_checks import FiniteLosses
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line

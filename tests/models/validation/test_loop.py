@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from amsnet_basicsr.models.validation.behind import Behind
 from amsnet_basicsr.models.validation.images import image_strip, name_images
+from amsnet_basicsr.utils.parallel import Behind
 from tests.models.test_amsnet_model import build
 from tests.pipeline.options import PSNR
 

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
-from amsnet_basicsr.models.validation.image_names import distinct_name
+from amsnet_basicsr.models.validation.images import distinct_name
 from amsnet_basicsr.patches import small_images
 from amsnet_basicsr.patches.models.build import build_model
 from tests.models.validation.test_loop import Images
