@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from amsnet_basicsr.images import png
-from amsnet_basicsr.images.size_limit import check_size
 from amsnet_basicsr.prepare.image_patches import patch_count, patch_offsets
 from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source
 from amsnet_basicsr.prepare.outputs import human_bytes
@@ -20,6 +19,7 @@ from amsnet_basicsr.utils.walk import walk_files
 EXPECTED_IMAGES = 320
 _NOISY = re.compile(r'(.+)_NOISY_SRGB_(\d+)\.png', re.IGNORECASE)
 _MOST_METADATA = 2**24
+_MOST_PIXELS = 2**26  # four times those of SIDD's images
 _SCENE = re.compile(r'\d{4}_\d{3}_\w+')
 
 
@@ -51,7 +51,7 @@ class SourceImage:
                 with self.path.open('rb') as file:
                     return file.read(count)
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
-                return file.read(count)
+                return file.read(self.size_bytes if count < 0 else count)  # all may be more than the zip says
         except OSError as error:
             raise ValueError(f'it cannot be read: {error.strerror or error}') from error
         except Exception as error:  # a damaged zip: zlib.error, BadZipFile, EOFError, NotImplementedError, …
@@ -65,7 +65,8 @@ class SourceImage:
         height, width = png.read_size(self.read(png.HEADER_BYTES))
         if min(height, width) < least:
             raise ValueError(f'it has {height}×{width} pixels, less than a patch of --size {least}')
-        check_size(width, height)
+        if height * width > _MOST_PIXELS:
+            raise ValueError(f'it claims {height}×{width} pixels, more than any image of SIDD has')
         if self.size_bytes > 3.1 * height * width + _MOST_METADATA:
             raise ValueError(f'it takes {human_bytes(self.size_bytes)}, more than {height}×{width} pixels can')
         return height, width

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -335,6 +336,18 @@ def test_a_zip_that_unpacks_to_far_more_than_its_image_is_left_out(tmp_path, pre
     assert bomb.stat().st_size < 300_000
     result = prepare('medium', bomb, '--size', 64, '-o', 'a.lmdb', '--skip-damaged')
     assert result.returncode == 0 and 'it takes 42.0MB, more than 100×140 pixels can' in result.stderr
+    # The zip says that the member is small: what is beyond that is not unpacked, whatever it is.
+    lying = tmp_path / 'lying.zip'
+    with zipfile.ZipFile(lying, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f'{SCENES[1]}/0002_NOISY_SRGB_010.PNG', whole + bytes(40 * 2**20))
+    content = bytearray(lying.read_bytes())
+    place = content.rindex(b'PK\1\2') + 24
+    content[place : place + 4] = len(whole).to_bytes(4, 'little')
+    lying.write_bytes(content)
+    tracemalloc.start()
+    refused(prepare('medium', lying, '--size', 64, '-o', 'c.lmdb'), '1 of 1 cannot be used', 'Bad CRC-32')
+    assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    tracemalloc.stop()
     huge = bytearray(whole)
     huge[16:24] = (100_000).to_bytes(4, 'big') * 2
     (tree / 'Data' / SCENES[0] / '0001_NOISY_SRGB_010.PNG').write_bytes(huge)
