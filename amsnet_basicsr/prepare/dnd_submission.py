@@ -5,13 +5,13 @@ nothing but the 512×512 crop. Denoising whole images would take longer and use 
 benchmark were made without.
 """
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 import scipy.io
-from tqdm import tqdm
 
 from amsnet_basicsr.prepare.mat_blocks import checked_object, damage_told, inner_object
 from amsnet_basicsr.prepare.outputs import (
@@ -22,7 +22,7 @@ from amsnet_basicsr.prepare.outputs import (
     publish,
     refuse_existing,
 )
-from amsnet_basicsr.prepare.sidd_submission import Submission, begin
+from amsnet_basicsr.prepare.sidd_submission import Submission, begin, denoise_missing
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
@@ -32,17 +32,11 @@ IMAGES, BOXES = 50, 20
 
 
 def submit(data: Path, how: Submission) -> str:
-    """Denoise DND's crops and write `bundled/NNNN.mat`, one file for each image.
+    """Denoise DND's crops and write `bundled/NNNN.mat`, one file for each image; returns what was made, in words.
 
     Args:
         data: The dataset's folder, with `info.mat` and `images_srgb/`.
         how: Model and output.
-
-    Returns:
-        What was made, in words.
-
-    Raises:
-        UserError: If there is something to mend.
     """
     boxes = read_boxes(data)
     counts = [len(image) for image in boxes]
@@ -71,14 +65,8 @@ def image_path(data: Path, index: int) -> Path:
 def read_boxes(data: Path) -> list[np.ndarray]:
     """Read the boxes, and see that the images are there.
 
-    Args:
-        data: The dataset's folder.
-
     Returns:
         For each image (boxes, 4) whole numbers: first row, first column, last row, last column, counted from 1.
-
-    Raises:
-        UserError: If a file is missing, or `info.mat` is damaged or another.
     """
     path = data / 'info.mat'
     if not path.is_file():
@@ -111,23 +99,20 @@ def denoise_crops(
     data: Path, boxes: Sequence[np.ndarray], denoise: Callable[[np.ndarray], np.ndarray], folder: Path
 ) -> None:
     """Denoise all crops and keep each as `NNNN_BB.mat` (`Idenoised_crop`); those that are there already stay."""
-    crops = [(index, box) for index, image in enumerate(boxes) for box in range(len(image))]
-    left = [place for place in crops if not _crop_path(folder, *place).is_file()]
-    with tqdm(total=len(crops), initial=len(crops) - len(left), unit='crop', disable=None) as bar:
-        for index, box in left:
-            path = _crop_path(folder, index, box)
-            noisy = read_crop(image_path(data, index), boxes[index][box])
-            try:
-                denoised = denoise(noisy)
-            except UserError as error:
-                raise UserError(f'{path.stem}: {error}') from error
-            with atomic_write(path) as file:
-                scipy.io.savemat(file, {'Idenoised_crop': np.asarray(denoised, np.float32)})
-            bar.update()
+
+    def denoise_crop(place: tuple[int, int]) -> bytes:
+        index, box = place
+        file = io.BytesIO()
+        denoised = denoise(read_crop(image_path(data, index), boxes[index][box]))
+        scipy.io.savemat(file, {'Idenoised_crop': np.asarray(denoised, np.float32)})
+        return file.getvalue()
+
+    places = {_crop_name(index, box): (index, box) for index, image in enumerate(boxes) for box in range(len(image))}
+    denoise_missing(folder, places, '.mat', denoise_crop)
 
 
-def _crop_path(folder: Path, index: int, box: int) -> Path:
-    return folder / f'{index + 1:04d}_{box + 1:02d}.mat'
+def _crop_name(index: int, box: int) -> str:
+    return f'{index + 1:04d}_{box + 1:02d}'
 
 
 def bundle(crops: Path, counts: Sequence[int], folder: Path) -> None:
@@ -138,15 +123,12 @@ def bundle(crops: Path, counts: Sequence[int], folder: Path) -> None:
         counts: Number of boxes of each image.
         folder: The folder to make: for each image `NNNN.mat` with the cell array `Idenoised` (1×20) of single
             (H, W, 3) in [0, 1], `israw` false and `eval_version` '1.0'.
-
-    Raises:
-        UserError: If a crop is damaged.
     """
     folder.mkdir(parents=True)
     for index, count in enumerate(counts):
         cells = np.empty((1, count), object)
         for box in range(count):
-            path = _crop_path(crops, index, box)
+            path = crops / f'{_crop_name(index, box)}.mat'
             with damage_told(path, 'not a crop: remove it and run again'):
                 cells[0, box] = scipy.io.loadmat(path)['Idenoised_crop']
         with atomic_write(folder / f'{index + 1:04d}.mat') as file:

@@ -1,6 +1,5 @@
 """From a folder's images to patches to train on: which images and which of their patches serve."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -63,23 +62,10 @@ def read_usable(path: Path, least: int, keep_grey: bool = True, keep_alpha: bool
     return pixels
 
 
-def patch_offsets(height: int, width: int, size: int, step: int) -> Iterator[tuple[int, int]]:
-    """Go through an image's patches row by row: top and left pixel, the last row and column flush with the border."""
-    for top in _starts(height, size, step):
-        for left in _starts(width, size, step):
-            yield top, left
-
-
-def _starts(length: int, size: int, step: int) -> range | list[int]:
-    last = length - size
-    regular = range(0, last + 1, step)
-    return regular if last % step == 0 else [*regular, last]
-
-
-def patch_count(height: int, width: int, size: int, step: int) -> int:
-    """Count the patches of `patch_offsets`."""
-    rows, columns = (-(-(length - size) // step) + 1 for length in (height, width))
-    return rows * columns
+def patch_offsets(height: int, width: int, size: int, step: int) -> list[tuple[int, int]]:
+    """List an image's patches row by row: top and left pixel, the last row and column flush with the border."""
+    tops, lefts = (sorted({*range(0, length - size, step), length - size}) for length in (height, width))
+    return [(top, left) for top in tops for left in lefts]
 
 
 def is_flat(patch: np.ndarray) -> bool:
@@ -118,20 +104,18 @@ class SimilarImages:
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._hashes = np.zeros((64, _ROWS * _ROWS // 8), np.uint8)
+        self._hashes = bytearray()
 
     def find(self, code: bytes) -> str | None:
         """Name the earlier image whose hash differs least, if in no more than `SIMILAR` bits."""
         if not self._names:
             return None
-        known = self._hashes[: len(self._names)]
+        known = np.frombuffer(self._hashes, np.uint8).reshape(len(self._names), -1)
         distances = np.unpackbits(known ^ np.frombuffer(code, np.uint8), axis=1).sum(axis=1)
         nearest = int(distances.argmin())
         return self._names[nearest] if distances[nearest] <= SIMILAR else None
 
     def add(self, name: str, code: bytes) -> None:
         """Remember an image."""
-        if len(self._names) == len(self._hashes):
-            self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
-        self._hashes[len(self._names)] = np.frombuffer(code, np.uint8)
         self._names.append(name)
+        self._hashes += code

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from amsnet_basicsr.images import png
-from amsnet_basicsr.prepare.image_patches import patch_count, patch_offsets
+from amsnet_basicsr.prepare.image_patches import patch_offsets
 from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError
@@ -174,7 +174,7 @@ def make_medium_lmdb(
         except ValueError as error:
             damaged.append(f'{image.name}: {error}')
             continue
-        count = patch_count(height, width, size, step)
+        count = len(patch_offsets(height, width, size, step))
         patches += count
         # Patches overlap, and take about as many bytes per pixel as the images do.
         needed += count * size**2 / (height * width) * image.size_bytes

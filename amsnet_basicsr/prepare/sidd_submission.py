@@ -33,6 +33,7 @@ from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
+from amsnet_basicsr.utils.text import name_some
 
 if TYPE_CHECKING:
     from amsnet_basicsr.prepare.trained_model import TrainedModel
@@ -54,19 +55,13 @@ class Submission:
 
 
 def submit(noisy: Path | None, denoised: Path | None, about: Mapping[str, str], how: Submission) -> str:
-    """Write `SubmitSrgb.mat` and `SubmitSrgb.csv`.
+    """Write `SubmitSrgb.mat` and `SubmitSrgb.csv`; returns what was made, in words.
 
     Args:
         noisy: The noisy blocks, to be denoised by the model.
         denoised: Instead: a folder of denoised blocks.
         about: MethodName (default: the name in the options), Authors, PaperTitle and Venue.
         how: Model and output.
-
-    Returns:
-        What was made, in words.
-
-    Raises:
-        UserError: If there is something to mend.
     """
     if (denoised is None) == (noisy is None) or (noisy is None) != (how.options is None):
         raise UserError('give -opt and --noisy to denoise, or --denoised for blocks that are denoised already')
@@ -113,13 +108,32 @@ def begin(how: Submission, folder: Path, source: Path, pattern: str) -> 'Trained
     return model
 
 
+def denoise_missing(
+    folder: Path, names: Mapping[str, tuple[int, int]], suffix: str, denoise: Callable[[tuple[int, int]], bytes]
+) -> None:
+    """Make the files of a folder that are not there yet, each whole or not at all.
+
+    Args:
+        folder: The folder.
+        names: The indices that each name stands for.
+        suffix: What all names end in.
+        denoise: Denoises what two indices stand for; returns the file.
+    """
+    left = [name for name in names if not (folder / f'{name}{suffix}').is_file()]
+    with tqdm(total=len(names), initial=len(names) - len(left), unit='image', disable=None) as bar:
+        for name in left:
+            try:
+                content = denoise(names[name])
+            except UserError as error:
+                raise UserError(f'{name}: {error}') from error
+            with atomic_write(folder / f'{name}{suffix}') as file:
+                file.write(content)
+            bar.update()
+
+
 @contextmanager
 def open_noisy(source: Path) -> Iterator[ReadBlock]:
-    """Open the noisy blocks: `BenchmarkNoisyBlocksSrgb.mat`, or the LMDB or folder that `prepare_sidd.py` makes of it.
-
-    Raises:
-        UserError: If it isn't there, isn't of that kind, or lacks a block.
-    """
+    """Open the noisy blocks: `BenchmarkNoisyBlocksSrgb.mat`, or the LMDB or folder that `prepare_sidd.py` made."""
     if source.suffix == '.lmdb':
         yield _lmdb_reader(source)
     elif source.is_dir():
@@ -150,11 +164,7 @@ def _folder_reader(source: Path) -> ReadBlock:
 
 
 def find_block_files(folder: Path) -> dict[str, Path]:
-    """Find the image of each block: `II_JJ.png`, or `II_JJ_<suffix>.png` as `basicsr/test.py` writes them.
-
-    Raises:
-        UserError: If there is no such folder, one of the 1280 is missing or there twice.
-    """
+    """Find the image of each of the 1280 blocks: `II_JJ.png`, or `II_JJ_<suffix>.png` as `basicsr/test.py` writes."""
     if not folder.is_dir():
         raise UserError(f'there is no folder {folder}')
     files: dict[str, Path] = {}
@@ -170,7 +180,7 @@ def find_block_files(folder: Path) -> dict[str, Path]:
 
 
 def _some(names: list[str]) -> str:
-    return f'{len(names)} of {GRID[0] * GRID[1]} blocks: {", ".join(names[:3])}{", …" if len(names) > 3 else ""}'
+    return f'{len(names)} of {GRID[0] * GRID[1]} blocks: {name_some(names, 3)}'
 
 
 def _decode(content: bytes, name: str) -> np.ndarray:
@@ -181,40 +191,32 @@ def _decode(content: bytes, name: str) -> np.ndarray:
 
 
 def denoise_blocks(read: ReadBlock, denoise: Callable[[np.ndarray], np.ndarray], folder: Path) -> float:
-    """Denoise all blocks and keep them as PNGs; those that are there already stay.
+    """Denoise the blocks that aren't `II_JJ.png` in a folder yet; returns the seconds per megapixel of all of them.
 
     Args:
         read: Reads a noisy block.
         denoise: Denoises an image, RGB (H, W, 3) float32 in [0, 1].
-        folder: Where `II_JJ.png` and `timing.json` go.
-
-    Returns:
-        The seconds per megapixel of all of them.
+        folder: Where they go, and `timing.json`.
     """
-    names = {block_name(i, j): (i, j) for i, j in np.ndindex(GRID)}
-    left = {name: place for name, place in names.items() if not (folder / f'{name}.png').is_file()}
     record = folder / 'timing.json'
     try:
         seconds, megapixels = map(float, json.loads(record.read_bytes())) if record.is_file() else (0.0, 0.0)
     except (TypeError, ValueError) as error:
         raise UserError(f'{record} is damaged; remove it, and the time counts from here on') from error
-    with tqdm(total=len(names), initial=len(names) - len(left), unit='block', disable=None) as bar:
-        for name, place in left.items():
-            noisy = read(*place)
-            start = time.perf_counter()
-            try:
-                denoised = denoise(noisy.astype(np.float32) / 255)
-            except UserError as error:
-                raise UserError(f'{name}: {error}') from error
-            seconds += time.perf_counter() - start
-            megapixels += noisy.shape[0] * noisy.shape[1] / 1e6
-            # Rounded once, here, as test.py does before it computes the metrics.
-            rounded = (denoised * 255).round().astype(np.uint8)
-            with atomic_write(record) as file:
-                file.write(json.dumps([seconds, megapixels]).encode())
-            with atomic_write(folder / f'{name}.png') as file:
-                file.write(cv2.imencode('.png', rounded[..., ::-1])[1].tobytes())
-            bar.update()
+
+    def denoise_block(place: tuple[int, int]) -> bytes:
+        nonlocal seconds, megapixels
+        noisy = read(*place)
+        start = time.perf_counter()
+        denoised = denoise(noisy.astype(np.float32) / 255)
+        seconds += time.perf_counter() - start
+        megapixels += noisy.shape[0] * noisy.shape[1] / 1e6
+        with atomic_write(record) as file:
+            file.write(json.dumps([seconds, megapixels]).encode())
+        # Rounded once, here, as test.py does before it computes the metrics.
+        return cv2.imencode('.png', (denoised * 255).round().astype(np.uint8)[..., ::-1])[1].tobytes()
+
+    denoise_missing(folder, {block_name(i, j): (i, j) for i, j in np.ndindex(GRID)}, '.png', denoise_block)
     return seconds / megapixels if megapixels else 0.0
 
 
