@@ -1,9 +1,11 @@
 """Give back what a network took away that isn't noise: `strength='auto'`.
 
 What a denoiser takes away, the residual, is looked at in the cosine transform of blocks of 8×8 pixels. Noise has a
-spectrum that depends on brightness alone; it is read off the quietest blocks. What stands out of it anywhere is detail
-and comes back, shrunk as wavelet denoising shrinks coefficients. So a network that errs does no worse than a transform
-of the noisy image would, and an image without noise stays as it is, whatever the network made of its detail.
+spectrum that depends on brightness alone; it is read off the quietest blocks. What stands out of it is detail. With it
+the denoised image tells the power s² of the signal at each frequency of each block, and the noisy image is filtered by
+Wiener's rule, s² / (s² + σ²). Block matching methods end in the same filter (Dabov et al., "Image denoising by sparse
+3-D transform-domain collaborative filtering", 2007). It mends what the network errs in, in both directions: an image
+without noise stays as it is, whatever became of its detail, and noise that is left beside edges is removed.
 """
 
 import math
@@ -29,9 +31,8 @@ LITTLE = 0.5 / 255
 TEXTURE, REMAINS, MOST_TEXTURE = 4, (0.6 / 255) ** 2, (12 / 255) ** 2
 #: Noise of every frequency is taken to have at least this share of the mean power: JPEG leaves gaps in single blocks.
 FLATTEST = 0.3
-#: How many times as strong as the noise the residual must be to count as detail, and more in strong noise, where the
-#: network errs less than the guard.
-TOLERANCE, STRONG, STRONG_STEP = 1.5, 3 / 255, 10 / 255
+#: How many times the power of the noise the residual must have to count as detail.
+TOLERANCE = 2
 #: Rows that are worked on at once, and what is read beyond them: a block, its neighbour, the ring around an impulse.
 BAND = 64
 _CONTEXT = 16
@@ -48,7 +49,7 @@ def _cosines() -> torch.Tensor:
 _COSINES = _cosines()
 _COLOURS = F.normalize(torch.tensor([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]]))
 _DOWN, _ACROSS = torch.arange(BLOCK**2) // BLOCK, torch.arange(BLOCK**2) % BLOCK
-_FINE = _DOWN + _ACROSS >= 3
+_COARSE, _FINE = _DOWN + _ACROSS < 2, _DOWN + _ACROSS >= 3
 _NEAR = ((_DOWN[:, None] - _DOWN).abs().maximum((_ACROSS[:, None] - _ACROSS).abs()) <= 2).float()
 _NEAR /= _NEAR.sum(dim=1, keepdim=True)
 
@@ -65,11 +66,6 @@ class NoiseLevel(NamedTuple):
     brightness: torch.Tensor
     level: torch.Tensor
     spectrum: torch.Tensor
-
-    @property
-    def tolerance(self) -> float:
-        """How many times as strong as the noise the residual must be to count as detail."""
-        return TOLERANCE + max(0.0, self.middle - STRONG) / STRONG_STEP
 
     @property
     def middle(self) -> float:
@@ -149,33 +145,39 @@ def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
         bottom = min(top + BAND, height)
         first, last = max(0, top - _CONTEXT), min(height, bottom + _CONTEXT)
         before = torch.cat([kept, denoised[:, top:last]], dim=1)
-        band = _with_detail(to_float(noisy[:, first:last]), to_float(before), estimate)
+        band = _denoise(to_float(noisy[:, first:last]), to_float(before), estimate)
         kept = before[:, max(0, bottom - _CONTEXT) - first : bottom - first]
         denoised[:, top:bottom] = from_float(band[:, top - first : bottom - first].clamp(0, 1), denoised.dtype)
     return estimate.middle
 
 
-def _with_detail(noisy: torch.Tensor, denoised: torch.Tensor, noise: NoiseLevel) -> torch.Tensor:
+def _denoise(noisy: torch.Tensor, denoised: torch.Tensor, noise: NoiseLevel) -> torch.Tensor:
+    """Filter an image by Wiener's rule, with what the network and the detail it removed tell of the signal."""
     height, width = noisy.shape[1:]
     residual = noisy - denoised
     strongest, brightness = residual.abs().amax(dim=0), denoised.mean(dim=0)
     impulse = (strongest > 6 * noise.at(brightness) + 8 / 255) & _is_alone(strongest)
     impulse = F.max_pool2d(impulse[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0  # and the ring around it
+    removed = residual.where(~impulse, 0)
     margin = (0, max(-width % STEP, BLOCK - width), 0, max(-height % STEP, BLOCK - height))
-    residual = F.pad(residual.where(~impulse, 0)[None], margin, mode='replicate')[0]
-    brightness = F.pad(brightness[None, None], margin, mode='replicate')
-
-    size = residual.shape[1:]
-    found = _transform(F.unfold(residual[:, None], BLOCK, stride=STEP))
-    power = noise.spectrum * noise.at(F.avg_pool2d(brightness, BLOCK, STEP).flatten()).square()
-    excess = (_NEAR.to(found.device) @ (found.square() / power.clamp(min=1e-12))).unflatten(
-        2, (-1, (size[1] - BLOCK) // STEP + 1)
+    removed, denoised, brightness = (
+        F.pad(image[None], margin, mode='replicate')[0] for image in (removed, denoised, brightness[None])
     )
+    size = removed.shape[1:]
+    blocks = [(length - BLOCK) // STEP + 1 for length in size]
+    removed, signal = (_transform(F.unfold(image[:, None], BLOCK, stride=STEP)) for image in (removed, denoised))
+    own = signal + removed
+    power = noise.spectrum * noise.at(F.avg_pool2d(brightness, BLOCK, STEP).flatten()).square().clamp(min=1e-12)
+
+    excess = (_NEAR.to(power.device) @ (removed.square() / power)).unflatten(2, blocks)
     excess = F.avg_pool2d(excess, 3, stride=1, padding=1, count_include_pad=False).flatten(2)
-    found = found * (1 - noise.tolerance / excess.clamp(min=1e-12)).clamp(min=0)
-    detail = F.fold(_transform_back(found), size, BLOCK, stride=STEP)
-    detail = detail / F.fold(torch.ones_like(found[:1]), size, BLOCK, stride=STEP)
-    return denoised + detail[:, 0, :height, :width]
+    signal += removed * (1 - TOLERANCE / excess.clamp(min=1e-12)).clamp(min=0)  # the detail
+    coarse = signal[:, _COARSE].clone()
+    result = own * (signal.square() / (signal.square() + power))
+    result[:, _COARSE] = coarse
+    result = F.fold(_transform_back(result), size, BLOCK, stride=STEP)[:, 0]
+    overlap = F.fold(result.new_ones(1, BLOCK**2, blocks[0] * blocks[1]), size, BLOCK, stride=STEP)[0]
+    return (result / overlap)[:, :height, :width]
 
 
 def _blocks(image: torch.Tensor, step: int) -> torch.Tensor:
