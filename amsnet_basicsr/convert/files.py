@@ -77,6 +77,7 @@ def write_file(
     options: Mapping[str, Any],
     overwrite: bool = False,
     scheme: Mapping[str, Any] | None = None,
+    crop: int | None = None,
 ) -> None:
     """Write weights for BasicSR (`.pth`, below `params`) or as safetensors, whole or not at all.
 
@@ -88,6 +89,7 @@ def write_file(
         overwrite: Whether an existing file may be replaced.
         scheme: How the network is run, as `{'type': 'plain'}` or `{'type': 'amsnet', 'stride': 2}`; more metadata of a
             safetensors file.
+        crop: Side in pixels of the crops that it was trained on, if without masks; more metadata.
 
     Raises:
         WeightsError: If it has another suffix, exists already, or can't be written.
@@ -106,6 +108,8 @@ def write_file(
                 metadata = {'format': 'pt', 'arch': arch, 'hyper_parameters': json.dumps(dict(options))}
                 if scheme is not None:
                     metadata['scheme'] = json.dumps(dict(scheme))
+                if crop is not None:
+                    metadata['crop'] = str(crop)
                 file.write(save(weights, metadata))
     except OSError as error:
         raise WeightsError(f'it cannot be written: {error.strerror or error}') from None

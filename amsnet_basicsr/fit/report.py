@@ -47,7 +47,8 @@ def pack(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
     weights = averaged_weights(weights_file(folder, 'student', 'latest'))
     # Under another name until it has been used: the model is there only when the fit is finished.
     candidate = folder / 'student.safetensors'
-    write_file(candidate, weights, ARCH, student_start(record)[0], overwrite=True, scheme={'type': 'plain'})
+    network, crop = student_start(record)[0], record.facts('plan')['student_crop']
+    write_file(candidate, weights, ARCH, network, overwrite=True, scheme={'type': 'plain'}, crop=crop)
     rows = held_out_rows(folder)
     files = sorted({*rows, *held_out(folder)[:HELD_OUT_PATCHES]})
     teacher, student = (denoiser_of(record, runner, name) for name in (TEACHER, candidate.name))
@@ -68,9 +69,12 @@ def against_shipped(record: Record, candidate: Path, files: Sequence[Path], runn
         `shipped_psnr` and `student_psnr` in dB; nothing if the noise can't be estimated.
     """
     try:
-        nets = [load_model(model).net.to(runner.device).eval() for model in (None, candidate)]
+        models = [load_model(model) for model in (None, candidate)]
     except ValueError:  # nothing is shipped
         return {}
+    for model in models:
+        model.pool_locally()  # as they are run
+    nets = [model.net.to(runner.device).eval() for model in models]
     crops = []
     for file in files:
         image = read_png(file)

@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 from amsnet_basicsr.denoise.denoiser import Denoiser
+from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit import command as fit
 from amsnet_basicsr.fit.training import run_training
 from amsnet_basicsr.scheme import PartitionAverage
@@ -143,6 +144,7 @@ def test_the_model_can_be_used(work):
     image = cv2.imread(str(work / 'photos' / 'IMG 0.png'))[..., ::-1]
     student = Denoiser.from_pretrained(model, device='cpu')
     assert (student.scheme.type, student.arch, student.notes) == ('plain', 'NAFNet', [])
+    assert load_model(model).crop == json.loads((model / 'fit.json').read_text())['stages']['plan']['student_crop']
     trained = torch.load(weights / 'student' / 'models' / 'net_g_latest.pth', weights_only=True)['params_ema']
     for name, value in student.net.state_dict().items():
         assert torch.equal(value, trained[name])

@@ -5,6 +5,7 @@ import copy
 import shlex
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,8 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
 
         net.load_state_dict(tune(net, train, progress, device, args.seed))
     nets = [start.net.to(device).eval(), net.eval()]
+    for model in (start, replace(start, net=net)):
+        model.pool_locally()  # as they will be run
     errors = risks(nets, held_out, device, args.seed)
     count, (before, after) = psnr(errors)
     yield (
@@ -74,7 +77,7 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: value.cpu() for name, value in net.state_dict().items()}
-    write_file(target, weights, start.arch, start.options, overwrite=True, scheme={'type': 'plain'})
+    write_file(target, weights, start.arch, start.options, overwrite=True, scheme={'type': 'plain'}, crop=start.crop)
     image = target.with_name('comparison.png')
     shown = sorted((tile for tile, _ in held_out), key=lambda tile: -float(tile.std()))[:MOST_ROWS]
     rows = [[tile, *(run(net, tile, device) for net in nets)] for tile in shown]

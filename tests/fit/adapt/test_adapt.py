@@ -12,6 +12,7 @@ from torch import nn
 from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
+from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit.adapt import command
 from amsnet_basicsr.fit.adapt.measure import is_better, psnr, risks
 from amsnet_basicsr.fit.adapt.noise import describe, estimate_noise_model
@@ -125,7 +126,7 @@ def identity(tmp_path: Path) -> Path:
     net = NAFNet(**TINY)
     nn.init.zeros_(net.ending.weight)
     nn.init.zeros_(net.ending.bias)
-    write_file(tmp_path / 'identity.safetensors', net.state_dict(), 'NAFNet', TINY, scheme={'type': 'plain'})
+    write_file(tmp_path / 'identity.safetensors', net.state_dict(), 'NAFNet', TINY, scheme={'type': 'plain'}, crop=80)
     return tmp_path / 'identity.safetensors'
 
 
@@ -144,6 +145,7 @@ def test_a_better_model_is_kept_and_can_be_used(images, identity, tmp_path, caps
         for model in (identity, target)
     ]
     assert errors[1] < 0.8 * errors[0]
+    assert load_model(target).crop == load_model(identity).crop == 80
     assert sorted(path.name for path in target.iterdir()) == ['comparison.png', 'model.safetensors']
     assert run(images, '-o', target, '--model', identity, '--steps', 1) == 1
     assert '--overwrite replaces it' in capsys.readouterr().err
