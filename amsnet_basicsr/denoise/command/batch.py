@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from amsnet_basicsr.denoise.denoiser import Denoiser
 
 Show = Callable[[Job, ImageData, ImageData, Outcome], None]
-"""Takes a job, the noisy and the denoised image, and what became of them."""
+"""Takes a job, its noisy and its denoised image, and the outcome so far."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Batch:
         console: Told of everything.
         outcomes: Where each job's outcome is appended, so that an interruption keeps those so far.
         show: Called after each success.
-        show_existing: Whether it is called for outputs that exist too; they are read, not made again.
+        show_existing: Whether it is called for existing outputs too, which are read, not made again.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Batch:
         self._told = Counter[str]()
 
     def run(self, jobs: Sequence[Job], load: 'Callable[[], Denoiser]') -> None:
-        """Do the jobs; `load` makes the denoiser, and is called only if an image needs it."""
+        """Do the jobs; `load` makes the denoiser and is called only if an image needs it."""
         left = []
         for job in jobs:
             compare = job.compare is not None and not os.path.lexists(job.compare)
@@ -96,7 +96,7 @@ class Batch:
             outcome.bits = image.bits
             exists = job.done or (not self._settings.overwrite and os.path.isfile(job.output))
             if exists or denoiser is None:
-                denoised: ImageData | None = _existing(job, image)
+                denoised = _existing(job, image) if self._settings.preview is None else None
             else:
                 denoised = self._denoise(job, image, denoiser, interruption, outcome)
             outcome.output = str(job.output)
@@ -180,13 +180,12 @@ def _existing(job: Job, image: ImageData) -> ImageData:
 
 
 def _line(error: Exception, job: Job) -> str:
-    """Say in one line what went wrong, and with which image."""
+    """Describe an error in one line that names the image."""
     if isinstance(error, ImageError):
         return str(error)
     if isinstance(error, MemoryError):
         return f'{job.source}: there is not enough memory for it'
-    # Loaded by now; at the top of this file it would cost PyTorch's seconds.
-    from amsnet_basicsr.denoise.denoiser import DenoiseError
+    from amsnet_basicsr.denoise.denoiser import DenoiseError  # imports PyTorch, which is loaded by now
 
     text = ' '.join(str(error).split())
     expected = isinstance(error, DenoiseError)

@@ -13,7 +13,7 @@ from amsnet_basicsr.images import READ_SUFFIXES, UNREAD_SUFFIXES
 
 Identity = tuple[int, int]
 OTHER = 'other'
-"""What is counted of files that are no images."""
+"""Counts files that are no images."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the names on the command line stand for.
+    """What the inputs on the command line stand for.
 
     Attributes:
         found: The images, each once, in the order of the names and sorted within each.
@@ -98,7 +98,7 @@ def _why_missing(name: str) -> str:
 
 
 class _Search:
-    """Searches folders, and keeps what it can't look at or passes over."""
+    """Searches folders, and records what can't be looked at and what is passed over."""
 
     def __init__(self, output: Path) -> None:
         self.problems: dict[str, str] = {}
@@ -116,7 +116,7 @@ class _Search:
         base = Path(*parts[:fixed])
         ending = Path(pattern).suffix
         if '**' in parts:
-            # Not by the module glob, which goes round and round where links lead in circles.
+            # Not by the glob module, which never ends where links form a circle.
             matches = [
                 path
                 for path in (self._below(base) if os.path.isdir(base) else ())
@@ -191,7 +191,7 @@ def identity(path: Path) -> Identity:
 
 
 def _fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Match the parts of a path with those of a pattern, where `**` stands for any number of folders, or for all."""
+    """Match the parts of a path with those of a pattern; `**` is any number of folders, or at the end everything."""
     if not pattern:
         return not names
     if pattern[0] == '**':

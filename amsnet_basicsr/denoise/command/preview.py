@@ -35,7 +35,7 @@ def preview(image: ImageData, crop: Crop, denoiser: 'Denoiser', given: dict[str,
     Raises:
         ImageError: If the crop lies outside of the image.
     """
-    import torch  # only where a denoiser is at hand, and PyTorch with it
+    import torch  # loaded by now, with the denoiser
 
     from amsnet_basicsr.denoise.blend import Blend
     from amsnet_basicsr.denoise.pixels import from_float, to_float

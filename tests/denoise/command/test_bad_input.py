@@ -1,8 +1,6 @@
 """Whatever is wrong takes one clear line, and what is right is done all the same."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +9,10 @@ import torch
 from PIL import Image
 
 from amsnet_basicsr.images import read_image
-from tests.denoise.run_command import image, tiny_net, tiny_weights
+from tests.denoise.run_command import image, tiny_net
 
 
-def test_bad_images_as_a_process(tmp_path):
-    tiny_weights(tmp_path / 'net.safetensors')
+def test_bad_images(run, tmp_path):
     good = [
         image(tmp_path / 'good.png'),
         image(tmp_path / 'dot.png', 1, 1),
@@ -43,13 +40,11 @@ def test_bad_images_as_a_process(tmp_path):
         (tmp_path / 'locked.png').symlink_to('/proc/self/mem')  # fails to be read, even for root
         bad['locked.png'] = 'cannot be read'
     names = [*bad, *(path.name for path in good)]
-    command = [sys.executable, '-m', 'amsnet_basicsr.denoise', *names, '-o', 'out']
-    command += ['--model', 'net.safetensors', '--scheme', 'plain', '--strength', '1', '--compare']
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 1
-    lines = result.stderr.splitlines()
+    result = run(*names, '-o', 'out', '--compare')
+    assert result.status == 1
+    lines = result.err.splitlines()
     lines.remove('Note: passed over: 1 other')
-    assert len(lines) == len(bad), result.stderr
+    assert len(lines) == len(bad), result.err
     for name, reason in bad.items():
         assert sum(line.startswith(f'amsnet-denoise: {name}: ') and reason in line for line in lines) == 1, (
             name,
@@ -58,7 +53,7 @@ def test_bad_images_as_a_process(tmp_path):
     for path in good:
         assert read_image(tmp_path / 'out' / path.name).pixels.shape == read_image(path).pixels.shape
     assert len(os.listdir(tmp_path / 'out')) == 2 * len(good)
-    assert f'{len(good)} denoised' in result.stdout and f'{len(bad)} failed' in result.stdout
+    assert f'{len(good)} denoised' in result.out and f'{len(bad)} failed' in result.out
 
 
 def bad_models(folder: Path) -> dict[str, str]:
