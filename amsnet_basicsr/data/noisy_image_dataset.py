@@ -32,7 +32,7 @@ class ImageEntry:
     Attributes:
         path: File path as text, or for LMDB `<root>/<name>`; used as `lq_path`.
         read: Returns the encoded bytes.
-        size: Height and width, if a listing tells.
+        size: Height and width, if listed.
     """
 
     path: str

@@ -22,8 +22,8 @@ CLEAN = '*_mean.*'
 class PairedPhotosDataset(Dataset):
     """Pairs of a noisy and a clean image, whole, read as all of this package's images: upright, 8 or 16 bit.
 
-    Differs from BasicSR's PairedImageDataset in that pairs may lie in one folder, that their order is sorted, and in
-    that whatever doesn't match is told before any work.
+    Unlike BasicSR's PairedImageDataset, pairs may be in one folder, are sorted, and mismatches are reported before any
+    work.
 
     Args:
         opt: Options, as `PairedPhotosOptions` explains them.

@@ -64,7 +64,9 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         self.size_multiple = self.scheme.size_multiple or required_multiple(net)
         if self.device.type == 'cuda' and 'max_pixels' not in self.scheme.model_fields_set:
             self.scheme = self.scheme.model_copy(update={'max_pixels': _GPU_PIXELS})
-        self.scheme.denoiser(net, self.size_multiple)  # what doesn't fit this network is told now, not after training
+        self.scheme.denoiser(
+            net, self.size_multiple
+        )  # settings that do not fit this network fail now, not after training
 
     def init_training_settings(self) -> None:
         """Build EMA, losses, optimizer and schedulers, by BasicSR where it can."""

@@ -1,11 +1,13 @@
 """What a state was saved with, and what of it has changed when a training resumes.
 
-The rule: the options file counts. The seed alone stays that of the state, since the order of the data hangs on it.
+The rule: the options file counts. Only the seed stays that of the state, since it decides the order of the data.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from amsnet_basicsr.utils.text import one_line
 
 SCHEDULE = ('train.optim_', 'train.scheduler', 'train.warmup_iter')
 """Beginnings of the options that the saved optimizers and schedulers hold."""
@@ -19,13 +21,7 @@ _OF_NO_WEIGHT = (
 
 
 def made_with(opt: Mapping[str, Any], images: int, batch: int) -> dict[str, Any]:
-    """Collect what a state is saved with, as plain values.
-
-    Args:
-        opt: BasicSR's options.
-        images: Number of training images.
-        batch: Images in a batch of one process.
-    """
+    """Collect what a state is saved with, as plain values: options, training images, batch of one process."""
     options = {key: opt[key] for key in opt if key in ('model_type', 'scale', 'scheme', 'train') or 'network_' in key}
     recorded = {
         **options,
@@ -35,6 +31,14 @@ def made_with(opt: Mapping[str, Any], images: int, batch: int) -> dict[str, Any]
         'processes': opt['world_size'],
     }
     return json.loads(json.dumps(recorded, default=str))
+
+
+def changes_said(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+    """Say what has changed and matters for the result, a sentence by dotted name; in the log and by the check."""
+    return {
+        key: f'{key} was {one_line(repr(was))} when the state was saved; the file counts: {one_line(repr(now))}'
+        for key, was, now in differences(old, new)
+    }
 
 
 def differences(old: Any, new: Any, key: str = '') -> Iterator[tuple[str, Any, Any]]:

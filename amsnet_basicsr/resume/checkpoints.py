@@ -161,7 +161,7 @@ def checked_state(content: Any, path: Path) -> dict[str, Any]:
         The content.
 
     Raises:
-        UserError: If it is no training state; one line that names the file and what is wrong first.
+        UserError: If it is no training state; one line that names the file and the first fault.
     """
     try:
         state = TrainingState.model_validate(content)

@@ -19,7 +19,7 @@ Place = tuple[int, int]
 class ResumableSampler(Sampler[Place]):
     """Takes the part of BasicSR's `EnlargedSampler`: shuffles an enlarged data set, a share for each process.
 
-    It also honours the seed of the run, tells each image a seed of its own, and can begin in the middle of an epoch.
+    It also honours the seed of the run, gives each image a seed of its own, and can begin in the middle of an epoch.
     The seed belongs to the place in the whole epoch: two processes with a batch of one see what one process with a
     batch of two sees.
 
@@ -91,7 +91,7 @@ class SeededDataset(Dataset):
             return self.dataset[index]
         except (ValueError, KeyError, OSError) as error:  # ours name the file
             reason = error.args[0] if isinstance(error, KeyError) else error
-        except (AttributeError, TypeError, cv2.error) as error:  # BasicSR goes on with the None of a damaged file
+        except (AttributeError, TypeError, cv2.error) as error:  # BasicSR uses the None that a damaged file gives
             reason = error
         paths = getattr(self.dataset, 'paths', None)
         where = f'training image {paths[index]}: ' if isinstance(paths, list) and index < len(paths) else ''

@@ -12,13 +12,13 @@ _NO_FOLDERS = ('strict_load', 'pretrain_network', 'resume', 'param_key')
 
 
 def make_folders(opt: dict[str, Any]) -> None:
-    """Take the place of BasicSR's `make_exp_dirs`, which puts aside whatever lies in the place of a run.
+    """Replace BasicSR's `make_exp_dirs`, which renames any folder that is in the way.
 
     Args:
         opt: BasicSR's options.
 
     Raises:
-        UserError: If something else than a run lies there.
+        UserError: If the folder in the way is no run.
     """
     put_aside(Path(opt['path']['experiments_root' if opt['is_train'] else 'results_root']))
     for key, path in opt['path'].items():
@@ -33,7 +33,7 @@ def put_aside(folder: str | Path) -> None:
         folder: The folder.
 
     Raises:
-        UserError: If something else lies there.
+        UserError: If the folder in the way is no run.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -1,7 +1,7 @@
 """What an experiment has saved, in order: `training_states/history.json` lists the files of each checkpoint by hash.
 
-The newest checkpoint is the last in the list, not the one of the largest iteration: whoever resumed from an earlier one
-has left the later ones behind. Experiments of earlier versions have no such file.
+The newest checkpoint is the last in the list, not the one of the largest iteration: resuming from an
+earlier one abandons the later ones. Experiments of earlier versions have no such file.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class Checkpoint:
 
 
 def read_history(folder: Path) -> list[Checkpoint]:
-    """Read what an experiment has saved; empty if nothing tells, or if what tells is damaged.
+    """Read what an experiment has saved; empty if the list is missing or damaged.
 
     Args:
         folder: The experiment's `training_states`.

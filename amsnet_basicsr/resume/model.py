@@ -7,7 +7,7 @@ from typing import Any
 from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger
 
-from amsnet_basicsr.resume.changes import DATA, SCHEDULE, differences
+from amsnet_basicsr.resume.changes import DATA, SCHEDULE, changes_said
 from amsnet_basicsr.resume.checkpoints import CheckpointError
 from amsnet_basicsr.resume.optimizers import check_moments, same_schedule
 from amsnet_basicsr.resume.run import TrainingRun
@@ -16,7 +16,7 @@ from amsnet_basicsr.utils.text import one_line
 
 
 class ResumableModel(BaseModel):
-    """Mixin that comes before a model's own class: what `train_pipeline` calls of it, told to the run."""
+    """Mixin that comes before a model's own class and reports to the run what `train_pipeline` calls."""
 
     run: TrainingRun
 
@@ -35,7 +35,7 @@ class ResumableModel(BaseModel):
         self.run.stop_if_asked()
 
     def optimize_parameters(self, current_iter: int) -> None:
-        """Do a step, and time it if the number of threads hangs on that."""
+        """Do a step; time it while the number of threads is being chosen."""
         start = time.perf_counter()
         super().optimize_parameters(current_iter)
         if self.run.threads is not None:
@@ -47,14 +47,13 @@ class ResumableModel(BaseModel):
         Where the options have changed since, the file counts: optimizers keep their moments if they are of the same
         type, with the settings of the file, and the schedule is run again from the start.
         """
-        made, changed = resume_state.get('made_with'), []
-        if made:
-            changed = list(differences(made, self.made_with))
-        for key, old, new in changed:
-            get_root_logger().warning(f'{key} was {old} when the state was saved; the new value counts, {new}')
+        made = resume_state.get('made_with')
+        changed = changes_said(made, self.made_with) if made else {}
+        for said in changed.values():
+            get_root_logger().warning(said)
         try:
             self._resume_optimizers(resume_state)
-            self._resume_schedule(resume_state, any(key.startswith(SCHEDULE) for key, _, _ in changed))
+            self._resume_schedule(resume_state, any(key.startswith(SCHEDULE) for key in changed))
             if resume_state.get('model') and hasattr(self, 'load_extra_state'):
                 self.load_extra_state(resume_state['model'])
         except Exception as error:  # whatever optimizers and schedulers find wrong
@@ -66,14 +65,14 @@ class ResumableModel(BaseModel):
             ) from error
         if resume_state.get('best'):
             self.best_metric_results = resume_state['best']
-        self.run.resume(resume_state, any(key.startswith(DATA) for key, _, _ in changed))
+        self.run.resume(resume_state, any(key.startswith(DATA) for key in changed))
 
     def _resume_optimizers(self, resume_state: dict[str, Any]) -> None:
         """Restore the moments; all settings but the rate are those of the file."""
         types = resume_state.get('optimizer_types') or [type(optimizer).__name__ for optimizer in self.optimizers]
         for optimizer, old_type, saved in zip(self.optimizers, types, resume_state['optimizers'], strict=True):
             if type(optimizer).__name__ != old_type:
-                get_root_logger().warning(f'{type(optimizer).__name__} takes the place of {old_type} and starts anew')
+                get_root_logger().warning(f'{type(optimizer).__name__} replaces {old_type} and starts from scratch')
                 continue
             groups = [{**group} for group in optimizer.param_groups]
             optimizer.load_state_dict(saved)

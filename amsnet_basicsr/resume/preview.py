@@ -1,4 +1,4 @@
-"""What resuming would do, told by the check before anything is done."""
+"""What resuming would do, for the check."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 
-from amsnet_basicsr.resume.changes import DATA, SCHEDULE, differences, made_with
+from amsnet_basicsr.resume.changes import DATA, SCHEDULE, changes_said, made_with
 from amsnet_basicsr.resume.checkpoints import checked_state
 from amsnet_basicsr.resume.states import state_to_resume
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.text import one_line
 
 
 def preview_resume(opt: Mapping[str, Any], images: int) -> list[str]:
@@ -37,22 +36,21 @@ def preview_resume(opt: Mapping[str, Any], images: int) -> list[str]:
         return [*lines, f'{how} cannot resume from {path} of iteration {iteration}: train.total_iter is {total}']
     lines.append(f'{how} resumes from {_shown(path)}, iteration {iteration} of {total}')
     if not named:
-        lines.append(f'Without --auto_resume, {_shown(path.parent.parent)} is renamed and training starts anew')
+        lines.append(f'Without --auto_resume, {_shown(path.parent.parent)} is renamed and training starts from scratch')
     if not state.get('made_with'):
         return [*lines, 'The state does not tell which options it was saved with']
     gpus = 1 if opt['dist'] else max(1, opt['num_gpu'])
     now = made_with(opt, images, opt['datasets']['train']['batch_size_per_gpu'] * gpus)
-    changed = list(differences(state['made_with'], now))
-    lines += [f'{key} was {one_line(repr(old))}; the file counts: {one_line(repr(new))}' for key, old, new in changed]
-    keys = [key for key, _, _ in changed]
-    if any(key.startswith(SCHEDULE) for key in keys):
+    changed = changes_said(state['made_with'], now)
+    lines += changed.values()
+    if any(key.startswith(SCHEDULE) for key in changed):
         lines.append(
             'The learning rate follows the schedule of the file as if from the start; an optimizer of the same type '
-            'keeps its moments, another starts anew'
+            'keeps its moments, another starts from scratch'
         )
-    if any(key.startswith(DATA) for key in keys):
-        lines.append('The epoch begins anew, as its data have changed: the run is no exact continuation')
-    if any(key.startswith('network_') for key in keys):
+    if any(key.startswith(DATA) for key in changed):
+        lines.append('The epoch starts over, as its data have changed: the run is no exact continuation')
+    if any(key.startswith('network_') for key in changed):
         lines.append('Weights that do not fit the changed network end the training at once: give it another name')
     return lines
 

@@ -45,7 +45,7 @@ class TrainingRun:
     model: BaseModel
 
     def __init__(self, interruption: Interruption) -> None:
-        """Know nothing yet."""
+        """Prepare a run that holds nothing yet."""
         self.interruption = interruption
         self.tb_logger: Any = None
         self._held = ExitStack()
@@ -115,7 +115,7 @@ class TrainingRun:
         else:
             get_root_logger().warning(
                 f'Iteration {self.iteration} does not lie in epoch {state["epoch"]} of {batches} batches: the data or '
-                f'the batch changed since the checkpoint. The epoch begins anew; the run is no exact continuation.'
+                f'the batch changed since the checkpoint. The epoch starts over; the run is no exact continuation.'
             )
 
     # Between two iterations

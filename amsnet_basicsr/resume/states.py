@@ -95,7 +95,7 @@ def state_to_resume(opt: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
             has none yet, what `path.resume_state` names.
 
     Returns:
-        The state, or None to start anew, and what there is to say about it.
+        The state, or None to start from scratch, and notes for the user.
 
     Raises:
         UserError: If there are checkpoints, but none is intact; or if the one that the options name isn't.
@@ -108,13 +108,13 @@ def state_to_resume(opt: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
         if state is None and broken:
             raise UserError(
                 f'no checkpoint in {folder} is intact (torn, changed or missing: {named}); leave out --auto_resume '
-                'to start anew'
+                'to start from scratch'
             )
         weights = sorted(Path(opt['path']['models']).glob('*.pth'))
         if state is None and weights and not opt['path'].get('resume_state'):
             return None, [
                 f'{folder.parent} holds weights ({weights[0].name}) but no training state: nothing to resume, so '
-                'training starts anew and the folder is put aside'
+                'training starts from scratch and the folder is put aside'
             ]
         if state is not None:
             return state, [f'{named} torn, changed or missing: resuming from {state} instead'] if broken else []
@@ -130,16 +130,16 @@ def state_to_resume(opt: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
 
 
 def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
-    """Take the place of `basicsr.train.load_resume_state`: on any device, and wherever the experiment lies.
+    """Replace `basicsr.train.load_resume_state`: on any device, and wherever the experiment is.
 
     BasicSR asks for a CUDA device, looks in the current folder only, takes the latest file even if it is torn, and
     looks for the weights in the experiment that the options name, not in the one that the state is of.
 
     Args:
-        opt: BasicSR's options; told where the weights are.
+        opt: BasicSR's options; the paths of the weights are written into them.
 
     Returns:
-        The state, or None to start anew.
+        The state, or None to start from scratch.
 
     Raises:
         UserError: If there is nothing intact to resume from.

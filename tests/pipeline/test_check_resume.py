@@ -27,7 +27,7 @@ def test_resuming_is_told(trainings, make_folder, tmp_path, check):
     before = sorted(path for path in tmp_path.rglob('*') if 'experiments' in str(path))
     expected = [
         '--auto_resume resumes from experiments/tiny/training_states/6.state, iteration 6 of 6',
-        'Without --auto_resume, experiments/tiny is renamed and training starts anew',
+        'Without --auto_resume, experiments/tiny is renamed and training starts from scratch',
     ]
     assert check(options) == expected
 
@@ -36,10 +36,10 @@ def test_resuming_is_told(trainings, make_folder, tmp_path, check):
     options['datasets']['train']['batch_size_per_gpu'] = 1
     said = check(options)
     assert said[0] == expected[0].replace('of 6', 'of 9')
-    assert "train.optim_g.type was 'AdamW'; the file counts: 'SGD'" in said
-    assert 'train.scheduler.periods was [6]; the file counts: [9]' in said
+    assert "train.optim_g.type was 'AdamW' when the state was saved; the file counts: 'SGD'" in said
+    assert 'train.scheduler.periods was [6] when the state was saved; the file counts: [9]' in said
     assert said[-2].startswith('The learning rate follows the schedule of the file as if from the start')
-    assert said[-1].startswith('The epoch begins anew')
+    assert said[-1].startswith('The epoch starts over')
 
     options['path']['resume_state'] = 'experiments/tiny/training_states/3.state'
     assert (

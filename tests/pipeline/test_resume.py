@@ -249,7 +249,7 @@ def test_nothing_whole_is_an_error_and_nothing_is_archived(trainings, make_folde
     whole = state.read_bytes()
     state.write_bytes(b'')
     output = trainings.run('-opt', file, '--auto_resume')
-    assert output.endswith('exit code 1') and 'leave out --auto_resume to start anew' in output
+    assert output.endswith('exit code 1') and 'leave out --auto_resume to start from scratch' in output
     assert 'Traceback' not in output
     assert [path.name for path in root.iterdir()] == ['torn']
 

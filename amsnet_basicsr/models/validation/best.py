@@ -1,4 +1,4 @@
-"""The best networks so far: `net_g_best.pth`, and a record beside it that outlives a restart."""
+"""The best networks so far: `net_g_best.pth`, and a record that outlives a restart."""
 
 import json
 import math
@@ -53,7 +53,7 @@ def read_best(path: Path, warn: Callable[[str], None]) -> Best | None:
         sound = False
     for file, good in ((path, sound), (weights, sound and is_intact(weights))):
         if not good:
-            warn(f'{file} is damaged or missing: the next validation writes the best networks anew')
+            warn(f'{file} is damaged or missing: the next validation rebuilds them')
             return None
     return best
 

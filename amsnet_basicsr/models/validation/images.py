@@ -103,7 +103,7 @@ class FinishedImage:
 def read_image(dataset: Any, number: int, collate: Callable[[list[Data]], Data]) -> Data:
     """Read an image as a batch of one; one that cannot be read ends in a line that names it.
 
-    BasicSR's own datasets go on with the None that OpenCV returns for a damaged file.
+    BasicSR's own datasets use the None that OpenCV returns for a damaged file.
 
     Raises:
         UserError: If it cannot be read.
@@ -238,7 +238,7 @@ def distinct_name(path: str, taken: dict[str, Hashable], owner: Hashable | None 
     Args:
         path: The image.
         taken: Owner by name, of the names given before; added to.
-        owner: Who gets the name again when it asks again; by default whoever has the same path.
+        owner: Gets the same name when asked again; default: the path.
 
     Returns:
         The name.

@@ -79,7 +79,7 @@ class ValidationLoop(SRModel):
 
         Raises:
             UserError: If the set is empty, an output isn't finite, or processes find different images.
-            OtherProcessFailedError: If another process can't go on; the message has its reason.
+            OtherProcessFailedError: If another process failed; the message has its reason.
         """
         self._validate(Processes(together=False), dataloader, current_iter, tb_logger, save_img)
 
@@ -128,7 +128,7 @@ class ValidationLoop(SRModel):
     ) -> None:
         """Denoise a set block by block: a batch of at most `size`, or more if their sizes differ, in each process.
 
-        Between two blocks the processes talk, so that all end when one cannot go on, and give images the same names.
+        Between two blocks the processes talk, so that all end when one fails, and give images the same names.
         `take` gets each finished image, those of other processes too.
         """
         taken: dict[str, Hashable] = {}
@@ -182,7 +182,7 @@ class ValidationLoop(SRModel):
         """Called between two images; a model in training stops here."""
 
     def _write(self, image: np.ndarray, path: str) -> None:
-        """Write an image; training goes on if that fails, and says so once."""
+        """Write an image; in training a failure is logged once."""
         try:
             write_image(image, path)
         except UserError as error:
@@ -190,7 +190,9 @@ class ValidationLoop(SRModel):
                 raise
             if not self.__dict__.setdefault('_write_failed', False):
                 self._write_failed = True
-                get_root_logger().warning(f'{error}; training goes on, and further images that fail are not reported')
+                get_root_logger().warning(
+                    f'{error}; training continues; further failures of this kind are not reported'
+                )
 
     @property
     def _input_reported(self) -> set[str]:

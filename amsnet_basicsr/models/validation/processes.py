@@ -16,7 +16,7 @@ Message = TypeVar('Message')
 
 
 class OtherProcessFailedError(UserError):
-    """Another process cannot go on, so this one cannot either."""
+    """Another process failed, so this one ends too."""
 
 
 class Processes:
