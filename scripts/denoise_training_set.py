@@ -5,7 +5,7 @@
         --model experiments/finetune_amsnet_sidd_small/models/net_g_latest.pth
 
 Each image is denoised in several symmetries of the square, each with masks of its own, and with every model given;
-the mean is written as an 8 bit PNG of the same name. A run that was ended goes on where it was.
+the mean is written as an 8 bit PNG of the same name. The same command resumes a run that was stopped.
 """
 
 import argparse

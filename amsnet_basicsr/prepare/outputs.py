@@ -80,17 +80,7 @@ def discard(path: Path) -> None:
 
 
 def compare_settings(folder: Path, record: Path, settings: Mapping[str, Any], begun: bool) -> None:
-    """Record the settings that files are made with, or compare them with those of the run that began.
-
-    Args:
-        folder: Where the files are made.
-        record: Where the settings are recorded, JSON.
-        settings: What the content depends on, plain values.
-        begun: Whether an earlier run left files.
-
-    Raises:
-        UserError: If the settings differ, or there are files without a record.
-    """
+    """Record the settings (plain values) that files are made with; if they were begun before, stop if those differ."""
     settings = json.loads(json.dumps(settings))
     if not begun:
         with atomic_write(record) as file:
@@ -122,9 +112,6 @@ def check_space(needed: float, folder: Path, ignore: str = 'continue with --igno
         needed: Bytes.
         folder: Where the output goes; it need not exist yet.
         ignore: What else the user can do.
-
-    Raises:
-        UserError: If there is too little; the message has both figures.
     """
     folder = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free

@@ -109,6 +109,19 @@ def test_each_kind_of_image_by_the_rules(prepare, tmp_path):
     assert sorted(path.name for path in target.parent.iterdir()) == ['mine.lmdb']  # nothing else is left
 
 
+def test_used_range_of_16_bits_and_damaged_metadata(prepare, tmp_path):
+    folder, target = tmp_path / 'photos', tmp_path / 'mine.lmdb'
+    folder.mkdir()
+    values = np.random.default_rng(0).integers(0, 4096, (64, 64, 3), np.uint16)  # of 12 bits
+    cv2.imwrite(str(folder / 'deep.tif'), values[..., ::-1])
+    save(folder / 'icc.png', rgb(64, 64, 1), icc_profile=b'no profile')
+    save(folder / 'exif.jpg', rgb(64, 64, 2), exif=b'Exif\0\0II*\0\xff\xff\xff\xff')
+    prepare(folder, '-o', target, '--size', 64)
+    pixels = {key.split('_')[0]: decode_image(content, key) for key, content in read_lmdb(target).items()}
+    assert np.abs(pixels['deep'] / 65535 - values / 4095).max() < 1e-4
+    assert np.array_equal(pixels['icc'], rgb(64, 64, 1)) and pixels['exif'].shape == (64, 64, 3)
+
+
 def test_training_reads_it_and_the_next_steps_are_options_that_exist(prepare, tmp_path):
     folder, target = tmp_path / 'photos', tmp_path / 'mine.lmdb'
     for number in range(2):

@@ -65,10 +65,8 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
         model.pool_locally()  # as they will be run
     errors = risks(nets, held_out, device, args.seed)
     count, (before, after) = psnr(errors)
-    yield (
-        f'{steps} steps; estimated PSNR on {count} of {len(errors)} held-out crops: {before:.2f} dB by the model '
-        f'it started from, {after:.2f} dB adapted'
-    )
+    judged = f'{before:.2f} dB by the model it started from, {after:.2f} dB adapted' if count else 'noise misjudged'
+    yield f'{steps} steps; estimated PSNR on {count} of {len(errors)} held-out crops: {judged}'
     if not is_better(errors):
         yield (
             'The adapted model is not better beyond doubt, so it was not kept: use the model as it is, more --seconds, '
