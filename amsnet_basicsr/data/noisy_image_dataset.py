@@ -203,7 +203,7 @@ def _list_lmdb(root: str, listing: str, where: str) -> Iterator[ImageEntry]:
                 f'{where}: {listing} lists {names[key]} and {name}, which are one image to BasicSR: its key is what '
                 'stands before the first dot; make the LMDB again with names that have one dot'
             )
-        yield ImageEntry(as_text(osp.join(root, name)), _LmdbRead(lmdb, key), size)
+        yield ImageEntry(as_text(f'{root}/{name}'), _LmdbRead(lmdb, key), size)
 
 
 def _missing_keys(entries: list[ImageEntry]) -> set[str]:

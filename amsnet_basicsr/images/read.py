@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pyvips
+from PIL.Image import DecompressionBombError
 from PIL.ImageFile import ImageFile
 
 from amsnet_basicsr.images.decoders import pillow, raw, vips
@@ -113,6 +114,8 @@ def _named(name: Path | str) -> Iterator[None]:
         if error.errno is None:  # Pillow's
             raise ImageError(f'{name}: damaged or cut off ({first_line(error)})') from None
         raise ImageError(f'{name}: cannot be read: {error.strerror}') from None
+    except DecompressionBombError as error:  # Pillow's own limit, where a file is opened
+        raise ImageError(f'{name}: it is too large: {first_line(error)}') from None
     except (ValueError, SyntaxError, struct.error, LookupError, ArithmeticError) as error:  # Pillow's too
         raise ImageError(f'{name}: damaged or cut off ({first_line(error)})') from None
 

@@ -14,7 +14,7 @@ import pyvips
 import tifffile
 from PIL import Image
 
-from amsnet_basicsr.images import decode_image, read_image
+from amsnet_basicsr.images import ImageError, decode_image, read_image
 from amsnet_basicsr.images.decoders.opencv import decode_plain
 from tests.conftest import noisy_image
 from tests.hostile_files import jpeg_of_many_scans, jpeg_that_claims, png_that_claims
@@ -230,3 +230,11 @@ def test_bombs_are_refused_before_memory_is_taken(monkeypatch):
     monkeypatch.setenv('AMSNET_MAX_MEGAPIXELS', 'lots')
     with pytest.raises(ValueError, match=r"AMSNET_MAX_MEGAPIXELS must be a number of millions .* got 'lots'"):
         decode_image(PLAIN['png'], 'x')
+
+
+def test_a_size_that_the_decoder_itself_refuses_is_told_in_a_line():
+    chunk = b'VP8X' + struct.pack('<I', 10) + bytes(4) + (16382).to_bytes(3, 'little') * 2
+    content = b'RIFF' + struct.pack('<I', 4 + len(chunk)) + b'WEBP' + chunk
+    with pytest.raises(ImageError, match=r'^the image: ') as caught:
+        decode_image(content + chunk, 'the image')
+    assert str(caught.value).isprintable()

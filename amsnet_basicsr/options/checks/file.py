@@ -29,6 +29,8 @@ def check_file(opt: Mapping[str, Any]) -> tuple[list[Finding], list[str]]:
         if isinstance(opt.get(name), Mapping):
             found += kind.section(name).lacking(opt[name], is_train, (name,))
     found += _datasets(opt)
+    known = {one.key for one in found}
+    found += [one for one in _metrics(opt) if one.key not in known]
     unread = sorted((one for one in found if one.unread and not _is_ours(one.key, opt)), key=lambda one: one.key)
     notes = [said for one in unread if (said := _note(one, opt))]
     return [one for one in found if one not in unread], notes + _same_names(opt)
@@ -41,6 +43,16 @@ def _same_names(opt: Mapping[str, Any]) -> list[str]:
     names = [name for one in tested if isinstance(name := one.get('name'), str)]
     twice = [name for number, name in enumerate(names) if name in names[:number]]
     return [f"datasets: two sets are called {name!r}; the images of one overwrite the other's" for name in twice]
+
+
+def _metrics(opt: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find metrics that BasicSR could not read, whatever the model."""
+    metrics = opt['val'].get('metrics') if isinstance(opt.get('val'), Mapping) else None
+    if metrics is not None and not isinstance(metrics, Mapping):
+        yield Finding(('val', 'metrics'), 'val.metrics must be a group of options')
+    for name, metric in metrics.items() if isinstance(metrics, Mapping) else ():
+        if not isinstance(metric, Mapping):
+            yield Finding(('val', 'metrics', name), f'val.metrics.{name} must be a group of options')
 
 
 def _datasets(opt: Mapping[str, Any]) -> Iterator[Finding]:

@@ -539,3 +539,11 @@ def test_an_option_of_another_network_is_no_slip(make_folder):
     options = train_options(make_folder('noisy'), network_d={'type': 'VGGStyleDiscriminator'})
     problems, _ = check(options)
     assert len(problems) == 1 and "no option 'network_d'; known: " in problems[0]
+
+
+@pytest.mark.parametrize('metrics', [True, {'mask_l1': None}])
+@pytest.mark.parametrize('model', [None, 3, 'Unknown', 'AMSNetModel'])
+def test_metrics_are_checked_whatever_the_model(make_folder, metrics, model):
+    options = train_options(make_folder('noisy'), model_type=model)
+    options['val']['metrics'] = metrics
+    assert any('val.metrics' in problem and 'must be a group of options' in problem for problem in check(options)[0])
