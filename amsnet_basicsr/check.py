@@ -12,14 +12,7 @@ from amsnet_basicsr.utils.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check a file and print its problems, or what it would do. Nothing is written.
-
-    Args:
-        argv: Arguments; default: those of the process.
-
-    Returns:
-        0 if the file is fine, else 1.
-    """
+    """Check a file and print its problems, or what it would do; return the exit status. Nothing is written."""
     parser = argparse.ArgumentParser(prog='python -m amsnet_basicsr.check', description=__doc__.partition(': ')[2])
     add_options_arguments(parser)
     kind = parser.add_mutually_exclusive_group()

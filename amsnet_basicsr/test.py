@@ -9,10 +9,7 @@ from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
 
 
 def test(root_path: str) -> None:
-    """Test by BasicSR's `test_pipeline`, then say where everything is.
-
-    Args:
-        root_path: Folder in which `results/` is made.
+    """Test by BasicSR's `test_pipeline`, with results in `root_path`, then say where everything is.
 
     Raises:
         SystemExit: If the options have problems, which are listed, or testing cannot go on.

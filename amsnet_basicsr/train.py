@@ -12,10 +12,7 @@ from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
 
 
 def train(root_path: str) -> None:
-    """Train by BasicSR's `train_pipeline`, then say where everything is.
-
-    Args:
-        root_path: Folder in which `experiments/` and `tb_logger/` are made.
+    """Train by BasicSR's `train_pipeline`, with `experiments/` in `root_path`, then say where everything is.
 
     Raises:
         SystemExit: If the options have problems, which are listed, or training cannot go on; with 130 or 143 after
@@ -68,13 +65,7 @@ def _stop(opt: dict[str, Any], said: str, number: int | None) -> None:
 
 
 def report(opt: dict[str, Any], opt_file: str, stop_if_asked: Callable[[], None]) -> None:
-    """Print the summary after training, with the comparison that `report:` asks for.
-
-    Args:
-        opt: The options of the run.
-        opt_file: Path of its options file.
-        stop_if_asked: Called between two images.
-    """
+    """Print the summary after training, with the comparison that `report:` asks for."""
     root, weights = opt['path']['experiments_root'], osp.join(opt['path']['models'], 'net_g_latest.pth')
     images = opt['path']['visualization']
     lines = []

@@ -33,14 +33,9 @@ NOT_IN_WEIGHTS: dict[str, dict[str, Any]] = {'DBSNl': {'dilated': True}}
 
 
 def find_prefix(keys: Iterable[str]) -> tuple[str, str]:
-    """Find the network that most keys fit, wherever it sits in a larger module.
+    """Find the family of networks that most keys fit, and their prefix ('' or with a final dot).
 
-    Args:
-        keys: Keys of a state dict.
-
-    Returns:
-        Family of the network (NAFNet stands for NAFNetBaseline too) and what precedes the keys: '' or something that
-        ends in a dot. Of equally good ones the first.
+    NAFNet stands for NAFNetBaseline too; of equally good ones the first counts.
 
     Raises:
         WeightsError: If no key fits; it names the first.
@@ -60,16 +55,10 @@ def find_prefix(keys: Iterable[str]) -> tuple[str, str]:
 
 
 def detect_architecture(state_dict: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
-    """Tell a network and its hyper-parameters from the names and shapes of its weights.
+    """Tell a network of `ARCHS` and its hyper-parameters from the names and shapes of its weights.
 
     Exactly these weights fit the network: names and shapes have been compared. What doesn't show in them is left out
     of the result; see `NOT_IN_WEIGHTS`. A DnCNN is taken to have ReLUs.
-
-    Args:
-        state_dict: Weights by their names in the network, without prefix.
-
-    Returns:
-        Name in `amsnet_basicsr.archs.ARCHS` and arguments of its constructor.
 
     Raises:
         WeightsError: If no network fits; the message names the first missing or unexpected key.
@@ -94,11 +83,6 @@ def detect_architecture(state_dict: Mapping[str, Tensor]) -> tuple[str, dict[str
 
 def check_weights(state_dict: Mapping[str, Tensor], name: str, options: Mapping[str, Any]) -> None:
     """Compare weights with those that a network has, without allocating it.
-
-    Args:
-        state_dict: Weights by name.
-        name: Name in `ARCHS`.
-        options: Arguments of its constructor.
 
     Raises:
         WeightsError: With the first missing key, else the first unexpected one, else the first of another shape, or of

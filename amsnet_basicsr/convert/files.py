@@ -22,13 +22,7 @@ SUFFIXES = ('.pth', '.safetensors')
 
 
 def read_file(path: Path) -> tuple[Any, dict[str, str]]:
-    """Read a file of weights without running anything in it.
-
-    Args:
-        path: A safetensors file, or anything else for PyTorch's reader, which takes tensors and plain values only.
-
-    Returns:
-        What the file holds, on the CPU, and the metadata of a safetensors file.
+    """Return what a file of weights holds, on the CPU, and the metadata of a safetensors file. Nothing in it is run.
 
     Raises:
         WeightsError: If it can't be read, or holds more than tensors and plain values.
@@ -81,15 +75,9 @@ def write_file(
 ) -> None:
     """Write weights for BasicSR (`.pth`, below `params`) or as safetensors, whole or not at all.
 
-    Args:
-        path: File to write. A safetensors file gets `arch` and `hyper_parameters` (JSON) as metadata.
-        weights: Weights by name.
-        arch: Name of the network.
-        options: Its hyper-parameters.
-        overwrite: Whether an existing file may be replaced.
-        scheme: How the network is run, as `{'type': 'plain'}` or `{'type': 'amsnet', 'stride': 2}`; more metadata of a
-            safetensors file.
-        crop: Side in pixels of the crops that it was trained on, if without masks; more metadata.
+    A safetensors file gets metadata: `arch`, `hyper_parameters` (JSON), `scheme`, how the network is run, such as
+    `{'type': 'plain'}` or `{'type': 'amsnet', 'stride': 2}`, and `crop`, the side of the crops that a network without
+    masks was trained on.
 
     Raises:
         WeightsError: If it has another suffix, exists already, or can't be written.

@@ -28,14 +28,9 @@ _WRAPPERS = ('params_ema', 'params', 'state_dict', 'model_weight')
 
 
 def find_tensors(data: Any, key: str | None = None) -> tuple[dict[str, Tensor], list[str]]:
-    """Follow the nesting of a file down to named tensors.
+    """Follow the nesting of a file down to named tensors; return these and the keys that lead to them.
 
-    Args:
-        data: What the file holds.
-        key: Top-level key to take; None chooses.
-
-    Returns:
-        The tensors by name and the keys that lead to them.
+    `key` is the top-level key to take; None chooses.
 
     Raises:
         WeightsError: If there are none, more than one way to go, or something else between them.
@@ -99,17 +94,11 @@ def some_keys(data: Mapping[Any, Any]) -> str:
 
 
 def take_denoiser(tensors: Mapping[str, Tensor], prefix: str | None = None) -> tuple[dict[str, Tensor], str]:
-    """Take the weights of the denoiser out of those of a larger module.
+    """Take the weights of the denoiser out of those of a larger module; return them and their prefix.
+
+    With a `prefix`, everything else is dropped; None finds it and drops copies alone.
 
     Branches of AMSNet share one denoiser and may each list it (`branches.1.`, …): equal copies are left out.
-
-    Args:
-        tensors: Tensors by name.
-        prefix: What the names of the denoiser's weights begin with; everything else is then left out. None finds it
-            and leaves out copies alone.
-
-    Returns:
-        Tensors by their names in the denoiser, and the prefix.
 
     Raises:
         WeightsError: If nothing has the prefix, or there is something beside the denoiser; the first such key is

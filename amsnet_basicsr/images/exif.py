@@ -28,16 +28,10 @@ IMAGE_TAGS = frozenset(
 
 
 def upright(exif: bytes | None) -> bytes | None:
-    """Set the orientation of an EXIF block to 1, as pixels that were turned upright need it.
+    """Set the orientation of an EXIF block to 1, as the pixels are upright; None if it cannot be read.
 
     Nothing else is written anew: maker notes hold places within the block, and would break if it moved. The small
     preview in it is cut off where it lies on its side.
-
-    Args:
-        exif: The block, with or without its mark; None if there is none.
-
-    Returns:
-        The block with its mark, or None if there is none or it can't be read.
     """
     if not exif:
         return None
@@ -60,14 +54,7 @@ def upright(exif: bytes | None) -> bytes | None:
 
 
 def read_tiff_exif(file: BinaryIO) -> bytes | None:
-    """Take the image's EXIF out of a TIFF file.
-
-    Args:
-        file: The file, at its start.
-
-    Returns:
-        An EXIF block without what belongs to the storage of the pixels, or None if nothing is left or readable.
-    """
+    """Read the EXIF of a TIFF file's image, without what describes the storage of pixels; None if there is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # Pillow's, on what is damaged
@@ -86,14 +73,9 @@ def write_anew(exif: Image.Exif) -> bytes | None:
 
 
 def image_tags(exif: Image.Exif) -> dict[int, object]:
-    """List what an EXIF block says of the camera and the image.
+    """List what an EXIF block says of the camera and the image, by tag; sub-directories are dictionaries.
 
-    Args:
-        exif: The block; open, if it was read from a file.
-
-    Returns:
-        Values by tag, sub-directories as dictionaries. Names and notes are bytes, as programs write UTF-8 into them
-        where EXIF says ASCII.
+    Names and notes become bytes, as programs write UTF-8 where EXIF says ASCII.
     """
     tags: dict[int, object] = {tag: _plain(value) for tag, value in exif.items() if tag in IMAGE_TAGS}
     for tag in SUB_DIRECTORIES:

@@ -53,9 +53,6 @@ _BRANDS = {b'avif': 'AVIF', b'avis': 'AVIF', b'heic': 'HEIC', b'heix': 'HEIC', b
 def format_of(start: bytes) -> str:
     """Name the format of a file.
 
-    Args:
-        start: The first `START` bytes of the file.
-
     Raises:
         ImageError: If it is no image that this package knows.
     """

@@ -21,13 +21,7 @@ if hasattr(cv2, 'IMWRITE_PNG_FILTER'):  # not in older versions of OpenCV
 
 
 def read_size(header: bytes) -> tuple[int, int]:
-    """Read the size of an 8 bit RGB image from a PNG header.
-
-    Args:
-        header: The first `HEADER_BYTES` of the file.
-
-    Returns:
-        Height and width in pixels.
+    """Read height and width of an 8 bit RGB image from the first `HEADER_BYTES` of a PNG file.
 
     Raises:
         ValueError: If it is no PNG, or not 8 bit RGB.
@@ -41,12 +35,9 @@ def read_size(header: bytes) -> tuple[int, int]:
 
 
 def check_undamaged(content: bytes) -> None:
-    """Compare the check sums of a PNG.
+    """Verify the check sums of a PNG.
 
     Decoders differ in what they make of a damaged file; some return what they could read.
-
-    Args:
-        content: The whole file.
 
     Raises:
         ValueError: If it breaks off or a check sum differs.
@@ -67,13 +58,7 @@ def check_undamaged(content: bytes) -> None:
 
 
 def decode(content: bytes) -> np.ndarray:
-    """Decode an undamaged 8 bit RGB PNG.
-
-    Args:
-        content: The whole file.
-
-    Returns:
-        The image as OpenCV has it: BGR, (H, W, 3), uint8. Pixels are never turned by an EXIF orientation.
+    """Decode an undamaged 8 bit RGB PNG as BGR, (H, W, 3), uint8; an EXIF orientation is ignored.
 
     Raises:
         ValueError: If it is damaged or of another kind.
@@ -90,14 +75,7 @@ def decode(content: bytes) -> np.ndarray:
 
 
 def encode_noise(image: np.ndarray) -> bytes:
-    """Encode a noisy image as PNG.
-
-    Args:
-        image: The image as OpenCV has it: BGR, (H, W, 3), uint8 or uint16.
-
-    Returns:
-        The file.
-    """
+    """Encode a noisy image, BGR (H, W, 3) uint8 or uint16, as PNG."""
     return cv2.imencode('.png', image, _FAST)[1].tobytes()
 
 
@@ -107,14 +85,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def read_png_head(file: BinaryIO) -> dict[str, Any]:
-    """Read what stands before the pixels and libvips passes over.
-
-    Args:
-        file: An undamaged PNG, at its start.
-
-    Returns:
-        Those of `Metadata`'s fields `resolution`, `density` and `png_colour` that the file has.
-    """
+    """Read `resolution`, `density` and `png_colour` of `Metadata` from a PNG, which libvips passes over."""
     found: dict[str, Any] = {'resolution': None}  # libvips makes one up
     colour = b''
     file.seek(len(_SIGNATURE))

@@ -52,12 +52,7 @@ def _first_page(file: BinaryIO) -> Any:
 
 
 def write_tiff(file: BinaryIO, image: ImageData) -> None:
-    """Write a TIFF file, losslessly compressed.
-
-    Args:
-        file: An empty file, seekable and open for writing and reading.
-        image: The image; its EXIF is written as far as it tells of the camera and the image.
-    """
+    """Write a TIFF, losslessly compressed, to an empty file open for reading and writing."""
     data = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
     metadata = image.metadata
     tifffile.imwrite(

@@ -18,12 +18,9 @@ def apply() -> None:
 
 
 def join_processes(backend: str = 'nccl', timeout: float = _TIMEOUT_MINUTES, **options: Any) -> None:
-    """Take the place of `basicsr.utils.dist_util._init_dist_pytorch`.
+    """Take the place of `basicsr.utils.dist_util._init_dist_pytorch`; `timeout` is in minutes.
 
-    Args:
-        backend: `nccl`, which becomes `gloo` where there is no GPU, or another of PyTorch's.
-        timeout: Minutes after which a process stops waiting for another.
-        **options: More for `torch.distributed.init_process_group`: `dist_params` of the options file.
+    Where there is no GPU, `nccl` becomes `gloo`. More options go to `torch.distributed.init_process_group`.
 
     Raises:
         RuntimeError: If a process has no GPU to itself.

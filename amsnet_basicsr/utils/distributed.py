@@ -11,13 +11,7 @@ Value = TypeVar('Value')
 
 
 def average_gradients(net: nn.Module, devices: list[int] | None = None, unused: bool = False) -> nn.Module:
-    """Wrap a network so that the processes average their gradients.
-
-    Args:
-        net: The network.
-        devices: The GPU of this process, None on a CPU.
-        unused: Whether there are parameters that get no gradient.
-    """
+    """Wrap a network so that processes average their gradients; `unused`: some parameters get none."""
     # In channels_last the gradient of a pointwise convolution states other strides for the same memory.
     warnings.filterwarnings('ignore', 'Grad strides do not match bucket view strides')
     return DistributedDataParallel(net, device_ids=devices, find_unused_parameters=unused)

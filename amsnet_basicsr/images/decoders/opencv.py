@@ -22,13 +22,7 @@ _MOST_SCANS = 100
 
 
 def decode_plain(content: bytes) -> np.ndarray | None:
-    """Decode a plain PNG or JPEG: 8 bit, grey or RGB.
-
-    Args:
-        content: The whole file.
-
-    Returns:
-        Upright image, (H, W, 3) RGB or (H, W, 1) grey, uint8; None if the file is of another kind.
+    """Decode a plain PNG or JPEG, 8 bit, grey or RGB: upright (H, W, 1 or 3); None if it is of another kind.
 
     Raises:
         ImageError: If it is damaged, cut off, or claims too many pixels.

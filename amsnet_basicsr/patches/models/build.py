@@ -16,12 +16,7 @@ from amsnet_basicsr.resume.run import TrainingRun
 
 
 def build_model(opt: dict[str, Any], run: TrainingRun | None = None) -> BaseModel:
-    """Take the place of `basicsr.models.build_model`: build the model from a subclass with what BasicSR's lacks.
-
-    Args:
-        opt: The options.
-        run: The training it is for, if any.
-    """
+    """Take the place of `basicsr.models.build_model`: build the model from a subclass with what BasicSR's lacks."""
     model_class = MODEL_REGISTRY.get(opt['model_type'])
     model = _subclass(model_class, run)(copy.deepcopy(opt))
     if run is not None:

@@ -21,14 +21,9 @@ _LAUNCHED_BY = {'pytorch': ('torchrun', 'RANK', 'WORLD_SIZE'), 'slurm': ('srun',
 
 
 def use_options(pipeline: ModuleType, command: Command) -> dict[str, Any]:
-    """Let a pipeline get its options from our safe reader.
+    """Let `basicsr.train` or `basicsr.test` get its options from our safe reader.
 
-    Args:
-        pipeline: `basicsr.train` or `basicsr.test`.
-        command: The command line and the options as read.
-
-    Returns:
-        A dictionary that is filled with the options when the pipeline asks for them.
+    Returns a dictionary that is filled with the options when the pipeline asks for them.
     """
     opt: dict[str, Any] = {}
 
@@ -42,14 +37,6 @@ def use_options(pipeline: ModuleType, command: Command) -> dict[str, Any]:
 
 def prepare(command: Command, root_path: str, is_train: bool) -> dict[str, Any]:
     """Complete the options, check them, join the other processes, seed.
-
-    Args:
-        command: The command line and the options as read.
-        root_path: Folder of `experiments/` and `results/`.
-        is_train: Whether to train or to test.
-
-    Returns:
-        The options as BasicSR's pipelines expect them.
 
     Raises:
         SystemExit: If there are problems; all of them are listed.
