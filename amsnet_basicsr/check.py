@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from amsnet_basicsr.options.command import add_options_arguments, list_problems, read_or_stop
+from amsnet_basicsr.utils.printing import say
 from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
 from amsnet_basicsr.utils.text import printable
 
@@ -30,13 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_train = arguments.train or (not arguments.test and (has_train_set or 'train' in raw))
     problems, notes, summary = _check(raw, is_train)
     if problems:
-        print(list_problems(named, problems, f'as options for {"training" if is_train else "testing"}'))
+        say(list_problems(named, problems, f'as options for {"training" if is_train else "testing"}'))
         return 1
-    print(f'{named} is fine, as options for {"training" if is_train else "testing"}')
+    say(f'{named} is fine, as options for {"training" if is_train else "testing"}')
     for note in notes:
-        print(f'Note: {printable(note)}')
+        say(f'Note: {printable(note)}')
     for line in summary:
-        print(line)
+        say(line)
     return 0
 
 

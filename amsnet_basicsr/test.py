@@ -5,6 +5,7 @@ import os.path as osp
 import sys
 
 from amsnet_basicsr.options.command import read_command
+from amsnet_basicsr.utils.printing import say
 from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
 
 
@@ -27,7 +28,7 @@ def test(root_path: str) -> None:
     except UserError as error:
         sys.exit(f'Testing ended: {error}')
     if opt['rank'] == 0:
-        print(f'Images and log: {osp.relpath(opt["path"]["results_root"])}')
+        say(f'Images and log: {osp.relpath(opt["path"]["results_root"])}')
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from amsnet_basicsr.options.command import read_command
+from amsnet_basicsr.utils.printing import say
 from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
 
 
@@ -60,7 +61,7 @@ def train(root_path: str) -> None:
 def _stop(opt: dict[str, Any], said: str, number: int | None) -> None:
     """Leave with the exit code of a signal; none is known to a process that others stopped."""
     if not opt or opt['rank'] == 0:
-        print(said, flush=True)
+        say(said)
     sys.exit(128 + (number or signal.SIGTERM))
 
 
@@ -85,7 +86,7 @@ def report(opt: dict[str, Any], opt_file: str, stop_if_asked: Callable[[], None]
             '           datasets/my_photos/held_out, and run',
             '           python basicsr/train.py -opt options/train_amsnet_small.yml',
         ]
-    print('\n' + '\n'.join(lines), flush=True)
+    say('\n' + '\n'.join(lines))
 
 
 def _show(path: str) -> str:

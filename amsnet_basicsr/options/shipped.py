@@ -3,6 +3,8 @@
 import difflib
 from pathlib import Path
 
+from amsnet_basicsr.utils.printing import say
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 _FOLDERS = (_PACKAGE / 'option_files', _PACKAGE.parent / 'options')
 """Where an installation has them (setup.py puts them there), and where the repository has them."""
@@ -21,7 +23,7 @@ def find_options(path: str) -> str:
     shipped = shipped_options()
     name = Path(path).as_posix().removeprefix('./').removeprefix('options/')
     if name in shipped:
-        print(f'{path} is not in this folder; taking the one that comes with the package: {shipped[name]}', flush=True)
+        say(f'{path} is not in this folder; taking the one that comes with the package: {shipped[name]}')
         return str(shipped[name])
     near = difflib.get_close_matches(Path(path).name, shipped, n=3, cutoff=0.5)
     hint = f'; the package comes with {", ".join(near)}' if near else ''

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.printing import say
 
 _OURS = {'models', 'training_states', 'visualization', 'report'}
 _NO_FOLDERS = ('strict_load', 'pretrain_network', 'resume', 'param_key')
@@ -47,7 +48,7 @@ def put_aside(folder: str | Path) -> None:
         while target.exists():
             number += 1
             target = Path(f'{stem}_{number}')
-        print(f'Path already exists. Rename it to {target}', flush=True)
+        say(f'Path already exists. Rename it to {target}')
         folder.rename(target)
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -11,6 +11,7 @@ from amsnet_basicsr.resume.checkpoints import checked_state
 from amsnet_basicsr.resume.history import forget_later, key_of, read_history, sha256
 from amsnet_basicsr.utils.distributed import from_first
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.printing import say
 
 
 def is_intact(path: Path) -> bool:
@@ -151,7 +152,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         try:
             path, notes = state_to_resume(opt)
             for note in notes:
-                print(f'Note: {note}', flush=True)
+                say(f'Note: {note}')
         except UserError as found:
             error = found
     path, error = from_first((path, error))
@@ -172,7 +173,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         forget_later(path)
     if state.get('manual_seed') is not None:
         if opt['rank'] == 0 and state['manual_seed'] != opt['manual_seed'] and not opt.get('seed_is_drawn'):
-            print(f'Note: the training keeps its manual_seed, {state["manual_seed"]}', flush=True)
+            say(f'Note: the training keeps its manual_seed, {state["manual_seed"]}')
         opt['manual_seed'] = state['manual_seed']
     for label, weights in zip(_labels(opt), networks_of(path, _labels(opt)), strict=True):
         opt['path'][f'pretrain_{label.replace("net_", "network_", 1)}'] = str(weights)

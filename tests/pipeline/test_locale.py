@@ -42,3 +42,30 @@ def test_chinese_names_in_gbk(make_folder, tmp_path):
     assert sum(name.endswith(b'.png') for name in names) == 2 * (
         2 + 1
     )  # validated at its last iteration, and at the end
+
+
+def test_names_that_the_locale_lacks_are_told_before_anything_starts(make_folder, tmp_path):
+    options = train_options(make_folder('noisy', 2), name='größe')
+    options['datasets']['val']['dataroot_lq'] = 'dätä'
+    options['path']['experiments_root'] = 'väter'
+    (tmp_path / 'o.yml').write_text(yaml.safe_dump(options, allow_unicode=True), 'utf-8')
+    environment = {
+        **os.environ, 'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0', 'PYTHONPATH': str(REPOSITORY),
+    }  # fmt: skip
+    environment.pop('PYTHONIOENCODING', None)
+    command = [sys.executable, '-m', 'amsnet_basicsr.check', '-opt', 'o.yml']
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=250, check=False)
+    lines = result.stdout.decode('ascii').splitlines()
+    lacks = 'the encoding of this locale, ascii, lacks characters of'
+    end = 'set the environment variable PYTHONUTF8=1'
+    assert (
+        result.returncode == 1
+        and result.stderr == b''
+        and lines
+        == [
+            'o.yml has 3 problems; as options for training:',
+            f"  - name: {lacks} 'gr\\xf6\\xdfe'; {end}",
+            f"  - path.experiments_root: {lacks} 'v\\xe4ter'; {end}",
+            f"  - datasets.val.dataroot_lq: {lacks} 'd\\xe4t\\xe4'; {end}",
+        ]
+    )

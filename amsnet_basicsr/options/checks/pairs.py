@@ -50,7 +50,7 @@ def _sizes(dataset: Mapping[str, Any], root: str) -> Callable[[str], Size | None
     """Return a function from path or key to size, which reads the list of an LMDB or a file's header."""
     if dataset['io_backend']['type'] != 'lmdb':
         return _size_of_file
-    listing = Path(dataset[root], 'meta_info.txt').expanduser().read_text('utf-8')
+    listing = Path(dataset[root], 'meta_info.txt').expanduser().read_text('utf-8', 'surrogateescape')
     found = re.findall(r'^(.+?)\.\w+ \((\d+),(\d+),', listing, re.MULTILINE)
     return {name: (int(height), int(width)) for name, height, width in found}.get
 

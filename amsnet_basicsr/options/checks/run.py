@@ -23,7 +23,7 @@ from amsnet_basicsr.options.checks.data import count_images, counted, enough_rat
 from amsnet_basicsr.options.checks.file import check_file, text_numbers
 from amsnet_basicsr.options.checks.findings import Findings
 from amsnet_basicsr.options.checks.pairs import unequal_pairs
-from amsnet_basicsr.options.checks.paths import wrong_inputs, wrong_lists, wrong_outputs
+from amsnet_basicsr.options.checks.paths import unencodable, wrong_inputs, wrong_lists, wrong_outputs
 from amsnet_basicsr.options.checks.scheme import wrong_scheme
 from amsnet_basicsr.options.checks.validation import wrong_validation
 from amsnet_basicsr.options.user_parts import import_parts
@@ -60,6 +60,7 @@ def check_options(
     found.add(one for one in problems if with_data or one.key != ('datasets',))
     found.add(text_numbers(found.without_wrong(opt)))
     found.add(unregistered(found.without_wrong(opt)))
+    found.add(unencodable(found.without_wrong(opt)))
     sound = found.without_wrong(opt)
     found.add(wrong_inputs(sound))
     found.add(wrong_outputs(sound))

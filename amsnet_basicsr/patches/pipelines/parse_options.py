@@ -15,6 +15,7 @@ from amsnet_basicsr.options.checks.run import check_all
 from amsnet_basicsr.options.command import Command, list_problems
 from amsnet_basicsr.options.complete import complete_options
 from amsnet_basicsr.utils.distributed import from_first
+from amsnet_basicsr.utils.printing import say
 from amsnet_basicsr.utils.text import printable
 
 _LAUNCHED_BY = {'pytorch': ('torchrun', 'RANK', 'WORLD_SIZE'), 'slurm': ('srun', 'SLURM_PROCID', 'SLURM_NTASKS')}
@@ -52,7 +53,7 @@ def prepare(command: Command, root_path: str, is_train: bool) -> dict[str, Any]:
         sys.exit(list_problems(arguments.opt, problems, 'nothing was started'))
     if rank == 0:
         for note in notes:
-            print(f'Note: {printable(note)}', flush=True)
+            say(f'Note: {printable(note)}')
     if opt['dist']:
         try:
             init_dist(arguments.launcher, **(opt.get('dist_params') or {}))  # BasicSR passes them on for slurm alone
