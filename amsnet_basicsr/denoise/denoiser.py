@@ -13,6 +13,7 @@ from torch import nn
 
 from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
 from amsnet_basicsr.denoise import SMALLEST_TILE
+from amsnet_basicsr.denoise.allocator import release_freed_memory
 from amsnet_basicsr.denoise.blend import Blend
 from amsnet_basicsr.denoise.detail_guard import BAND, give_back_detail
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
@@ -226,6 +227,7 @@ class Denoiser:
     def _image(self, noisy: torch.Tensor, result: torch.Tensor, blend: Blend) -> Iterator[int]:
         """Denoise one image (C, H, W) of any type into `result`, region by region; yields the pixels done."""
         yield from self._one(noisy[None], result[None], Blend() if blend.auto else blend)
+        release_freed_memory()  # what follows needs memory of other sizes
         if not blend.auto:
             return
         self.noise_level = give_back_detail(noisy, result)

@@ -33,8 +33,9 @@ TEXTURE, REMAINS, MOST_TEXTURE = 4, (0.6 / 255) ** 2, (12 / 255) ** 2
 FLATTEST = 0.3
 #: How many times the power of the noise the residual must have to count as detail.
 TOLERANCE = 2
-#: Rows that are worked on at once, and what is read beyond them: a block, its neighbour, the ring around an impulse.
-BAND = 64
+#: Rows and columns that are worked on at once, and what is read beyond them: a block, its neighbour, the ring around an
+#: impulse.
+BAND, BAND_WIDTH = 64, 1536
 _CONTEXT = 16
 
 
@@ -135,7 +136,7 @@ def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
         level = give_back_detail(noisy[:1], denoised[:1])
         denoised.copy_(denoised[:1].expand_as(denoised).clone())
         return level
-    height = noisy.shape[1]
+    height, width = noisy.shape[1:]
     estimate = noise_level(noisy, denoised) if min(noisy.shape[1:]) >= BLOCK else None
     if estimate is None or estimate.middle < LITTLE:
         denoised.copy_(noisy)
@@ -145,9 +146,13 @@ def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
         bottom = min(top + BAND, height)
         first, last = max(0, top - _CONTEXT), min(height, bottom + _CONTEXT)
         before = torch.cat([kept, denoised[:, top:last]], dim=1)
-        band = _denoise(to_float(noisy[:, first:last]), to_float(before), estimate)
         kept = before[:, max(0, bottom - _CONTEXT) - first : bottom - first]
-        denoised[:, top:bottom] = from_float(band[:, top - first : bottom - first].clamp(0, 1), denoised.dtype)
+        for left in range(0, width, BAND_WIDTH):
+            right = min(left + BAND_WIDTH, width)
+            begin, end = max(0, left - _CONTEXT), min(width, right + _CONTEXT)
+            part = _denoise(to_float(noisy[:, first:last, begin:end]), to_float(before[..., begin:end]), estimate)
+            part = part[:, top - first : bottom - first, left - begin : right - begin].clamp(0, 1)
+            denoised[:, top:bottom, left:right] = from_float(part, denoised.dtype)
     return estimate.middle
 
 

@@ -114,8 +114,9 @@ def test_grey_stays_grey():
 def test_bands_make_no_difference(monkeypatch):
     noisy = scene(150) + np.random.default_rng(0).normal(0, 4, (150, 232, 3))
     results = []
-    for rows in (1000, 64, 16):
+    for rows, columns in ((1000, 1000), (64, 1000), (16, 1000), (64, 76)):
         monkeypatch.setattr(detail_guard, 'BAND', rows)
+        monkeypatch.setattr(detail_guard, 'BAND_WIDTH', columns)
         denoised = tensor(blur(noisy))
         give_back_detail(tensor(noisy), denoised)
         results.append(denoised)

@@ -35,7 +35,7 @@ CPU = torch.device('cpu')
 
 
 @pytest.mark.parametrize('group', ['', 'job', 'job/step'])
-def test_budget_is_half_of_what_is_free_and_heeds_every_control_group_above(cgroups, group):
+def test_budget_is_a_quarter_of_what_is_free_and_heeds_every_control_group_above(cgroups, group):
     free = memory.memory_budget(CPU)
     assert 0 < free <= 512 * 2**20
     folder = cgroups / group
@@ -43,9 +43,9 @@ def test_budget_is_half_of_what_is_free_and_heeds_every_control_group_above(cgro
     (folder / 'memory.max').write_text('100000000\n')
     (folder / 'memory.current').write_text('60000000\n')
     (folder / 'memory.stat').write_text('anon 50000000\ninactive_file 0\n')
-    assert memory.memory_budget(CPU) == min(free, 20000000)
+    assert memory.memory_budget(CPU) == min(free, 40000000 // 4)
     (folder / 'memory.stat').write_text('anon 50000000\ninactive_file 10000000\n')  # read from disk, can be dropped
-    assert memory.memory_budget(CPU) == min(free, 25000000)
+    assert memory.memory_budget(CPU) == min(free, 50000000 // 4)
     (folder / 'memory.max').write_text('max\n')
     assert abs(memory.memory_budget(CPU) - free) < 2**28
 
@@ -57,14 +57,14 @@ def test_limits_of_old_control_groups_count(cgroups, group):
     (folder / 'memory.limit_in_bytes').write_text('100000000\n')
     (folder / 'memory.usage_in_bytes').write_text('70000000\n')
     (folder / 'memory.stat').write_text('cache 1\ntotal_inactive_file 10000000\n')
-    assert memory.memory_budget(CPU) == 20000000
+    assert memory.memory_budget(CPU) == 40000000 // 4
     (folder / 'memory.limit_in_bytes').write_text('9223372036854771712\n')  # what v1 says where there is none
-    assert memory.memory_budget(CPU) > 20000000
+    assert memory.memory_budget(CPU) > 40000000 // 4
 
 
 def test_the_limit_of_ulimit_counts(cgroups, monkeypatch):
     monkeypatch.setattr(memory.resource, 'getrlimit', lambda _: (psutil.Process().memory_info().vms + 2**24, 0))
-    assert memory.memory_budget(CPU) <= 2**24
+    assert memory.memory_budget(CPU) <= 2**24 // 4
 
 
 def test_systems_without_control_groups_have_a_budget(cgroups):
