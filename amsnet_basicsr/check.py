@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from amsnet_basicsr.options.command import add_options_arguments, list_problems, read_or_stop
-from amsnet_basicsr.utils.printing import say
 from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
-from amsnet_basicsr.utils.text import printable
+from amsnet_basicsr.utils.text import printable, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,8 +5,8 @@ import os.path as osp
 import sys
 
 from amsnet_basicsr.options.command import read_command
-from amsnet_basicsr.utils.printing import say
 from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
+from amsnet_basicsr.utils.text import say
 
 
 def test(root_path: str) -> None:

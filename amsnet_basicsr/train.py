@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from amsnet_basicsr.options.command import read_command
-from amsnet_basicsr.utils.printing import say
 from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
+from amsnet_basicsr.utils.text import say
 
 
 def train(root_path: str) -> None:

@@ -13,7 +13,7 @@ from amsnet_basicsr.fit.state import NAME, Record, Runner, Settings, choose_devi
 from amsnet_basicsr.prepare.outputs import check_space, discard, run_command
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
-from amsnet_basicsr.utils.printing import say
+from amsnet_basicsr.utils.text import say
 
 _RESULTS = ('model.safetensors', 'teacher.safetensors', 'report.md', 'progress')
 """What --restart keeps of a finished fit."""

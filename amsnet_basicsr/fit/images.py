@@ -16,8 +16,7 @@ from amsnet_basicsr.prepare.image_patches import LeftOutError, encode_patch, is_
 from amsnet_basicsr.prepare.noise_correlation import NoiseSpectra, combine_spectra, noise_spectra, recommend_stride
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.printing import say
-from amsnet_basicsr.utils.text import printable
+from amsnet_basicsr.utils.text import printable, say
 
 SMALLEST = 64
 """Least side of a patch, and so of an image, in pixels."""

@@ -25,7 +25,7 @@ from amsnet_basicsr.scheme import pixel_downsample
 from amsnet_basicsr.scheme.pad import pad_to_multiple
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.printing import say
+from amsnet_basicsr.utils.text import say
 
 ARCH = 'NAFNet'
 TEACHER = 'teacher.safetensors'

@@ -32,7 +32,7 @@ from amsnet_basicsr.fit.report import is_finished, pack
 from amsnet_basicsr.fit.state import Record, Runner, duration
 from amsnet_basicsr.prepare.outputs import check_space
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.printing import say
+from amsnet_basicsr.utils.text import say
 
 _BYTES_PER_PIXEL = 4.0  # of a noisy patch and its denoised one, as PNG
 

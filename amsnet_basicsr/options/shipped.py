@@ -3,7 +3,7 @@
 import difflib
 from pathlib import Path
 
-from amsnet_basicsr.utils.printing import say
+from amsnet_basicsr.utils.text import say
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _FOLDERS = (_PACKAGE / 'option_files', _PACKAGE.parent / 'options')

@@ -27,8 +27,7 @@ from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import ordered_map
-from amsnet_basicsr.utils.printing import say
-from amsnet_basicsr.utils.text import name_some
+from amsnet_basicsr.utils.text import name_some, say
 
 _MAP_SIZE = 2**26  # to begin with
 _PROGRESS, _SETTINGS, _GROUP = b'progress', b'settings', b'group/'

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.printing import print_line
+from amsnet_basicsr.utils.text import print_line
 
 
 def run_command(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.printing import say
+from amsnet_basicsr.utils.text import say
 
 _OURS = {'models', 'training_states', 'visualization', 'report'}
 _NO_FOLDERS = ('strict_load', 'pretrain_network', 'resume', 'param_key')

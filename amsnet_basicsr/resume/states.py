@@ -11,7 +11,7 @@ from amsnet_basicsr.resume.checkpoints import checked_state
 from amsnet_basicsr.resume.history import forget_later, key_of, read_history, sha256
 from amsnet_basicsr.utils.distributed import from_first
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.printing import say
+from amsnet_basicsr.utils.text import say
 
 
 def is_intact(path: Path) -> bool:

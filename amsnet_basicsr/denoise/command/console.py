@@ -5,8 +5,7 @@ import time
 
 from tqdm import tqdm
 
-from amsnet_basicsr.utils.printing import print_line
-from amsnet_basicsr.utils.text import printable
+from amsnet_basicsr.utils.text import print_line, printable
 
 _BAR = '{percentage:3.0f}%|{bar:30}| {n:.1f}/{total} images, {elapsed} so far, {remaining} left{postfix}'
 

@@ -15,8 +15,7 @@ from amsnet_basicsr.options.checks.run import check_all
 from amsnet_basicsr.options.command import Command, list_problems
 from amsnet_basicsr.options.complete import complete_options
 from amsnet_basicsr.utils.distributed import from_first
-from amsnet_basicsr.utils.printing import say
-from amsnet_basicsr.utils.text import printable
+from amsnet_basicsr.utils.text import printable, say
 
 _LAUNCHED_BY = {'pytorch': ('torchrun', 'RANK', 'WORLD_SIZE'), 'slurm': ('srun', 'SLURM_PROCID', 'SLURM_NTASKS')}
 
