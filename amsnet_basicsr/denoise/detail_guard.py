@@ -24,8 +24,9 @@ QUANTILE = 0.1
 BRIGHTNESSES, FEWEST_BLOCKS = 6, 60
 #: Values this near to black or white are clipped, and their noise with them.
 CLIPPED = 4 / 255
-#: Below this level, for values from 0 to 1, an image is left as it is: about what rounding to 8 bits and JPEG do.
-LITTLE = 0.5 / 255
+#: Below this level, for values from 0 to 1, an image is left as it is: nobody sees it, and little of it can be
+#: told from texture, rounding and JPEG.
+LITTLE = 1 / 255
 #: Where the denoised image has texture, the residual has some of it too: up to so many times its power, beyond the
 #: power that the remains of noise have, and up to a most.
 TEXTURE, REMAINS, MOST_TEXTURE = 4, (0.6 / 255) ** 2, (12 / 255) ** 2
