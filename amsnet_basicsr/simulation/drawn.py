@@ -1,4 +1,4 @@
-"""Drawn scenes full of what denoised training images lack: text, lines, checks, gradients, stars and leaves."""
+"""Drawn scenes full of what denoised training images lack: text, lines, checks, stars, leaves, and dense textures."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ _FONTS = (
 
 
 def draw_scene(side: int, palette: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Draw a scene: leaves, or a background with text, lines, checks or stars on it.
+    """Draw a scene: leaves, or a background with text, lines, checks, stars, strokes or a texture on it.
 
     Args:
         side: Height and width, at least 32.
@@ -107,4 +107,39 @@ def _stars(canvas: np.ndarray, generator: np.random.Generator) -> None:
     canvas[:] = (canvas + points).clip(0, 255).astype(np.uint8)
 
 
-_OVERLAYS: tuple[Callable[[np.ndarray, np.random.Generator], None], ...] = (_text, _lines, _checks, _stars)
+def _strokes(canvas: np.ndarray, generator: np.random.Generator) -> None:
+    """Short strokes in a main direction, as of grass, fur and fabric, in shades of what they are painted on."""
+    side = len(canvas)
+    count = int(side**2 * generator.uniform(0.02, 0.2))
+    length, spread, contrast = generator.uniform(2, 20), generator.uniform(0.02, 1.5), generator.uniform(0.05, 0.6)
+    start = generator.uniform(0, side, (count, 2))
+    angle = generator.uniform(0, 2 * np.pi) + spread * generator.standard_normal(count)
+    end = start + length * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    rows, columns = start.astype(int).T
+    shades = canvas[rows, columns] * np.exp(contrast * generator.standard_normal((count, 1)))
+    shades = shades + generator.uniform(0, 8) * generator.standard_normal((count, 3))
+    ends = np.stack([start, end], axis=1).round().astype(int).tolist()
+    for (first, last), shade in zip(ends, shades.clip(0, 255).round().tolist(), strict=True):
+        cv2.line(canvas, first, last, shade, 1, cv2.LINE_AA)
+
+
+def _rough(canvas: np.ndarray, generator: np.random.Generator) -> None:
+    """A texture whose power falls with frequency, as of stone, sand, bark and clouds, alike in the channels."""
+    side = len(canvas)
+    y, x = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing='ij')
+    amplitude = np.maximum(np.hypot(x, y), 1 / side) ** -generator.uniform(0.8, 1.8)
+    field = np.fft.irfft2(np.fft.rfft2(generator.standard_normal((side, side))) * amplitude, (side, side))
+    field = (field - field.mean()) / field.std()
+    if generator.random() < 0.5:  # edges: cracks and grains
+        field = np.sign(field) * np.abs(field) ** generator.uniform(0.3, 1)
+    canvas[:] = (canvas * np.exp(generator.uniform(0.03, 0.4) * field)[..., None]).clip(0, 255).astype(np.uint8)
+
+
+_OVERLAYS: tuple[Callable[[np.ndarray, np.random.Generator], None], ...] = (
+    _text,
+    _lines,
+    _checks,
+    _stars,
+    _strokes,
+    _rough,
+)
