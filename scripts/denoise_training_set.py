@@ -20,6 +20,7 @@ from amsnet_basicsr import Denoiser
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.self_ensemble import self_ensemble
 from amsnet_basicsr.images import ImageData, ImageError, read_image, write_image
+from amsnet_basicsr.options.user_parts import import_parts
 
 
 def main() -> None:
@@ -30,9 +31,15 @@ def main() -> None:
     parser.add_argument('--list', type=Path, help='text file with the names to take, one a line; default: all *.png')
     parser.add_argument('--model', type=Path, nargs='+', required=True, help='weights; of several the mean is taken')
     parser.add_argument('--opt', type=Path, help='options file that tells network and scheme')
+    parser.add_argument('--stride', type=int, help='stride of the mask scheme; default: what the model says, else 2')
+    parser.add_argument(
+        '--branches', type=int, help='branches of the mask scheme; default: what the model says, else 2'
+    )
     parser.add_argument('--symmetries', type=int, default=8, choices=range(1, 9), help='1 to 8; default 8')
     parser.add_argument('--device', help='cpu, cuda, …; default: a GPU where there is one')
     args = parser.parse_args()
+    if problems := import_parts(args.parts):
+        sys.exit(problems[0])
     try:
         names = image_names(args.list, args.noisy)
         missing = [name for name in names if not (args.noisy / name).is_file()]
@@ -41,7 +48,15 @@ def main() -> None:
         if args.output.resolve() == args.noisy.resolve():
             sys.exit(f'{args.output}: this is the folder of the noisy images; give another')
         denoisers = [
-            Denoiser.from_pretrained(model, opt=args.opt, refine=False, seed=seed, device=args.device)
+            Denoiser.from_pretrained(
+                model,
+                opt=args.opt,
+                refine=False,
+                stride=args.stride,
+                branches=args.branches,
+                seed=seed,
+                device=args.device,
+            )
             for model in args.model
             for seed in range(args.symmetries)
         ]
