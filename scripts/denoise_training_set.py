@@ -32,9 +32,8 @@ def main() -> None:
     parser.add_argument('--model', type=Path, nargs='+', required=True, help='weights; of several the mean is taken')
     parser.add_argument('--opt', type=Path, help='options file that tells network and scheme')
     parser.add_argument('--stride', type=int, help='stride of the mask scheme; default: what the model says, else 2')
-    parser.add_argument(
-        '--branches', type=int, help='branches of the mask scheme; default: what the model says, else 2'
-    )
+    parser.add_argument('--branches', type=int, help='branches of the scheme; default: what the model says, else 2')
+    parser.add_argument('--import', dest='parts', action='append', default=[], help='module with a network of your own')
     parser.add_argument('--symmetries', type=int, default=8, choices=range(1, 9), help='1 to 8; default 8')
     parser.add_argument('--device', help='cpu, cuda, …; default: a GPU where there is one')
     args = parser.parse_args()

@@ -140,7 +140,9 @@ def make_data(dataset: dict, root: Path, images: Path, lmdb: Path) -> None:
         if dataset.get(key) and not (root / dataset[key]).exists():
             shutil.copytree(lmdb if dataset[key].endswith('.lmdb') else images, root / dataset[key])
     if dataset.get('meta_info_file'):
-        (root / dataset['meta_info_file']).write_text('im0.png\nim1.png\n')
+        listing = root / dataset['meta_info_file']
+        listing.parent.mkdir(parents=True, exist_ok=True)
+        listing.write_text('im0.png\nim1.png\n')
     if dataset.get('dataroot'):
         for kind in ('real', 'mean'):
             path = root / dataset['dataroot'] / f'a_{kind}.png'
