@@ -45,7 +45,10 @@ def train(root_path: str) -> None:
             leave()
             interruption.check()
             if opt['rank'] == 0:
-                report(opt, command.arguments.opt, interruption.check)
+                try:
+                    report(opt, command.arguments.opt, interruption.check)
+                except OSError as error:
+                    say(f'Training is complete, but its report could not be written: {error}')
             interruption.check()
         except UserError as error:
             sys.exit(f'Training ended: {error}')

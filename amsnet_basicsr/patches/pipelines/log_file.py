@@ -1,6 +1,9 @@
 """The log file, which BasicSR's logger never writes if anything was logged before a pipeline names it."""
 
 import logging
+import sys
+from contextlib import suppress
+from functools import partial
 
 from basicsr.utils import logger as basicsr_logger
 
@@ -16,4 +19,17 @@ def get_root_logger(
             handlers.remove(handler)
             if isinstance(handler, logging.FileHandler):
                 handler.close()
-    return basicsr_logger.get_root_logger(logger_name, log_level, log_file)
+    logger = basicsr_logger.get_root_logger(logger_name, log_level, log_file)
+    for handler in logger.handlers if log_file is not None else ():
+        if isinstance(handler, logging.FileHandler):
+            handler.handleError = partial(_go_on_without, logger, handler)  # type: ignore[method-assign]
+    return logger
+
+
+def _go_on_without(logger: logging.Logger, handler: logging.FileHandler, record: logging.LogRecord) -> None:
+    """Say once that a log file cannot be written, as on a full disk; logging would print a traceback at every line."""
+    error = sys.exc_info()[1]
+    logger.removeHandler(handler)
+    with suppress(OSError, ValueError):
+        handler.close()
+    logger.warning(f'{handler.baseFilename}: {error}; training goes on without its log file')
