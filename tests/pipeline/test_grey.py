@@ -148,9 +148,11 @@ def test_four_channels_take_alpha_along(run, tmp_path):
 
 def test_other_channels_end_in_one_line_where_nothing_tells_the_data_set(run, make_folder, tmp_path):
     """A data set of one's own, or an unmodified BasicSR, isn't told the number of channels."""
+    from amsnet_basicsr import plugin
     from amsnet_basicsr.models import AMSNetModel
     from amsnet_basicsr.utils.errors import UserError
 
+    assert plugin  # registers
     options = train_options(make_folder('noisy'), network_g=GREY_DNCNN)
     options |= {'is_train': False, 'dist': False, 'num_gpu': 0}
     model = AMSNetModel(options)
