@@ -140,7 +140,7 @@ def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
     height, width = noisy.shape[1:]
     estimate = noise_level(noisy, denoised) if min(noisy.shape[1:]) >= BLOCK else None
     if estimate is None or estimate.middle < LITTLE:
-        denoised.copy_(noisy)
+        denoised.copy_(noisy.clamp(0, 1) if noisy.is_floating_point() else noisy)
         return 0.0 if estimate is None else estimate.middle
     kept = denoised[:, :0]  # rows above the band, as they were before it was written
     for top in range(0, height, BAND):

@@ -52,6 +52,8 @@ def _from_pil(image: PIL.Image.Image) -> tuple[torch.Tensor, Rebuild]:
         array = np.asarray(image).astype(np.uint16)
     elif image.mode in ('L', 'LA', 'RGB', 'RGBA'):
         array = np.asarray(image)
+    elif image.mode in ('I', 'F'):  # Pillow would clip them to 0 to 255
+        raise ValueError(f'a PIL image of mode {image.mode} has no known range; give a NumPy array of uint16 or [0, 1]')
     else:
         alpha = 'transparency' in image.info or image.mode in ('PA', 'RGBa', 'La')
         array = np.asarray(image.convert('L' if image.mode == '1' else 'RGBA' if alpha else 'RGB'))
@@ -102,7 +104,7 @@ def _checked(images: torch.Tensor) -> torch.Tensor:
     if not images.numel():
         raise ValueError(f'the image has no pixels: {tuple(images.shape)}')
     if images.is_floating_point():
-        low, high = (float(value) for value in images.aminmax())
+        low, high = (float(value) for value in images.detach().aminmax())
         if not (np.isfinite(low) and np.isfinite(high)):
             raise ValueError('the image holds NaN or infinite values')
         if low < -1 or high > 2:

@@ -156,6 +156,8 @@ def test_progress_ends_with_all_pixels(net):
         (torch.zeros(4, 4), 'a tensor must be'),
         (torch.zeros(3, 4, 4, dtype=torch.int64), 'floating point in'),
         ([[1]], 'a tensor or a PIL image, got list'),
+        (PIL.Image.new('I', (4, 4), 30000), 'PIL image of mode I has no known range'),
+        (PIL.Image.new('F', (4, 4), 0.5), 'PIL image of mode F has no known range'),
     ],
 )
 def test_other_images_are_refused(image, message):

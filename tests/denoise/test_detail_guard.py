@@ -129,3 +129,12 @@ def test_the_smallest_images(size):
     noisy = scene()[: size[0], : size[1]] + np.random.default_rng(0).normal(0, 9, (*size, 3))
     denoised = tensor(scene()[: size[0], : size[1]])
     assert give_back_detail(tensor(noisy), denoised) >= 0
+
+
+@pytest.mark.parametrize('size', [(32, 32), (5, 40)])
+def test_what_is_left_as_it_is_stays_in_range(size):
+    noisy = torch.full((3, *size), 0.5)
+    noisy[:, 2, 3] = 1.01
+    denoised = noisy.clamp(0, 1)
+    give_back_detail(noisy, denoised)
+    assert torch.equal(denoised, noisy.clamp(0, 1))

@@ -24,7 +24,8 @@ def gradients(net: nn.Module, loss: torch.Tensor) -> list[torch.Tensor]:
 @pytest.mark.parametrize('option', ['fp8', 1, 16, ['bf16']])
 def test_other_precisions_are_refused(option):
     train = train_options('noisy')['train']
-    for known, dtype in ((None, None), (False, None), (True, torch.bfloat16), ('bf16', torch.bfloat16)):
+    known_types = {None: None, False: None, True: torch.bfloat16, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+    for known, dtype in known_types.items():
         assert AMP_TYPES[AMSNetTraining.read({**train, 'amp': known}, 'train').amp] is dtype
     with pytest.raises(ValueError, match=r'train\.amp must be'):
         AMSNetTraining.read({**train, 'amp': option}, 'train')

@@ -161,7 +161,7 @@ def _outputs_of_others(found: Sequence[Found], outputs: Mapping[Path, Path]) -> 
     """List the images that are an output, comparison or preview of another one, made this time or before."""
     made = {place(output): source for source, output in outputs.items()}
     for source, output in outputs.items():
-        names = [f'{source.stem}_preview.png']
+        names = [f'{source.stem}_preview.png', f'{output.stem}_preview.png']
         names += [f'{output.stem}{ending}_compare.png' for ending in ('', f'_{output.suffix[1:]}')]
         for name in names:
             made.setdefault(place(output.with_name(name)), source)

@@ -59,9 +59,8 @@ def preview(image: ImageData, crop: Crop, denoiser: 'Denoiser', given: dict[str,
 
 
 def _caption(settings: dict[str, Any]) -> str:
-    usual = (None, 0)
     words = [f'{name} {value if isinstance(value, str) else format(value, "g")}'
-             for name, value in settings.items() if value not in usual or name == 'strength']  # fmt: skip
+             for name, value in settings.items() if value is not None and (name, value) != ('grain', 0)]  # fmt: skip
     return ', '.join(words)
 
 

@@ -22,6 +22,8 @@ def get_root_logger(
     logger = basicsr_logger.get_root_logger(logger_name, log_level, log_file)
     for handler in logger.handlers if log_file is not None else ():
         if isinstance(handler, logging.FileHandler):
+            # A name that the locale lacks would end the log.
+            handler.stream.reconfigure(encoding='utf-8', errors='backslashreplace')  # type: ignore[union-attr]
             handler.handleError = partial(_go_on_without, logger, handler)  # type: ignore[method-assign]
     return logger
 

@@ -52,6 +52,18 @@ def test_sheets_beside_the_originals_are_no_inputs_and_exist_once(run):
     assert '1 skipped' in run('p', '-o', 'p', '--preview', '0,0,9,9').out
     assert '1 image left out' in run('p', '-o', 'p', '--suffix', '_clean').err
     assert sorted(path.name for path in Path('p').iterdir()) == ['a.png', 'a_clean.png', 'a_preview.png']
+    image(Path('q/a.png'))
+    assert run('q', '-o', 'q', '--suffix', '_clean', '--preview', '0,0,20,20').status == 0
+    assert '1 image left out' in run('q', '-o', 'q', '--suffix', '_clean').err
+    assert sorted(path.name for path in Path('q').iterdir()) == ['a.png', 'a_clean.png', 'a_clean_preview.png']
+
+
+def test_a_share_of_nothing_is_shown_too(run):
+    image(Path('a.png'))
+    for name, settings in {'luma': ('--luma', '0'), 'grain': ('--grain', '0')}.items():
+        assert run('a.png', '-o', f'{name}.png', '--preview', '0,0,20,20', *settings).status == 0
+    luma, usual = (read_image(f'{name}.png').pixels for name in ('luma', 'grain'))
+    assert luma.shape[0] == 3 * usual.shape[0] // 2  # a seventh part
 
 
 def test_crops_outside_fail_their_image(run):

@@ -16,6 +16,14 @@ from amsnet_basicsr.patches.pipelines.wandb_run import start_wandb
 from basicsr.utils.logger import get_root_logger as logger_of_a_dataset  # isort: skip
 
 
+def test_a_name_that_is_no_text_goes_into_the_log(tmp_path):
+    logger = get_root_logger('names of a test', log_file=str(tmp_path / 'a.log'))
+    for name in ('größe', '\udcff', 'after'):
+        logger.info(name)
+    lines = (tmp_path / 'a.log').read_text('utf-8').splitlines()
+    assert [line.split()[-1] for line in lines] == ['größe', '\\udcff', 'after']
+
+
 def test_what_was_logged_before_takes_no_log_file_away(tmp_path):
     name = 'basicsr of a test'
     logger_of_a_dataset(name).warning('early')
