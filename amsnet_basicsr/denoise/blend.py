@@ -40,8 +40,10 @@ class Blend(NamedTuple):
         share = 1.0 if auto else strength
         given = {'strength': share, 'luma': luma, 'chroma': chroma, 'grain': grain}
         for name, value in given.items():
-            if value is not None and (isinstance(value, str) or not 0 <= value <= 1):
-                raise ValueError(f'{name} must be from 0 to 1{", or auto" * (name == "strength")}, got {value}')
+            if value is None and name in ('luma', 'chroma'):
+                continue
+            if value is None or isinstance(value, str) or not 0 <= value <= 1:
+                raise ValueError(f'{name} must be from 0 to 1{", or auto" * (name == "strength")}, got {value!r}')
         assert not isinstance(share, str)
         luma, chroma = (share if value is None else value for value in (luma, chroma))
         return cls(auto, luma * (1 - grain), chroma * (1 - grain))

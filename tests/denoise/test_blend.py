@@ -50,6 +50,9 @@ def test_what_is_out_of_range_is_named(name):
     for value in (-0.1, 1.5, float('nan'), 'much'):
         with pytest.raises(ValueError, match=f'^{name} must be from 0 to 1(, or auto)?, got'):
             Blend.of(**{name: value})
+    for no_number in ({'strength': None}, {'grain': None}):
+        with pytest.raises(ValueError, match='got None'):
+            Blend.of(**no_number)
 
 
 @pytest.mark.parametrize('strength', [1.0, 'auto'])

@@ -129,7 +129,7 @@ class Batch:
             self._console.progress(done / every, outcome.megapixels)
 
         if settings.preview is not None:
-            denoised = preview(image, settings.preview, denoiser, settings.blend, str(job.source))
+            denoised = preview(image, settings.preview, denoiser, settings.blend, str(job.source), progress)
         else:
             bits = used_bits(image.pixels)
             result = denoiser(stretch(image.pixels, bits), progress=progress, **settings.blend)

@@ -1,5 +1,6 @@
 """One crop of an image at several strengths, side by side: `--preview`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -19,7 +20,14 @@ _CAPTION, _GAP = 22, 6
 _BACKGROUND = 40
 
 
-def preview(image: ImageData, crop: Crop, denoiser: 'Denoiser', given: dict[str, Any], name: str) -> ImageData:
+def preview(
+    image: ImageData,
+    crop: Crop,
+    denoiser: 'Denoiser',
+    given: dict[str, Any],
+    name: str,
+    progress: Callable[[int, int], None] = lambda done, every: None,
+) -> ImageData:
     """Denoise a crop at several strengths.
 
     Args:
@@ -28,6 +36,7 @@ def preview(image: ImageData, crop: Crop, denoiser: 'Denoiser', given: dict[str,
         denoiser: Runs on the crop and its surroundings only.
         given: The user's `strength`, `luma`, `chroma` and `grain`, shown first if they are none of `STRENGTHS`.
         name: What to call the image in an error.
+        progress: Called with the pixels done and all pixels, and may raise.
 
     Returns:
         A sheet of 8 bit, each part with a caption: noisy, then one for each strength.
@@ -49,7 +58,11 @@ def preview(image: ImageData, crop: Crop, denoiser: 'Denoiser', given: dict[str,
     around = stretch(image.pixels, used_bits(image.pixels))[top : y + h + _CONTEXT, left : x + w + _CONTEXT]
     noisy, full, auto = (
         to_float(torch.from_numpy(np.ascontiguousarray(part[rows, columns])).movedim(-1, 0))
-        for part in (around, denoiser(around), denoiser(around, 'auto'))
+        for part in (
+            around,
+            denoiser(around, progress=lambda done, every: progress(done, 2 * every)),
+            denoiser(around, 'auto', lambda done, every: progress(every + done, 2 * every)),
+        )
     )
     shown = {_caption(given): Blend.of(**given), **{_caption({'strength': s}): Blend.of(s) for s in STRENGTHS}}
     parts = {'noisy': noisy, **{name: b(noisy, auto if b.auto else full) for name, b in shown.items()}}

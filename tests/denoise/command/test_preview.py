@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from amsnet_basicsr.images import read_image
-from tests.denoise.run_command import image, plain
+from amsnet_basicsr.denoise import Denoiser
+from amsnet_basicsr.denoise.command.preview import preview
+from amsnet_basicsr.images import ImageData, read_image
+from amsnet_basicsr.options.blocks import Scheme
+from tests.denoise.run_command import image, plain, tiny_net
 
 CAPTION, GAP = 22, 6
 
@@ -80,3 +83,13 @@ def test_crops_that_are_none(run, crop):
     result = run('a.png', '-o', 'out', f'--preview={crop}')
     assert result.status == 2 and '--preview: must be left,top,width,height' in result.err
     assert run('a.png', '-o', 'out', '--preview', '0,0,9,9', '--compare').status == 2
+
+
+def test_a_preview_can_be_interrupted():
+    def stop(done: int, every: int) -> None:
+        raise KeyboardInterrupt
+
+    denoiser = Denoiser(tiny_net(), Scheme('plain'), device='cpu')
+    noisy = ImageData(np.zeros((20, 20, 3), np.uint8))
+    with pytest.raises(KeyboardInterrupt):
+        preview(noisy, (0, 0, 9, 9), denoiser, {'strength': 'auto'}, 'x', stop)
