@@ -15,21 +15,21 @@ def check_moments(optimizer: torch.optim.Optimizer) -> None:
         ValueError: If it isn't.
     """
     for group in optimizer.param_groups:
-        expected = _moments_of_a_step(optimizer, group)
         for parameter in group['params']:
             moments = optimizer.state.get(parameter)
             if not moments:
                 continue
+            expected = _moments_of_a_step(optimizer, group, parameter)
             if moments.keys() != expected.keys():
                 raise ValueError(f'{type(optimizer).__name__} keeps {", ".join(expected)} of each parameter')
             for name, like in expected.items():
                 _check_moment(name, moments[name], like, parameter)
 
 
-def _moments_of_a_step(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> dict[str, Any]:
-    """What the optimizer keeps of a parameter of one value."""
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    parameter.grad = torch.zeros(1)
+def _moments_of_a_step(optimizer: torch.optim.Optimizer, group: dict[str, Any], like: torch.Tensor) -> dict[str, Any]:
+    """What the optimizer keeps of a parameter like this one; Adafactor's depends on its shape."""
+    parameter = torch.nn.Parameter(torch.zeros_like(like))
+    parameter.grad = torch.zeros_like(like)
     settings = {name: value for name, value in group.items() if name not in ('params', 'initial_lr')}
     probe = type(optimizer)([{**settings, 'params': [parameter]}])  # type: ignore[call-arg]
     probe.step()
@@ -41,10 +41,9 @@ def _check_moment(name: str, found: Any, like: Any, parameter: torch.Tensor) -> 
         raise TypeError(f'{name} of an optimizer is a {type(found).__name__}')
     if not isinstance(like, torch.Tensor):
         return
-    shape = parameter.shape if like.dim() else like.shape
-    if found.shape != shape or found.layout != torch.strided or found.is_meta or not found.is_floating_point():
+    if found.shape != like.shape or found.layout != torch.strided or found.is_meta or not found.is_floating_point():
         raise ValueError(f'{name} of an optimizer does not fit its parameter')
-    if not like.dim() and not (found.isfinite() and found >= 0):
+    if parameter.dim() and not like.dim() and not (found.isfinite() and found >= 0):
         raise ValueError(f'{name} of an optimizer is {found.item()}')
 
 
