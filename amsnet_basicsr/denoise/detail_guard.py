@@ -24,12 +24,11 @@ QUANTILE = 0.1
 BRIGHTNESSES, FEWEST_BLOCKS = 6, 60
 #: Values this near to black or white are clipped, and their noise with them.
 CLIPPED = 4 / 255
-#: Below this level, for values from 0 to 1, an image is left as it is: nobody sees it, and little of it can be
-#: told from texture, rounding and JPEG.
-LITTLE = 1 / 255
+#: Below this level, for values from 0 to 1, an image is left as it is: about what rounding to 8 bits and JPEG do.
+LITTLE = 0.5 / 255
 #: Where the denoised image has texture, the residual has some of it too: up to so many times its power, beyond the
 #: power that the remains of noise have, and up to a most.
-TEXTURE, REMAINS, MOST_TEXTURE = 4, (0.6 / 255) ** 2, (12 / 255) ** 2
+TEXTURE, REMAINS, MOST_TEXTURE = 2, (0.6 / 255) ** 2, (12 / 255) ** 2
 #: Noise of every frequency is taken to have at least this share of the mean power: JPEG leaves gaps in single blocks.
 FLATTEST = 0.3
 #: How many times the power of the noise the residual must have to count as detail.
