@@ -1,4 +1,4 @@
-"""Denoise pairs as `amsnet-denoise` does and measure: PSNR, SSIM and seconds, on noisy, JPEG and clean input.
+"""Denoise pairs by the network alone (strength 1) and measure PSNR, SSIM and seconds, on noisy, JPEG and clean input.
 
     python scripts/evaluate_pairs.py datasets/sidd/noisy datasets/sidd/clean --list datasets/sidd/report.txt
     python scripts/evaluate_pairs.py NOISY CLEAN --model WEIGHTS --refine --jpeg 80 --clean-too
