@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,10 @@ from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
 from amsnet_basicsr.data.lmdb_env import SharedLmdb
-from amsnet_basicsr.images import decode_image, read_bytes, stretch, used_bits
+from amsnet_basicsr.images import READ_SUFFIXES, decode_image, read_bytes, stretch, used_bits
 from amsnet_basicsr.options.blocks.datasets import NoisyImageOptions
 from amsnet_basicsr.utils.text import as_text, name_some
-
-IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+from amsnet_basicsr.utils.walk import walk_files
 
 _LONGEST_NAME = 4096
 _SIZE = re.compile(r' \((\d+), ?(\d+)(?:, ?\d+)?\)(?: \d+)?$')
@@ -183,7 +183,7 @@ def _list_images(root: str, settings: NoisyImageOptions) -> list[ImageEntry]:
     else:
         entries = [_file_entry(path) for path in sorted(find_images(root))]
     if not entries:
-        raise ValueError(f'{where}: {listing or root} names no image ({", ".join(IMAGE_EXTENSIONS)})')
+        raise ValueError(f'{where}: {listing or root} names no image ({", ".join(READ_SUFFIXES)})')
     return entries
 
 
@@ -216,21 +216,21 @@ def _missing_keys(entries: list[ImageEntry]) -> set[str]:
 
 
 def find_images(root: str) -> Iterator[str]:
-    """Walk a folder for image files.
+    """Walk a folder for image files; folders that can't be searched are logged and left out.
 
     Args:
         root: The folder.
 
     Yields:
-        Paths of files with an image extension in either case; hidden files and folders are left out.
+        Paths of files that are named like images; hidden files and folders are left out.
     """
-    for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        yield from (
-            osp.join(folder, name)
-            for name in files
-            if name.lower().endswith(IMAGE_EXTENSIONS) and not name.startswith('.')
-        )
+    for path in walk_files(Path(root), _say_unsearched):
+        if path.suffix.lower() in READ_SUFFIXES:
+            yield osp.join(root, path.relative_to(root))
+
+
+def _say_unsearched(error: OSError) -> None:
+    get_root_logger().warning(f'{error.filename}: cannot be searched, left out: {error.strerror}')
 
 
 def read_meta_info(path: str) -> list[tuple[str, tuple[int, int] | None]]:

@@ -9,8 +9,8 @@ from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import to_tensor
 from amsnet_basicsr.data.image_pairs import check_sizes, pair_folders, pair_in_folder
-from amsnet_basicsr.data.noisy_image_dataset import IMAGE_EXTENSIONS, find_images
-from amsnet_basicsr.images import decode_image, read_bytes, stretch, used_bits
+from amsnet_basicsr.data.noisy_image_dataset import find_images
+from amsnet_basicsr.images import READ_SUFFIXES, decode_image, read_bytes, stretch, used_bits
 from amsnet_basicsr.options.blocks.datasets import PairedPhotosOptions
 from amsnet_basicsr.utils.text import as_text
 
@@ -86,5 +86,5 @@ def _list(root: str) -> list[str]:
         raise FileNotFoundError(f'there is no folder {root}')
     files = sorted(osp.relpath(path, root) for path in find_images(root))
     if not files:
-        raise ValueError(f'{root} holds no image ({", ".join(IMAGE_EXTENSIONS)})')
+        raise ValueError(f'{root} holds no image ({", ".join(READ_SUFFIXES)})')
     return files

@@ -1,9 +1,14 @@
 """NoisyImageDataset on real files of every kind it reads."""
 
+import os
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from basicsr.utils import get_root_logger
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
@@ -35,6 +40,24 @@ def test_folder_is_read_recursively_and_sorted(tmp_path):
         assert item['lq'].min() >= 0 and item['lq'].max() <= 1
     expected = torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1) / 255
     torch.testing.assert_close(images[0]['lq'], expected)  # RGB
+
+
+def test_what_denoising_reads_training_reads_and_closed_folders_are_named(make_folder, monkeypatch, caplog):
+    root = Path(make_folder('noisy', 1))
+    Image.fromarray(noisy_image(64, 64, 1)).save(root / 'phone.avif')
+    (root / 'closed').mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Path):
+        if Path(path).name == 'closed':  # whoever runs this may be allowed everything
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    logger = get_root_logger()
+    monkeypatch.setattr(logger, 'handlers', [*logger.handlers, caplog.handler])
+    assert names(dataset('val', dataroot_lq=str(root))) == ['im0.png', 'phone.avif']
+    assert f'{root}/closed: cannot be searched, left out: Permission denied' in caplog.text
 
 
 def test_grey_alpha_and_16_bit(tmp_path):
