@@ -72,6 +72,7 @@ def test_options_files_pass_the_check_once_their_data_is_there(name, tmp_path, m
     from amsnet_basicsr import plugin
     from amsnet_basicsr.options.blocks import SchemeOptions
     from amsnet_basicsr.options.checks.run import check_options
+    from amsnet_basicsr.options.user_parts import import_parts
 
     text = (REPOSITORY / 'options' / name).read_text()
     assert text.count('plugin: !!python/name:amsnet_basicsr.__version__') == 1
@@ -80,6 +81,8 @@ def test_options_files_pass_the_check_once_their_data_is_there(name, tmp_path, m
     options.update(is_train='train' in options, dist=False, rank=0, world_size=1, num_gpu=0)
     monkeypatch.setattr('amsnet_basicsr.options.checks.run.wrong_inputs', lambda opt: [])
     monkeypatch.setattr('amsnet_basicsr.options.checks.run.count_images', lambda opt: 1000)
+    monkeypatch.syspath_prepend(REPOSITORY)
+    assert import_parts(options.get('import')) == []
     assert check_options(options) == ([], [])
     SchemeOptions.from_options(options.get('scheme'))
 

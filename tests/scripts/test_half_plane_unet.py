@@ -1,6 +1,6 @@
 """The blind-spot network sees all around a pixel but the square that its shift leaves out."""
 
-import runpy
+import importlib
 
 import pytest
 import torch
@@ -10,7 +10,9 @@ from tests.conftest import REPOSITORY
 
 @pytest.fixture(scope='module')
 def network() -> type[torch.nn.Module]:
-    return runpy.run_path(str(REPOSITORY / 'scripts/half_plane_unet.py'))['HalfPlaneUNet']
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(REPOSITORY)
+        return importlib.import_module('scripts.half_plane_unet').HalfPlaneUNet
 
 
 @pytest.mark.parametrize('shift', [1, 3])
