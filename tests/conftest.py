@@ -44,6 +44,19 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def closed_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders named `closed` cannot be searched, not even by someone who may read everything."""
+    scandir = os.scandir
+
+    def refuse(path: object) -> object:
+        if Path(str(path)).name == 'closed':
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+
+
+@pytest.fixture
 def make_lmdb(tmp_path: Path) -> Callable[[Path], Path]:
     """Turn a folder of images into a BasicSR LMDB by BasicSR's own tool."""
 

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import lmdb
 import pytest
 
 
@@ -23,3 +24,16 @@ def run_script(tmp_path, monkeypatch, capsys) -> Callable[[Path], Callable[..., 
         return run
 
     return command
+
+
+def done_groups(partial: Path) -> int:
+    """Count the images that an unfinished LMDB holds."""
+    if not (partial / 'data.mdb').exists():
+        return 0
+    try:
+        with lmdb.open(str(partial), readonly=True, lock=False, max_dbs=1) as env:
+            progress = env.open_db(b'progress', create=False)
+            with env.begin(db=progress) as txn:
+                return sum(bytes(key).startswith(b'group/') for key, _ in txn.cursor())
+    except lmdb.Error:  # being made just now
+        return 0

@@ -17,6 +17,7 @@ from amsnet_basicsr.images import decode_image
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.prepare.image_patches import SIMILAR, SimilarImages, difference_hash, is_flat
 from tests.conftest import REPOSITORY, noisy_image
+from tests.prepare.conftest import done_groups
 
 SCRIPT = REPOSITORY / 'scripts' / 'prepare_photos.py'
 
@@ -222,7 +223,7 @@ def test_a_killed_run_leaves_no_lmdb_and_is_resumed(prepare, fork_server, tmp_pa
     rules = ['--size', '64', '--step', '16', '--drop-duplicates']
     fork_server.killed(SCRIPT, folder, '-o', target, *rules, '--workers', '1', cwd=tmp_path, when='photos/09.png')
     assert not target.exists()
-    done = _groups(partial)
+    done = done_groups(partial)
     assert 2 <= done < count
 
     assert 'other settings' in prepare(folder, '-o', target, '--size', 32, fails=True)
@@ -238,18 +239,6 @@ def test_a_killed_run_leaves_no_lmdb_and_is_resumed(prepare, fork_server, tmp_pa
     prepare(folder, '-o', tmp_path / 'at_once.lmdb', *rules)
     assert read_lmdb(target) == read_lmdb(tmp_path / 'at_once.lmdb')
     assert listed(target) == listed(tmp_path / 'at_once.lmdb')
-
-
-def _groups(partial: Path) -> int:
-    if not (partial / 'data.mdb').is_file():
-        return 0
-    try:
-        with lmdb.open(str(partial), readonly=True, lock=False, max_dbs=1) as env:
-            progress = env.open_db(b'progress', create=False)
-            with env.begin(db=progress) as txn:
-                return sum(bytes(key).startswith(b'group/') for key, _ in txn.cursor())
-    except lmdb.Error:
-        return 0
 
 
 def test_a_run_stopped_before_the_renaming_is_finished(prepare, tmp_path, monkeypatch):
@@ -298,17 +287,11 @@ def test_a_broken_link_and_a_name_that_is_no_text_are_left_out(prepare, tmp_path
     assert len(listed(tmp_path / 'mine.lmdb')) == 1
 
 
-def test_folders_that_cannot_be_searched_are_named_and_the_rest_goes_on(prepare, tmp_path, monkeypatch):
-    folder, scandir = tmp_path / 'photos', os.scandir
+def test_folders_that_cannot_be_searched_are_named_and_the_rest_goes_on(prepare, tmp_path, closed_folders):
+    folder = tmp_path / 'photos'
     save(folder / '0.png', rgb(64, 64, 0))
     save(folder / 'closed' / '1.png', rgb(64, 64, 1))
 
-    def refuse(path: object):
-        if str(path).endswith('closed'):  # whoever runs this may be allowed everything
-            raise PermissionError(13, 'Permission denied', str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, 'scandir', refuse)
     out = prepare(folder, '-o', tmp_path / 'mine.lmdb', '--size', 64)
     assert 'Left out: 1 unreadable' in out
     report = json.loads((tmp_path / 'mine.lmdb' / 'report.json').read_text())

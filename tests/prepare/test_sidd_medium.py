@@ -22,6 +22,7 @@ from amsnet_basicsr.prepare.sidd_medium import find_noisy_images, make_medium_lm
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import ordered_map
 from tests.conftest import REPOSITORY, noisy_image
+from tests.prepare.conftest import done_groups
 
 SCRIPT = REPOSITORY / 'scripts' / 'prepare_sidd.py'
 SCENES = ('0001_001_S6_00100_00060_3200_L', '0002_001_S6_00100_00020_3200_N', '0003_002_IP_00800_01000_5500_L')
@@ -128,19 +129,6 @@ def test_several_zips_and_a_folder_of_them(tmp_path):
     assert [image.key for image in find_noisy_images([parts])] == keys
     with pytest.raises(ValueError, match=r'part0\.zip: .*_NOISY_SRGB_010\.PNG is there twice, also as .*0001_NOISY'):
         find_noisy_images([tmp_path / SCENES[0], parts / 'part0.zip'])
-
-
-def done_groups(partial: Path) -> int:
-    """Count the images that an unfinished LMDB holds."""
-    if not (partial / 'data.mdb').exists():
-        return 0
-    try:
-        with lmdb.open(str(partial), readonly=True, lock=False, max_dbs=1) as env:
-            progress = env.open_db(b'progress', create=False)
-            with env.begin(db=progress) as txn:
-                return sum(bytes(key).startswith(b'group/') for key, _ in txn.cursor())
-    except lmdb.Error:  # being made just now
-        return 0
 
 
 def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, fork_server, prepare):
