@@ -308,6 +308,8 @@ class Denoiser:
                 self.on_notice(f'out of memory: going on with tiles of {size} pixels')
 
     def _one_pass(self, x: torch.Tensor, top: int, left: int) -> torch.Tensor:
+        if len(x) == 1:
+            return same_size_forward(self._forward, x, self.multiple)
         return torch.cat([same_size_forward(self._forward, image, self.multiple) for image in x.split(1)])
 
     def _masked(self) -> AsymmetricMaskDenoiser:

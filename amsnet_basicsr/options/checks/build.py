@@ -10,17 +10,13 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
+from amsnet_basicsr.convert.network_gate import FETCHING, LARGEST_SETTING, numbers
 from amsnet_basicsr.options.blocks.file import options_of
 from amsnet_basicsr.options.blocks.messages import Finding, Key, named, shown
 from amsnet_basicsr.options.blocks.signatures import block_of
 from amsnet_basicsr.options.blocks.training import AnyTraining
 from amsnet_basicsr.scheme.pad import image_channels, required_multiple
 from amsnet_basicsr.utils.text import did_you_mean
-
-#: Classes that download pretrained weights when they are built: not built here.
-_FETCHING = ('VGGFeatureExtractor', 'DFDNet', 'PerceptualLoss')
-#: No network has a larger setting, and building one would take very long.
-_LARGEST_SETTING = 10_000
 
 
 def registered(names: Any, name: Any) -> Any:
@@ -66,8 +62,8 @@ def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | 
     arguments = {key: value for key, value in network.items() if key != 'type'}
     wrong = [*_wrong_arguments(('network_g',), found, arguments)]
     for key, value in arguments.items():
-        for item in _numbers(value):
-            if abs(item) > _LARGEST_SETTING:
+        for item in numbers(value):
+            if abs(item) > LARGEST_SETTING:
                 said = f'network_g.{key}: {shown(item)} is more than any network has'
                 wrong.append(Finding(('network_g', key), said))
                 break
@@ -111,7 +107,7 @@ def build_network(network: Mapping[str, Any]) -> nn.Module | None:
     from basicsr.utils.registry import ARCH_REGISTRY
 
     arguments = copy.deepcopy({key: value for key, value in network.items() if key != 'type'})
-    if network['type'] in _FETCHING:
+    if network['type'] in FETCHING:
         return None
     found = registered(ARCH_REGISTRY, network['type'])
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
@@ -145,7 +141,7 @@ def wrong_losses(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator
             arguments = {name: value for name, value in loss.items() if name != 'type'}
             wrong = [*_wrong_arguments(('train', key), found, arguments)]
             yield from wrong
-            if not wrong and loss['type'] not in _FETCHING:
+            if not wrong and loss['type'] not in FETCHING:
                 yield from _try(('train', key), loss['type'], found, arguments)
 
 
@@ -217,14 +213,3 @@ def _reason(error: Exception) -> str:
 def _wrong_arguments(where: Key, found: Callable[..., Any], arguments: Mapping[str, Any]) -> list[Finding]:
     """Find arguments that are unknown, missing, or of another type than annotated."""
     return block_of(found).problems(arguments, where)
-
-
-def _numbers(value: Any) -> Iterator[float]:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _numbers(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _numbers(item)
