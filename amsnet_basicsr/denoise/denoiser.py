@@ -20,7 +20,7 @@ from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
 from amsnet_basicsr.denoise.precision import PRECISIONS, bfloat16_may_pay, trial_part
-from amsnet_basicsr.options.blocks import Scheme
+from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import (
     R3,
     AsymmetricMaskDenoiser,
@@ -59,7 +59,7 @@ class Denoiser:
         net: Network that maps (N, C, H, W) to (N, C, H, W), values in [0, 1]. C is 3, or 1: then each colour of an
             image is denoised as a grey image of its own. Put into evaluation mode; a batch normalisation that a
             convolution can take in is folded in a copy, so later changes of weights don't count.
-        scheme: How to run it; `Scheme('plain')` is one pass.
+        scheme: How to run it; `DenoiserScheme('plain')` is one pass.
         seed: Seed of the masks and of the refinement.
         tile: Side in pixels of the square regions that a large image is run in: 'auto' goes by the memory that is
             there, 0 takes images whole.
@@ -86,7 +86,7 @@ class Denoiser:
     def __init__(
         self,
         net: nn.Module,
-        scheme: Scheme | None = None,
+        scheme: DenoiserScheme | None = None,
         seed: int = 0,
         tile: int | str = 'auto',
         device: str | torch.device | None = None,
@@ -100,7 +100,7 @@ class Denoiser:
         self.device = _device(device)
         self.precision = precision
         self.computed_in = 'float32'
-        self.scheme = scheme or Scheme()
+        self.scheme = scheme or DenoiserScheme()
         self.seed = seed
         self.tile = tile
         self.on_notice = on_notice
@@ -174,7 +174,7 @@ class Denoiser:
         return denoiser
 
     @property
-    def scheme_settings(self) -> Scheme:
+    def scheme_settings(self) -> DenoiserScheme:
         """The old name of `scheme`."""
         warnings.warn('Denoiser.scheme_settings is called scheme now', DeprecationWarning, stacklevel=2)
         return self.scheme
@@ -362,7 +362,7 @@ def _override(
     refine: bool | Refinement | None,
     stride: int | None,
     branches: int | None,
-) -> Scheme:
+) -> DenoiserScheme:
     kind = loaded.scheme.type if scheme == 'auto' else scheme
     given: dict[str, Any] = {'stride': stride, 'branches': branches}
     if refine is not None:
@@ -371,8 +371,8 @@ def _override(
     if kind == 'plain':
         if wrong := [name for name, value in given.items() if value is not None]:
             raise ValueError(f'{wrong[0]} needs the mask scheme, and {loaded.source} is run in one pass (plain)')
-        return Scheme('plain')
-    return Scheme.read({**loaded.scheme.model_dump(), **given, 'type': kind}, 'scheme')
+        return DenoiserScheme('plain')
+    return DenoiserScheme.read({**loaded.scheme.model_dump(), **given, 'type': kind}, 'scheme')
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -14,7 +14,7 @@ from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert import WeightsError, check_weights, read_denoiser, read_file
 from amsnet_basicsr.convert.find_state_dict import find_tensors
 from amsnet_basicsr.convert.network_gate import refuse_arguments, within
-from amsnet_basicsr.options.blocks import Scheme, SchemeOptions
+from amsnet_basicsr.options.blocks import DenoiserScheme, SchemeOptions
 from amsnet_basicsr.options.complete import without_neutral
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.utils.finite import bad_tensors
@@ -51,7 +51,7 @@ class Model:
     net: nn.Module
     arch: str
     options: dict[str, Any]
-    scheme: Scheme
+    scheme: DenoiserScheme
     source: str
     notes: list[str] = field(default_factory=list)
     crop: int = TRAINING_CROP
@@ -143,11 +143,11 @@ def _by_itself(path: Path) -> Model:
             settings = json.loads(metadata['scheme'])
             if not isinstance(settings, dict):
                 raise ValueError('scheme: must be a group of settings')
-            scheme = Scheme.read(settings, 'scheme')
+            scheme = DenoiserScheme.read(settings, 'scheme')
         except (ValueError, TypeError, RecursionError) as error:
             raise ModelError(f'{path}: its metadata is damaged: {one_line(str(error))}') from None
     else:
-        scheme = Scheme()
+        scheme = DenoiserScheme()
         notes.append(
             f'{path.name} does not say how it was trained; run with masks, as AMSNet (--scheme plain: one pass)'
         )
@@ -186,7 +186,7 @@ def _with_options(path: Path, options: Mapping[str, Any], opt: str, trusted: boo
         raise ModelError(f'{path} does not fit network_g of {opt}: {lines[0][:300]}') from None
     block = options.get('scheme')
     plain = options.get('model_type') != 'AMSNetModel' and block is None
-    scheme = Scheme('plain') if plain else SchemeOptions.from_options(block).denoising()
+    scheme = DenoiserScheme('plain') if plain else SchemeOptions.from_options(block).denoising()
     return Model(net.eval(), arch, network, scheme, str(path))
 
 

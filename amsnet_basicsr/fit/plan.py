@@ -12,7 +12,7 @@ from torch import nn
 
 from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.denoise.denoiser import Denoiser
-from amsnet_basicsr.options.blocks import Scheme
+from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import hide, pixel_downsample, random_partition
 from amsnet_basicsr.utils.errors import UserError
 
@@ -100,7 +100,7 @@ def measure(
     try:
         teacher = _time(_step(net, hide(sub, index, 0).to(device)), device) * _TRAINING_OVERHEAD
         student = _time(_step(net, image.to(device)), device) * _TRAINING_OVERHEAD
-        once = Denoiser(net, Scheme(stride=strides[1]), tile=0, device=device)
+        once = Denoiser(net, DenoiserScheme(stride=strides[1]), tile=0, device=device)
         # All samples cost the same: one tells.
         denoise = _time(lambda: once(whole), device) * SAMPLES
     except (MemoryError, RuntimeError) as error:

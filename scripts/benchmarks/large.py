@@ -15,7 +15,7 @@ from benchmarks.reference_scheme import denoise, padded
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.denoise.allocator import keep_freed_memory
-from amsnet_basicsr.options.blocks import Scheme
+from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import AsymmetricMaskDenoiser
 
 #: Largest difference allowed between the results of a network that sees no further than tiles overlap.
@@ -35,7 +35,7 @@ def side_alone(
     noisy = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
     if side == 'ours':
         keep_freed_memory()  # as the command does
-        denoiser = Denoiser(pair.ours, Scheme(), device='cpu')
+        denoiser = Denoiser(pair.ours, DenoiserScheme(), device='cpu')
         task = partial(denoiser, noisy)
     else:
         draws = AsymmetricMaskDenoiser(pair.ours)

@@ -16,7 +16,7 @@ from amsnet_basicsr.archs import DnCNN, NAFNet
 from amsnet_basicsr.denoise import denoiser as denoiser_module
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.load_model import ModelError
-from amsnet_basicsr.options.blocks import Scheme
+from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
 
 
@@ -35,7 +35,7 @@ class Brighten(nn.Module):
         return x + 0.1
 
 
-PLAIN = Scheme('plain')
+PLAIN = DenoiserScheme('plain')
 
 
 def plain(net: nn.Module = None, **settings) -> Denoiser:
@@ -50,7 +50,7 @@ REFINEMENTS = [None, R3(3), PartitionAverage(3)]
 def test_masks_are_those_of_the_scheme_and_of_the_whole_image_in_tiles(net, refine, branches):
     x = torch.rand(1, 3, 205, 150)
     expected = AsymmetricMaskDenoiser(net, branches=branches, refine=refine, seed=3)(x).clamp(0, 1)
-    scheme = Scheme(branches=branches, refine=refine)
+    scheme = DenoiserScheme(branches=branches, refine=refine)
     assert Denoiser(net, scheme, seed=3, tile=0)(x).equal(expected)
     torch.testing.assert_close(Denoiser(net, scheme, seed=3, tile=96)(x), expected, atol=1e-4, rtol=0)
     assert not Denoiser(net, scheme, seed=4, tile=0)(x).equal(expected)
@@ -59,7 +59,7 @@ def test_masks_are_those_of_the_scheme_and_of_the_whole_image_in_tiles(net, refi
 def test_masks_per_channel_in_tiles(net):
     x = torch.rand(1, 3, 130, 90)
     expected = AsymmetricMaskDenoiser(net, mask_per_channel=True)(x).clamp(0, 1)
-    tiled = Denoiser(net, Scheme(mask_per_channel=True), tile=96)(x)
+    tiled = Denoiser(net, DenoiserScheme(mask_per_channel=True), tile=96)(x)
     torch.testing.assert_close(tiled, expected, atol=1e-4, rtol=0)
 
 
@@ -126,7 +126,7 @@ def test_a_batch_gives_what_its_images_give_alone(net):
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 500), (2, 3), (33, 1)])
-@pytest.mark.parametrize('scheme', [PLAIN, Scheme(refine=R3(2))], ids=['plain', 'amsnet'])
+@pytest.mark.parametrize('scheme', [PLAIN, DenoiserScheme(refine=R3(2))], ids=['plain', 'amsnet'])
 def test_tiny_and_thin_images(size, scheme):
     net = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1]).eval()
     image = np.full((*size, 3), 128, np.uint8)
@@ -286,7 +286,7 @@ def test_importing_it_leaves_basicsr_alone():
 
 
 @pytest.mark.parametrize('tile', [1, 16, 20])
-@pytest.mark.parametrize('scheme', [PLAIN, Scheme()], ids=['plain', 'amsnet'])
+@pytest.mark.parametrize('scheme', [PLAIN, DenoiserScheme()], ids=['plain', 'amsnet'])
 def test_tiles_too_small_for_the_networks_grid_are_enlarged(tile, scheme):
     net = NAFNet(width=4, middle_blk_num=1, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1]).eval()
     assert Denoiser(net, scheme, tile=tile)(np.full((70, 50, 3), 90, np.uint8)).shape == (70, 50, 3)
@@ -318,7 +318,7 @@ def test_a_pass_of_the_masks_takes_no_more_pixels_than_a_tile(refine):
             Counting.most = max(Counting.most, x.shape[0] * x.shape[2] * x.shape[3])
             return super().forward(x)
 
-    Denoiser(Counting(), Scheme(refine=refine), tile=64)(np.zeros((200, 150, 3), np.uint8))
+    Denoiser(Counting(), DenoiserScheme(refine=refine), tile=64)(np.zeros((200, 150, 3), np.uint8))
     assert 0 < Counting.most <= 64**2
 
 
@@ -335,7 +335,7 @@ def test_a_pass_fits_into_the_memory_that_is_free(refine, monkeypatch):
 
     Counting.passes.clear()
     affordable = 200**2
-    denoiser = Denoiser(Counting(), Scheme(refine=refine), device='cpu')
+    denoiser = Denoiser(Counting(), DenoiserScheme(refine=refine), device='cpu')
     asked = []
     monkeypatch.setattr(denoiser_module, 'memory_budget', lambda device: asked.append(1) or 1000 * affordable)
     monkeypatch.setattr(denoiser_module, 'bytes_per_pixel', lambda net, multiple: 1000)

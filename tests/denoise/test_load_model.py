@@ -14,7 +14,7 @@ from amsnet_basicsr.archs import DBSNl, DnCNN, NAFNet
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise import load_model as models
 from amsnet_basicsr.denoise.load_model import ModelError, load_model
-from amsnet_basicsr.options.blocks import Scheme
+from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import R3, PartitionAverage
 
 NETWORK = {'img_channel': 3, 'width': 4, 'middle_blk_num': 1, 'enc_blk_nums': [1], 'dec_blk_nums': [1]}
@@ -54,15 +54,15 @@ def test_pth_of_basicsr_prefers_the_average(tmp_path, net):
     torch.save({'params': other, 'params_ema': net.state_dict()}, path)
     model = load_model(path)
     assert same(model, net) and model.arch == 'NAFNet' and model.options['width'] == 4
-    assert model.scheme == Scheme() and 'run with masks' in model.notes[0]
+    assert model.scheme == DenoiserScheme() and 'run with masks' in model.notes[0]
 
 
 def test_safetensors_say_how_they_run(tmp_path, net):
     plain = load_model(with_metadata(tmp_path / 'a.safetensors', net, scheme={'type': 'plain'}))
-    assert same(plain, net) and plain.scheme == Scheme('plain') and not plain.notes
+    assert same(plain, net) and plain.scheme == DenoiserScheme('plain') and not plain.notes
     settings = {'type': 'amsnet', 'stride': 1, 'branches': 3, 'refine': {'type': 'R3', 'samples': 2, 'prob': 0.3}}
     masked = load_model(with_metadata(tmp_path / 'b.safetensors', net, scheme=settings))
-    assert masked.scheme == Scheme(stride=1, branches=3, refine=R3(2, 0.3))
+    assert masked.scheme == DenoiserScheme(stride=1, branches=3, refine=R3(2, 0.3))
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_options_tell_network_and_scheme(tmp_path, net):
     (tmp_path / 'o.yml').write_text(OPTIONS)
     torch.save({'params': net.state_dict()}, tmp_path / 'w.pth')
     model = load_model(tmp_path / 'w.pth', tmp_path / 'o.yml')
-    assert same(model, net) and model.scheme == Scheme(stride=3, branches=4, refine=PartitionAverage(5))
+    assert same(model, net) and model.scheme == DenoiserScheme(stride=3, branches=4, refine=PartitionAverage(5))
     (tmp_path / 'o.yml').write_text(OPTIONS + f'path: {{pretrain_network_g: {tmp_path}/w.pth}}\n')
     assert same(load_model(opt=tmp_path / 'o.yml'), net)
     (tmp_path / 'o.yml').write_text(OPTIONS.replace('  img_channel: 3', '  img_channel: 3\n  blindspot: false'))
     assert same(load_model(tmp_path / 'w.pth', tmp_path / 'o.yml'), net)  # official files say so; ours has no other way
     plain = OPTIONS.replace('AMSNetModel', 'SRModel').replace('scheme:', '#')
     (tmp_path / 'o.yml').write_text(plain)
-    assert load_model(tmp_path / 'w.pth', tmp_path / 'o.yml').scheme == Scheme('plain')
+    assert load_model(tmp_path / 'w.pth', tmp_path / 'o.yml').scheme == DenoiserScheme('plain')
 
 
 def test_options_kept_by_training_are_found_beside_the_weights(tmp_path, net):
@@ -109,7 +109,7 @@ def test_options_kept_by_training_are_found_beside_the_weights(tmp_path, net):
     (folder / 'mine.yml').write_text(OPTIONS)
     model = load_model(folder / 'models' / 'net_g_latest.pth')
     assert model.scheme.branches == 4 and model.notes == [f'network and scheme as in {folder / "mine.yml"}']
-    assert load_model(shutil.copy(folder / 'models' / 'net_g_latest.pth', tmp_path)).scheme == Scheme()
+    assert load_model(shutil.copy(folder / 'models' / 'net_g_latest.pth', tmp_path)).scheme == DenoiserScheme()
 
 
 def test_networks_of_basicsr_serve_by_options(tmp_path):
@@ -178,7 +178,7 @@ def test_no_model_and_none_shipped_is_an_error_not_a_random_network(tmp_path, mo
 def test_settings_override_what_the_file_says(tmp_path, net):
     masked = with_metadata(tmp_path / 'a.safetensors', net, scheme={'type': 'amsnet', 'stride': 3, 'refine': None})
     denoiser = Denoiser.from_pretrained(masked, refine=True, branches=5)
-    assert denoiser.scheme == Scheme(stride=3, branches=5, refine=R3())
+    assert denoiser.scheme == DenoiserScheme(stride=3, branches=5, refine=R3())
     assert Denoiser.from_pretrained(masked, scheme='plain').scheme.type == 'plain'
     plain = with_metadata(tmp_path / 'b.safetensors', net, scheme={'type': 'plain'})
     assert Denoiser.from_pretrained(plain, refine=False).scheme.type == 'plain'

@@ -84,12 +84,12 @@ def test_train_test_denoise_and_export_a_grey_network(run, folders, tmp_path):
 
 def test_colours_are_denoised_each_by_itself(tmp_path):
     from amsnet_basicsr.archs import DnCNN
-    from amsnet_basicsr.options.blocks import Scheme
+    from amsnet_basicsr.options.blocks import DenoiserScheme
     from amsnet_basicsr.scheme import R3
 
     torch.manual_seed(0)
     image = np.random.default_rng(0).random((150, 170, 3), np.float32)
-    for scheme in (Scheme('plain'), Scheme(refine=R3(samples=2))):
+    for scheme in (DenoiserScheme('plain'), DenoiserScheme(refine=R3(samples=2))):
         denoiser = Denoiser(DnCNN(**{key: value for key, value in GREY_DNCNN.items() if key != 'type'}), scheme)
         whole = denoiser(image)
         for number in range(3):

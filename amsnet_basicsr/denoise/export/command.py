@@ -32,7 +32,7 @@ from amsnet_basicsr.denoise.export.onnx_graph import (
     to_onnx,
 )
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
-from amsnet_basicsr.options.blocks import Scheme
+from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import required_multiple
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.utils.text import first_line
@@ -252,7 +252,7 @@ def _metadata(loaded: Model, kind: str) -> dict[str, str]:
     if loaded.source.endswith('.safetensors'):
         with suppress(WeightsError):
             own = {key: value for key, value in read_file(Path(loaded.source))[1].items() if key != 'format'}
-    scheme = Scheme('plain') if kind == 'plain' else loaded.scheme.model_copy(update={'type': kind})
+    scheme = DenoiserScheme('plain') if kind == 'plain' else loaded.scheme.model_copy(update={'type': kind})
     return {
         **own,
         'arch': loaded.arch,

@@ -39,8 +39,8 @@ Refine = Annotated[
 ]
 
 
-class Scheme(Block):
-    """How a network denoises: what `Denoiser` runs by and a file of weights says in its metadata."""
+class DenoiserScheme(Block):
+    """How a `Denoiser` runs its network; stored in the metadata of weights. The `scheme` block is `SchemeOptions`."""
 
     type: Literal['amsnet', 'plain'] = 'amsnet'
     """`amsnet`: complementary masks over sub-images; `plain`: one pass of the network, and nothing else counts."""
@@ -126,9 +126,9 @@ class SchemeOptions(CommonOptions):
     mask_per_channel: bool = False
     """Draw a mask for each channel instead of one for all."""
 
-    def denoising(self) -> Scheme:
+    def denoising(self) -> DenoiserScheme:
         """Return what counts of it once a network is trained."""
-        return Scheme(
+        return DenoiserScheme(
             stride=self.test_stride,
             branches=self.branches,
             mask_per_channel=self.mask_per_channel,

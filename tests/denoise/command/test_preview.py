@@ -9,7 +9,7 @@ import tifffile
 from amsnet_basicsr.denoise import Denoiser
 from amsnet_basicsr.denoise.command.preview import preview
 from amsnet_basicsr.images import ImageData, read_image
-from amsnet_basicsr.options.blocks import Scheme
+from amsnet_basicsr.options.blocks import DenoiserScheme
 from tests.denoise.run_command import image, plain, tiny_net
 
 CAPTION, GAP = 22, 6
@@ -89,7 +89,7 @@ def test_a_preview_can_be_interrupted():
     def stop(done: int, every: int) -> None:
         raise KeyboardInterrupt
 
-    denoiser = Denoiser(tiny_net(), Scheme('plain'), device='cpu')
+    denoiser = Denoiser(tiny_net(), DenoiserScheme('plain'), device='cpu')
     noisy = ImageData(np.zeros((20, 20, 3), np.uint8))
     with pytest.raises(KeyboardInterrupt):
         preview(noisy, (0, 0, 9, 9), denoiser, {'strength': 'auto'}, 'x', stop)

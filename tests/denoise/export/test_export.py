@@ -16,7 +16,7 @@ from amsnet_basicsr.convert import read_denoiser, read_file, write_file
 from amsnet_basicsr.denoise.export.command import main
 from amsnet_basicsr.denoise.export.onnx_graph import OPSETS, OnnxError, check_onnx, to_onnx
 from amsnet_basicsr.denoise.load_model import load_model
-from amsnet_basicsr.options.blocks import Scheme
+from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import R3, pad_to_multiple, same_size_forward
 from tests.archs.weights_from_names import fill_by_name
 
@@ -323,4 +323,4 @@ def test_the_scheme_of_an_options_file_goes_along(tmp_path):
     )
     again = tmp_path / 'again.safetensors'
     assert main(['-o', str(again), '--model', str(own), '--opt', str(tmp_path / 'o.yml'), '--net-only']) == 0
-    assert load_model(again).scheme == Scheme(stride=1, branches=3, refine=R3(2, 0.3))
+    assert load_model(again).scheme == DenoiserScheme(stride=1, branches=3, refine=R3(2, 0.3))
