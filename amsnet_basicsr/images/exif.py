@@ -2,6 +2,7 @@
 
 import struct
 import warnings
+from collections.abc import Mapping
 from typing import BinaryIO
 
 from PIL import Image
@@ -56,36 +57,39 @@ def upright(exif: bytes | None) -> bytes | None:
 def read_tiff_exif(file: BinaryIO) -> bytes | None:
     """Read the EXIF of a TIFF file's image, without what describes the storage of pixels; None if there is none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's, on what is damaged
-            exif = Image.Exif()
-            exif.load_from_fp(file)
-            return write_anew(exif)
+        return pack(read_tags(file))
     except Exception:  # damaged metadata of any kind must not keep an image from being denoised
         return None
 
 
-def write_anew(exif: Image.Exif) -> bytes | None:
-    """Write what an EXIF block says of the camera and the image into a new one; None if that is nothing."""
-    kept = Image.Exif()
-    kept.update(image_tags(exif))
-    return kept.tobytes() if len(kept) else None
+def read_tags(source: bytes | BinaryIO) -> dict[int, object]:
+    """List what an EXIF block or a TIFF file says of the camera and the image, by tag; any error if it is damaged.
 
-
-def image_tags(exif: Image.Exif) -> dict[int, object]:
-    """List what an EXIF block says of the camera and the image, by tag; sub-directories are dictionaries.
-
-    Names and notes become bytes, as programs write UTF-8 where EXIF says ASCII.
+    Sub-directories are dictionaries. Names and notes become bytes, as programs write UTF-8 where EXIF says ASCII.
     """
-    tags: dict[int, object] = {tag: _plain(value) for tag, value in exif.items() if tag in IMAGE_TAGS}
-    for tag in SUB_DIRECTORIES:
-        directory = exif.get_ifd(tag)
-        if directory:
-            tags[tag] = dict(directory)
+    exif = Image.Exif()
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # Pillow's, on what is damaged
+        if isinstance(source, bytes):
+            exif.load(source)
         else:
-            tags.pop(tag, None)
+            source.seek(0)
+            exif.load_from_fp(source)
+        tags: dict[int, object] = {
+            tag: value.encode('latin-1', 'replace') if isinstance(value, str) else value
+            for tag, value in exif.items()
+            if tag in IMAGE_TAGS
+        }
+        for tag in SUB_DIRECTORIES:
+            if directory := exif.get_ifd(tag):
+                tags[tag] = dict(directory)
+            else:
+                tags.pop(tag, None)
     return tags
 
 
-def _plain(value: object) -> object:
-    return value.encode('latin-1', 'replace') if isinstance(value, str) else value
+def pack(tags: Mapping[int, object]) -> bytes | None:
+    """Make an EXIF block of tags; None if there are none."""
+    exif = Image.Exif()
+    exif.update(tags)
+    return exif.tobytes() if tags else None

@@ -51,11 +51,7 @@ _BRANDS = {b'avif': 'AVIF', b'avis': 'AVIF', b'heic': 'HEIC', b'heix': 'HEIC', b
 
 
 def format_of(start: bytes) -> str:
-    """Name the format of a file.
-
-    Raises:
-        ImageError: If it is no image that this package knows.
-    """
+    """Name the format of a file by its first `START` bytes; `ImageError` if it is none that this package knows."""
     for signature, name in _SIGNATURES.items():
         if start.startswith(signature):
             return 'raw' if start[8:10] == b'CR' and name == 'TIFF' else name  # Canon's CR2

@@ -17,16 +17,18 @@ from typing import BinaryIO
 import numpy as np
 import pyvips
 from PIL.Image import DecompressionBombError
-from PIL.ImageFile import ImageFile
 
-from amsnet_basicsr.images.decoders import pillow, raw, vips
+from amsnet_basicsr.images.decoders import Opened, pillow, raw, vips
 from amsnet_basicsr.images.decoders.opencv import decode_plain
 from amsnet_basicsr.images.formats import HEIF, RAWPY, START, format_of
 from amsnet_basicsr.images.image import ImageData, ImageError, with_channels
-from amsnet_basicsr.images.metadata import without_what_is_gone
+from amsnet_basicsr.images.metadata import drop_invalid
 from amsnet_basicsr.images.size_limit import check_size
 from amsnet_basicsr.images.tiff import is_raw
 from amsnet_basicsr.utils.text import first_line
+
+#: EXIF orientations that exchange width and height.
+_SIDEWAYS = (5, 6, 7, 8)
 
 
 def read_image(path: Path | str, max_pixels: int | None = None) -> ImageData:
@@ -67,12 +69,9 @@ def read_size(path: Path | str) -> tuple[int, int]:
         ImageError: If it can't be read, or claims too many pixels; the message starts with the path.
     """
     with _named(path), _open(path) as file:
-        kind = _format(file)
-        if kind == 'raw' and RAWPY:
-            return raw.develop(file, None).pixels.shape[:2]
-        image = _header(file, kind)
+        image = _open_image(file, None)
         size = image.height, image.width
-        return size[::-1] if _orientation(image) in (5, 6, 7, 8) else size
+        return size[::-1] if image.orientation in _SIDEWAYS else size
 
 
 def decode_image(content: bytes, name: str, channels: int = 3) -> np.ndarray:
@@ -94,7 +93,7 @@ def decode_image(content: bytes, name: str, channels: int = 3) -> np.ndarray:
     with _named(name):
         pixels, alpha = decode_plain(content), None
         if pixels is None:
-            image = _read(io.BytesIO(content), None, content)
+            image = _read(io.BytesIO(content))
             pixels, alpha = image.pixels, image.alpha
         return with_channels(pixels, alpha, channels)
 
@@ -132,60 +131,42 @@ def _open(path: Path | str) -> BinaryIO:
     return open(path, 'rb')
 
 
-def _format(file: BinaryIO) -> str:
+def _open_image(file: BinaryIO, max_pixels: int | None) -> Opened:
+    """Open a file with the reader of its format, and refuse a size that is too large (`check_size`)."""
     start = file.read(START)
-    file.seek(0)
     if not start:
         raise ImageError('the file is empty')
     kind = format_of(start)
-    if kind == 'TIFF':
-        kind = 'raw' if is_raw(file) else kind
-        file.seek(0)
-    return kind
-
-
-def _header(
-    file: BinaryIO, kind: str, max_pixels: int | None = None, content: bytes | None = None
-) -> pyvips.Image | ImageFile:
-    """Open a file with the reader of its format, and refuse a size that is too large."""
-    image: pyvips.Image | ImageFile
-    if kind in pillow.READERS:
-        image = pillow.READERS[kind](file)
-    elif kind == 'HEIC' and HEIF:
-        image = pillow.open_heif(file, HEIF.name)
+    if kind == 'TIFF' and is_raw(file):
+        kind = 'raw'
+    file.seek(0)
+    if kind == 'raw' and RAWPY:
+        return raw.open_image(file, max_pixels)
+    if kind in pillow.FORMATS and (HEIF or kind != 'HEIC'):
+        opened = pillow.open_image(file, kind)
     elif kind in vips.LOADERS:
-        image = vips.open_image(file, kind, content)
+        opened = vips.open_image(file, kind)
     else:
         extra = {'HEIC': 'heif', 'raw': 'raw'}.get(kind)
         how = f'it takes pip install "amsnet-basicsr[{extra}]", or' if extra else 'it must be'
         name = "a camera's raw file" if kind == 'raw' else f'a {kind} file'
         raise ImageError(f'{name}: to read it, {how} converted to TIFF or PNG first')
-    check_size(image.width, image.height, max_pixels)
-    return image
+    check_size(opened.width, opened.height, max_pixels)
+    return opened
 
 
-def _orientation(image: pyvips.Image | ImageFile) -> int:
-    return pillow.orientation(image) if isinstance(image, ImageFile) else vips.orientation(image)
-
-
-def _read(file: BinaryIO, max_pixels: int | None, content: bytes | None = None) -> ImageData:
-    kind = _format(file)
-    if kind == 'raw' and RAWPY:
-        return raw.develop(file, max_pixels)
-    image = _header(file, kind, max_pixels, content)
-    if isinstance(image, ImageFile):
-        pixels, channels, metadata = pillow.decode(image)
-    else:
-        pixels, channels, metadata = vips.decode(image, file)
-    pixels = _turn_upright(pixels, _orientation(image))
+def _read(file: BinaryIO, max_pixels: int | None = None) -> ImageData:
+    opened = _open_image(file, max_pixels)
+    pixels, channels, metadata = opened.decode()
+    pixels = _turn_upright(pixels, opened.orientation)
     alpha = np.ascontiguousarray(pixels[..., channels]) if pixels.shape[2] > channels else None
-    metadata, notes = without_what_is_gone(metadata)
-    return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, metadata, notes)
+    metadata, notes = drop_invalid(metadata)
+    return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, metadata, (*opened.notes, *notes))
 
 
 def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Turn and mirror pixels (H, W, C) as EXIF's orientation 1 to 8 asks for."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _SIDEWAYS:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]

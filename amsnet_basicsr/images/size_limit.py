@@ -11,11 +11,7 @@ USUAL = 2**29
 
 
 def pixel_limit() -> int:
-    """Return the most pixels that an image may have.
-
-    Raises:
-        ImageError: If the environment variable isn't a positive number; the message names it.
-    """
+    """Return the most pixels that an image may have."""
     text = os.environ.get(VARIABLE, '').strip()
     if not text:
         return USUAL
@@ -29,11 +25,7 @@ def pixel_limit() -> int:
 
 
 def check_size(width: int, height: int, limit: int | None = None) -> None:
-    """Refuse an image whose header claims too many pixels; the limit is `pixel_limit` unless given.
-
-    Raises:
-        ImageError: If so.
-    """
+    """Refuse an image whose header claims too many pixels; the limit is `pixel_limit` unless given."""
     limit = pixel_limit() if limit is None else limit
     if width < 1 or height < 1:
         raise ImageError(f'damaged or cut off (it says it has {width}×{height} pixels)')

@@ -1,15 +1,13 @@
 """TIFF files with everything in them: tifffile writes no EXIF or GPS directories, and Pillow no 16 bit colour."""
 
 import struct
-import warnings
 from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
-from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from amsnet_basicsr.images.exif import image_tags
+from amsnet_basicsr.images.exif import read_tags
 from amsnet_basicsr.images.image import ImageData, ImageError
 from amsnet_basicsr.utils.text import first_line
 
@@ -31,11 +29,7 @@ def is_raw(file: BinaryIO) -> bool:
 
 
 def check_tiff(file: BinaryIO) -> None:
-    """Refuse a TIFF whose pixels are not all there, which libvips reads in part without a word.
-
-    Raises:
-        ImageError: If so.
-    """
+    """Refuse a TIFF whose pixels are not all there, which libvips reads in part without a word."""
     page, size = _first_page(file), file.seek(0, 2)
     if any(start + length > size for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)):
         raise ImageError('damaged or cut off (pixels are missing)')
@@ -51,7 +45,7 @@ def _first_page(file: BinaryIO) -> Any:
     return page
 
 
-def write_tiff(file: BinaryIO, image: ImageData) -> None:
+def write_tiff(file: BinaryIO, image: ImageData, _quality: int) -> None:
     """Write a TIFF, losslessly compressed, to an empty file open for reading and writing."""
     data = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
     metadata = image.metadata
@@ -73,15 +67,7 @@ def write_tiff(file: BinaryIO, image: ImageData) -> None:
         software=False,
     )
     if metadata.exif:
-        exif = Image.Exif()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore')  # Pillow's, on what is damaged
-                exif.load(metadata.exif)
-                tags = image_tags(exif)
-        except Exception:  # damaged metadata of any kind must not keep an image from being written
-            return
-        _add_tags(file, tags)
+        _add_tags(file, read_tags(metadata.exif))
 
 
 def _add_tags(file: BinaryIO, tags: dict[int, object]) -> None:

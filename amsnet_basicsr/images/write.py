@@ -11,9 +11,9 @@ import pyvips
 from PIL import Image
 
 from amsnet_basicsr.images.depth import to_8_bit
-from amsnet_basicsr.images.exif import EXIF_MARK, write_anew
+from amsnet_basicsr.images.exif import EXIF_MARK, pack, read_tags
 from amsnet_basicsr.images.image import ImageData, ImageError
-from amsnet_basicsr.images.png import chunk
+from amsnet_basicsr.images.png import HEADER_BYTES, chunk
 from amsnet_basicsr.images.tiff import write_tiff
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.utils.text import first_line
@@ -30,8 +30,6 @@ _ALPHA_SUFFIXES = ('.png', '.tif', '.tiff', '.webp', '.avif')
 _JPEG_LIMITS = {'exif': 65533, 'xmp': 65533 - 29}
 #: Flags of libvips' VipsForeignKeep.
 _ALL_BUT_EXIF = 0b11110
-#: Signature and IHDR chunk of a PNG file, after which other chunks may come.
-_PNG_HEAD = 33
 #: The chunk that libvips writes whatever it knows: 72 dots an inch.
 _INVENTED = (b'\0\0\0\x09pHYs', 21)
 
@@ -128,9 +126,7 @@ def _by_pillow(kind: str) -> Callable[[BinaryIO, ImageData, int], None]:
         if kind != 'BMP':
             settings['quality'] = quality
         if kind == 'AVIF' and metadata.exif:  # of a block with an orientation, Pillow makes another, and less well
-            exif = Image.Exif()
-            exif.load(metadata.exif)
-            settings['exif'] = write_anew(exif)
+            settings['exif'] = pack(read_tags(metadata.exif))
         if kind == 'WEBP':
             settings['exact'] = True  # colours below transparent pixels stay
         if kind in ('JPEG', 'AVIF'):
@@ -193,10 +189,10 @@ class _PngTarget(pyvips.TargetCustom):
                 self._file.write(data)
             elif b'IDAT' in (head := self._head + data):
                 start, length = _INVENTED
-                place = head.find(start, _PNG_HEAD)
+                place = head.find(start, HEADER_BYTES)
                 if 0 < place < head.find(b'IDAT'):
                     head = head[:place] + head[place + length :]
-                self._file.write(head[:_PNG_HEAD] + self._chunks + head[_PNG_HEAD:])
+                self._file.write(head[:HEADER_BYTES] + self._chunks + head[HEADER_BYTES:])
                 self._in_head = False
             else:
                 self._head = head
@@ -206,16 +202,12 @@ class _PngTarget(pyvips.TargetCustom):
         return len(data)
 
 
-def _tiff(file: BinaryIO, image: ImageData, _quality: int) -> None:
-    write_tiff(file, image)
-
-
 _ENCODERS: dict[str, Callable[[BinaryIO, ImageData, int], None]] = {
     '.jpg': _by_pillow('JPEG'),
     '.jpeg': _by_pillow('JPEG'),
     '.png': _png,
-    '.tif': _tiff,
-    '.tiff': _tiff,
+    '.tif': write_tiff,
+    '.tiff': write_tiff,
     '.webp': _by_pillow('WEBP'),
     '.avif': _by_pillow('AVIF'),
     '.bmp': _by_pillow('BMP'),

@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from amsnet_basicsr.images import ImageError, read_image
+from amsnet_basicsr.images.decoders import pillow
 from tests.hostile_files import jpeg_that_claims, png_that_claims
 from tests.images.samples import CASES, ICC, XMP, exif, pixels
 
@@ -253,3 +254,9 @@ def test_heic_is_read_with_the_extra(monkeypatch):
     monkeypatch.undo()
     pytest.importorskip('pi_heif')
     assert np.abs(read_image(CASES / 'phone.heic').pixels.astype(int) - pixels(48, 64)).mean() < 20
+
+
+def test_grey_with_alpha_keeps_both_through_pillow():
+    """As libraries for HEIC may give it."""
+    both, channels, _ = pillow.decode(Image.fromarray(pixels(channels=2)))
+    assert channels == 1 and np.array_equal(both, pixels(channels=2))

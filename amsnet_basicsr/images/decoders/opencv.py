@@ -5,6 +5,7 @@ allocates what a file claims and fills what is missing of a JPEG with grey, so t
 first.
 """
 
+import io
 import re
 import struct
 
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 
 from amsnet_basicsr.images.image import ImageError
+from amsnet_basicsr.images.png import SIGNATURE, chunks, read_header
 from amsnet_basicsr.images.size_limit import check_size
 
 _MARKER = re.compile(rb'\xff[^\x00\xff]')
@@ -25,18 +27,11 @@ def decode_plain(content: bytes) -> np.ndarray | None:
     """Decode a plain PNG or JPEG, 8 bit, grey or RGB: upright (H, W, 1 or 3); None if it is of another kind.
 
     Raises:
-        ImageError: If it is damaged, cut off, or claims too many pixels.
+        ImageError, ValueError, LookupError, struct.error: If it is damaged, cut off, or claims too many pixels.
     """
-    try:
-        if content.startswith(b'\x89PNG\r\n\x1a\n'):
-            size = _plain_png(content)
-        elif content.startswith(b'\xff\xd8\xff'):
-            size = _plain_jpeg(content)
-        else:
-            return None
-    except (struct.error, IndexError):
-        raise ImageError('damaged or cut off (its header is damaged)') from None
-    if size is None:
+    look = _plain_png if content.startswith(SIGNATURE) else _plain_jpeg if content.startswith(b'\xff\xd8\xff') else None
+    size = look and look(content)
+    if not size:
         return None
     width, height, grey = size
     check_size(width, height)
@@ -54,18 +49,12 @@ def _plain_png(content: bytes) -> tuple[int, int, bool] | None:
 
     OpenCV 5 takes memory for what a chunk claims, up to 4 GB, before it finds it missing.
     """
-    width, height, depth, colour = struct.unpack_from('>IIBB', content, 16)
-    if content[12:16] != b'IHDR' or (depth, colour) not in ((8, 0), (8, 2)):
-        return None
-    place, kind = 8, b''
-    while kind != b'IEND':
-        length, kind = struct.unpack_from('>I4s', content, place)
-        if kind == b'eXIf':  # older versions of OpenCV would not turn it
-            return None
-        if place + 12 + length > len(content) or (kind == b'IHDR' and place != 8):
-            raise ImageError('damaged or cut off (the PNG ends within a chunk)')
-        place += 12 + length
-    return width, height, colour == 0
+    width, height, *kind = read_header(content)
+    names = [name for name, _ in chunks(io.BytesIO(content))]
+    if names.count(b'IHDR') > 1:
+        raise ValueError('it has two headers')
+    # Older versions of OpenCV don't turn an image by its EXIF.
+    return (width, height, kind == [8, 0]) if kind in ([8, 0], [8, 2]) and b'eXIf' not in names else None
 
 
 def _plain_jpeg(content: bytes) -> tuple[int, int, bool] | None:

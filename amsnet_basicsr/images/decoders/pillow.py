@@ -1,5 +1,6 @@
 """WebP, GIF, BMP and HEIC, decoded by Pillow."""
 
+from functools import partial
 from importlib import import_module
 from typing import BinaryIO
 
@@ -10,30 +11,30 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from amsnet_basicsr.images.decoders import Opened, refuse_frames
 from amsnet_basicsr.images.exif import upright
-from amsnet_basicsr.images.image import Metadata, refuse_frames
-from amsnet_basicsr.images.metadata import upright_xmp
+from amsnet_basicsr.images.formats import HEIF
+from amsnet_basicsr.images.metadata import Metadata, upright_xmp
 
-READERS: dict[str, type[ImageFile]] = {'WebP': WebPImageFile, 'GIF': GifImageFile, 'BMP': BmpImageFile}
-"""By format; not `Image.open`, which has a size limit of its own."""
-
-
-def open_heif(file: BinaryIO, module: str) -> ImageFile:
-    """Open a HEIC file by the module that is installed for it."""
-    return import_module(module).HeifImageFile(file)
+FORMATS = ('WebP', 'GIF', 'BMP', 'HEIC')
+#: Not `Image.open`, which has a size limit of its own.
+_READERS: dict[str, type[ImageFile]] = {'WebP': WebPImageFile, 'GIF': GifImageFile, 'BMP': BmpImageFile}
 
 
-def orientation(image: ImageFile) -> int:
-    """Return EXIF's orientation, 1 to 8."""
-    return image.getexif().get(Base.Orientation, 1)
+def open_image(file: BinaryIO, kind: str) -> Opened:
+    """Open a file of one of `FORMATS`; HEIC by the module that is installed for it."""
+    reader = import_module(HEIF.name).HeifImageFile if kind == 'HEIC' and HEIF else _READERS[kind]
+    image = reader(file)
+    return Opened(image.width, image.height, image.getexif().get(Base.Orientation, 1), partial(decode, image))
 
 
 def decode(image: ImageFile) -> tuple[np.ndarray, int, Metadata]:
-    """Return pixels (H, W, C), the number of colour channels, and the metadata."""
+    """Decode an opened file, as `Opened.decode` does."""
     refuse_frames(getattr(image, 'n_frames', 1))
     info = image.info
-    mode = 'RGBA' if image.mode == 'RGBA' or 'transparency' in info else 'L' if image.mode in ('1', 'L') else 'RGB'
-    pixels = np.array(image.convert(mode)).reshape(image.height, image.width, -1)
+    colours = 'L' if image.mode in ('1', 'L', 'LA') and 'transparency' not in info else 'RGB'
+    alpha = 'A' * (image.mode in ('LA', 'RGBA') or 'transparency' in info)
+    pixels = np.array(image.convert(colours + alpha)).reshape(image.height, image.width, -1)
     resolution = info.get('dpi') if all(info.get('dpi', ())) else None
-    exif, xmp = upright(info.get('exif')), upright_xmp(info.get('xmp'))
-    return pixels, 1 if mode == 'L' else 3, Metadata(exif, info.get('icc_profile'), xmp, resolution)
+    metadata = Metadata(upright(info.get('exif')), info.get('icc_profile'), upright_xmp(info.get('xmp')), resolution)
+    return pixels, len(colours), metadata

@@ -2,12 +2,14 @@
 
 from typing import BinaryIO
 
-from amsnet_basicsr.images.image import ImageData, ImageError, Metadata
+from amsnet_basicsr.images.decoders import Opened
+from amsnet_basicsr.images.image import ImageError
+from amsnet_basicsr.images.metadata import Metadata
 from amsnet_basicsr.images.size_limit import check_size
 
 
-def develop(file: BinaryIO, max_pixels: int | None) -> ImageData:
-    """Develop a raw file to sRGB of 16 bit with the camera's white balance."""
+def open_image(file: BinaryIO, max_pixels: int | None) -> Opened:
+    """Develop a raw file to sRGB of 16 bit with the camera's white balance; only then is its size known for sure."""
     import rawpy
 
     try:
@@ -17,4 +19,6 @@ def develop(file: BinaryIO, max_pixels: int | None) -> ImageData:
     except rawpy.LibRawError as error:
         reason = b''.join(part for part in error.args if isinstance(part, bytes)).decode(errors='replace')
         raise ImageError(f'a raw file, or one that begins with a thumbnail; LibRaw cannot read it ({reason})') from None
-    return ImageData(pixels, None, Metadata(), ('developed from a raw file; its metadata are left out',))
+    height, width, channels = pixels.shape
+    notes = ('developed from a raw file; its metadata are left out',)
+    return Opened(width, height, 1, lambda: (pixels, channels, Metadata()), notes)

@@ -4,17 +4,20 @@ libvips' other readers (drawings, tables, memory dumps, whatever a build has) ar
 decoded in the calling thread: after a fork, libvips' own threads would be missing in the child.
 """
 
+import io
 import struct
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 import pyvips
 
+from amsnet_basicsr.images.decoders import Opened, refuse_frames
 from amsnet_basicsr.images.exif import read_tiff_exif, upright
-from amsnet_basicsr.images.image import ImageError, Metadata, refuse_frames
-from amsnet_basicsr.images.metadata import upright_xmp
-from amsnet_basicsr.images.png import read_png_head
+from amsnet_basicsr.images.image import ImageError
+from amsnet_basicsr.images.metadata import Metadata, upright_xmp
+from amsnet_basicsr.images.png import read_png_metadata
 from amsnet_basicsr.images.tiff import check_tiff
 
 LOADERS = {'JPEG': 'Jpeg', 'PNG': 'Png', 'TIFF': 'Tiff', 'AVIF': 'Heif'}
@@ -37,27 +40,23 @@ for _loader in LOADERS.values():
     pyvips.operation_block_set(f'VipsForeignLoad{_loader}', False)
 
 
-def open_image(file: BinaryIO, kind: str, content: bytes | None) -> pyvips.Image:
-    """Open a file, or its content if that is in memory, by the loader of its format."""
+def open_image(file: BinaryIO, kind: str) -> Opened:
+    """Open a file, or one in memory, by the loader of its format."""
     # From a descriptor, as libvips takes brackets in names for options; from one of its own, which it copies, as its
     # place in the file must not move under ours. Sequential: it need not hold the image too.
-    if content:
-        source = pyvips.Source.new_from_memory(content)
+    if isinstance(file, io.BytesIO):
+        source = pyvips.Source.new_from_memory(file.getvalue())
     else:
         with open(file.name, 'rb') as own:
             source = pyvips.Source.new_from_descriptor(own.fileno())
     load = getattr(pyvips.Image, f'{LOADERS[kind].lower()}load_source')
-    return load(source, access='sequential', fail_on='error')
+    image = load(source, access='sequential', fail_on='error')
+    orientation = image.get('orientation') if image.get_typeof('orientation') else 1
+    return Opened(image.width, image.height, orientation, partial(_decode, image, file, kind))
 
 
-def orientation(image: pyvips.Image) -> int:
-    """Return EXIF's orientation, 1 to 8."""
-    return image.get('orientation') if image.get_typeof('orientation') else 1
-
-
-def decode(image: pyvips.Image, file: BinaryIO) -> tuple[np.ndarray, int, Metadata]:
-    """Return pixels (H, W, C), the number of colour channels, and the metadata."""
-    channels, metadata = _channels(image), _metadata(image, file)
+def _decode(image: pyvips.Image, file: BinaryIO, kind: str) -> tuple[np.ndarray, int, Metadata]:
+    channels, metadata = _channels(image), _metadata(image, file, kind)
     return _pixels(image), channels, metadata
 
 
@@ -94,7 +93,7 @@ def _pixels(image: pyvips.Image) -> np.ndarray:
     return pixels
 
 
-def _metadata(image: pyvips.Image, file: BinaryIO) -> Metadata:
+def _metadata(image: pyvips.Image, file: BinaryIO, kind: str) -> Metadata:
     icc, xmp, exif = (
         bytes(image.get(key)) if image.get_typeof(key) else None
         for key in ('icc-profile-data', 'xmp-data', 'exif-data')
@@ -102,18 +101,16 @@ def _metadata(image: pyvips.Image, file: BinaryIO) -> Metadata:
     metadata = Metadata(upright(exif), icc, upright_xmp(xmp))
     if image.get_typeof('resolution-unit'):
         metadata = replace(metadata, resolution=(round(image.xres * 25.4, 3), round(image.yres * 25.4, 3)))
-    kind = image.get('vips-loader')[:4]
+    if kind == 'PNG':
+        return replace(metadata, **read_png_metadata(file))
     file.seek(0)
-    if kind == 'tiff':
+    if kind == 'TIFF':
         check_tiff(file)
-        file.seek(0)
         metadata = replace(metadata, exif=read_tiff_exif(file))
         if metadata.resolution is None and (image.xres, image.yres) != (1, 1):
             metadata = replace(metadata, density=(round(image.xres, 5), round(image.yres, 5)))
-    elif kind == 'jpeg' and (start := file.read(18))[6:11] == b'JFIF\0':
+    elif kind == 'JPEG' and (start := file.read(18))[6:11] == b'JFIF\0':
         unit, *density = struct.unpack_from('>BHH', start, 13)
         if unit == 0 and all(density) and density != [1, 1]:
             metadata = replace(metadata, density=tuple(density))
-    elif kind == 'pngl':
-        metadata = replace(metadata, **read_png_head(file))
     return metadata
