@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from amsnet_basicsr.fit.state import NAME, Record, Runner, Settings, choose_device
+from amsnet_basicsr.fit.state import NAME, Fit, Settings, choose_device
 from amsnet_basicsr.prepare.outputs import check_space, discard, run_command
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
@@ -79,23 +79,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fit(folder: Path, args: argparse.Namespace) -> list[str]:
     given = _given(args)
-    if Record.read(folder) is None and not args.images:  # what isn't ours is refused before a lock is put beside it
+    if Fit.read(folder) is None and not args.images:  # what isn't ours is refused before a lock is put beside it
         raise UserError('give images: folders, files or patterns')
     images = _list_images(args.images, folder)
     device = choose_device(args.device)
     with exclusive_lock(folder):
-        record = Record.read(folder)
+        fit = Fit.read(folder)
         settings = Settings(**given)
-        if record is not None:
-            changed = '' if args.restart else _differences(record, given, images)
-            if changed and record.done('plan'):
+        if fit is not None:
+            changed = '' if args.restart else _differences(fit, given, images)
+            if changed and fit.done('plan'):
                 raise UserError(f'{folder} was begun otherwise: {changed}. Give the same, another -o, or --restart')
             if changed or args.restart:  # before any training there is nothing to lose
-                images, settings, record = images or record.images, replace(record.settings, **given), None
-        if record is None:
-            record = _begin(folder, settings, images)
+                images, settings, fit = images or fit.images, replace(fit.settings, **given), None
+        if fit is None:
+            fit = _begin(folder, settings, images)
         default = min(4, (os.cpu_count() or 2) // 2) if device.type == 'cuda' else 0
-        return _run(record, Runner(device, default if args.workers is None else args.workers))
+        fit.device, fit.workers = device, default if args.workers is None else args.workers
+        return _run(fit)
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def _size(path: Path) -> int | None:
     return None
 
 
-def _differences(record: Record, given: dict[str, Any], images: list[list[Any]]) -> str:
+def _differences(fit: Fit, given: dict[str, Any], images: list[list[Any]]) -> str:
     """Say what differs from what the fit began with, e.g. `--width 32 instead of 16`; empty if nothing does."""
 
     def shown(value: Any) -> Any:
@@ -137,22 +138,21 @@ def _differences(record: Record, given: dict[str, Any], images: list[list[Any]])
     differing = [
         f'--{name.replace("_", "-")} {shown(value)} instead of {shown(found)}'
         for name, value in given.items()
-        if (found := getattr(record.settings, name)) != value
+        if (found := getattr(fit.settings, name)) != value
     ]
-    if images and images != record.images:
-        before, now = ({path for path, _ in files} for files in (record.images, images))
+    if images and images != fit.images:
+        before, now = ({path for path, _ in files} for files in (fit.images, images))
         if changed := sorted(before ^ now):
             what = f'{changed[0]} is {"new" if changed[0] in now else "no longer there"}'
         else:
-            what = f'{next(a[0] for a, b in zip(images, record.images, strict=True) if a != b)} has changed'
+            what = f'{next(a[0] for a, b in zip(images, fit.images, strict=True) if a != b)} has changed'
         differing.append(f'other images ({what})')
     return ', '.join(differing)
 
 
-def _begin(folder: Path, settings: Settings, images: list[list[Any]]) -> Record:
+def _begin(folder: Path, settings: Settings, images: list[list[Any]]) -> Fit:
     """Start anew: first everything is checked, then an earlier fit's results are put aside and its files removed."""
-    from amsnet_basicsr.fit.learn import read_init, start_weights
-    from amsnet_basicsr.fit.plan import network_bytes
+    from amsnet_basicsr.fit.networks import network_bytes, read_init, start_weights
 
     init = start_weights(settings)
     if init is not None and init.is_relative_to(folder.resolve()):
@@ -170,20 +170,20 @@ def _begin(folder: Path, settings: Settings, images: list[list[Any]]) -> Record:
                 os.rename(folder / name, aside / name)
     for name in (*_WORK, *_RESULTS, NAME):
         discard(folder / name)
-    return Record.begin(folder, settings, images)
+    return Fit.begin(folder, settings, images)
 
 
-def _run(record: Record, runner: Runner) -> list[str]:
-    from amsnet_basicsr.fit import report, stages  # PyTorch takes its seconds: mistakes are told before
+def _run(fit: Fit) -> list[str]:
+    from amsnet_basicsr.fit import pack, report, stages  # PyTorch takes its seconds: mistakes are told before
 
-    folder = record.folder
-    if report.is_finished(record):
+    folder = fit.folder
+    if pack.is_finished(fit):
         return [f'{folder} is finished: see {folder / "report.md"}; --restart starts over']
-    stages.run_stages(record, runner)
-    say(f'\n{"Done" if report.is_advised(record) else "Done, but not worth using"}: {folder / _RESULTS[0]}')
+    stages.run_stages(fit)
+    say(f'\n{"Done" if report.is_advised(fit) else "Done, but not worth using"}: {folder / _RESULTS[0]}')
     say(f'Look at {folder / "progress" / "result.png"} (noisy | teacher | student); figures in {folder / "report.md"}')
-    doubts = report.doubts(record) or ['The student denoises nearly as its teacher does.']
-    return [*doubts, 'Next:', *report.next_steps(record)]
+    doubts = report.doubts(fit) or ['The student denoises nearly as its teacher does.']
+    return [*doubts, 'Next:', *report.next_steps(fit)]
 
 
 if __name__ == '__main__':

@@ -6,8 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from amsnet_basicsr.images import ImageData, ImageError, decode_image, write_image
-from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.fit.patches import patch_files, read_png, write_png
 
 MOST_ROWS = 4
 """Crops in an image."""
@@ -15,32 +14,14 @@ _LINE, _HEADING = 4, 22
 _SIDE = 256  # a crop is shown at least this large, each pixel several times if need be
 
 
-def read_png(path: Path) -> np.ndarray:
-    """Read a patch, RGB, (H, W, 3), uint8."""
-    try:
-        return decode_image(path.read_bytes(), str(path))
-    except (OSError, ImageError):
-        raise UserError(f'{path} is missing or damaged; --restart starts over') from None
-
-
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Write an image, RGB, (H, W, 3), uint8, completely or not at all."""
-    write_image(path, ImageData(image), overwrite=True)
-
-
-def held_out(folder: Path) -> list[Path]:
-    """List the held-out patches of a work folder."""
-    return sorted((folder / 'patches' / 'held_out').glob('*.png'))
-
-
-def held_out_rows(folder: Path) -> list[Path]:
+def shown_patches(folder: Path) -> list[Path]:
     """Choose the held-out patches that images show: those with the most detail, as flat ones show little."""
 
     def detail(path: Path) -> float:
         # Without the noise, which is as strong in flat places.
         return float(cv2.GaussianBlur(read_png(path), (0, 0), 4).std(axis=(0, 1)).mean())
 
-    return sorted(sorted(held_out(folder), key=detail, reverse=True)[:MOST_ROWS])
+    return sorted(sorted(patch_files(folder, 'held_out'), key=detail, reverse=True)[:MOST_ROWS])
 
 
 def comparison(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) -> np.ndarray:
@@ -68,38 +49,20 @@ def comparison(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) ->
     return table
 
 
-def teacher_progress(folder: Path, iteration: int) -> Path | None:
-    """Put the strips of the teacher's validation together; None if they aren't there."""
-    strips = folder / 'experiments' / 'teacher' / 'visualization' / 'strips' / 'held-out'
+def write_progress(folder: Path, name: str, iteration: int) -> Path | None:
+    """Show a validation of teacher or student, the student's beside its teacher; None if its images aren't there."""
+    images = folder / 'experiments' / name / 'visualization'
     rows = []
-    for file in held_out_rows(folder):
-        if strip := _find(strips, file.stem, iteration):
-            pair = read_png(strip)
-            width = (pair.shape[1] - 4) // 2
-            rows.append((pair[:, :width], pair[:, -width:]))
-    return _write(folder, f'teacher_{iteration:06d}.png', rows, ('noisy', f'teacher, step {iteration}'))
-
-
-def student_progress(folder: Path, iteration: int) -> Path | None:
-    """Show the student's validation beside its teacher; None if its images aren't there."""
-    images = folder / 'experiments' / 'student' / 'visualization'
-    rows = []
-    for file in held_out_rows(folder):
-        if own := _find(images / file.stem, file.stem, iteration):
-            rows.append((read_png(file), read_png(folder / 'pairs' / 'held_out' / file.name), read_png(own)))
-    return _write(folder, f'student_{iteration:06d}.png', rows, ('noisy', 'teacher', f'student, step {iteration}'))
-
-
-def _find(folder: Path, stem: str, iteration: int) -> Path | None:
-    """Find the image of a validation; BasicSR counts one more for the last."""
-    files = (folder / f'{stem}_{number}.png' for number in (iteration, iteration + 1))
-    return next((file for file in files if file.is_file()), None)
-
-
-def _write(folder: Path, name: str, rows: Sequence[tuple[np.ndarray, ...]], headings: Sequence[str]) -> Path | None:
+    for file in shown_patches(folder):
+        # BasicSR counts one more for the last validation.
+        found = [path for at in (iteration, iteration + 1) for path in images.rglob(f'{file.stem}_{at}.png')]
+        if found:
+            columns = [file, folder / 'pairs' / 'held_out' / file.name, found[0]]
+            rows.append([read_png(path) for path in (columns if name == 'student' else columns[::2])])
     if not rows:
         return None
-    path = folder / 'progress' / name
+    path = folder / 'progress' / f'{name}_{iteration:06d}.png'
     path.parent.mkdir(exist_ok=True)
-    write_png(path, comparison(rows, headings))
+    before = ('noisy', 'teacher') if name == 'student' else ('noisy',)
+    write_png(path, comparison(rows, (*before, f'{name}, step {iteration}')))
     return path

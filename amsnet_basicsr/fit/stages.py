@@ -5,104 +5,105 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
+from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.denoise.denoiser import DenoiseError
-from amsnet_basicsr.fit.images import (
-    Cut,
-    choose_strides,
-    plan_cuts,
-    read_sizes,
-    spread,
-    survey_for_training,
-    write_patches,
-)
-from amsnet_basicsr.fit.learn import TEACHER, make_pairs, train_student, train_teacher, weights_file
-from amsnet_basicsr.fit.plan import (
-    CPU_BATCH,
-    CPU_CROP,
-    GPU_BATCH,
-    GPU_CROP,
-    Costs,
-    crop_size,
-    make_plan,
-    measure,
-    network_bytes,
-    refuse_too_little_time,
-)
-from amsnet_basicsr.fit.report import is_finished, pack
-from amsnet_basicsr.fit.state import Record, Runner, duration
+from amsnet_basicsr.fit.images import choose_strides, read_pixels, refuse_all, say_left_out, spread, survey_for_training
+from amsnet_basicsr.fit.learn import make_pairs, train_student, train_teacher
+from amsnet_basicsr.fit.networks import TEACHER, network_bytes, network_options, student_network, trained_weights
+from amsnet_basicsr.fit.pack import is_finished, pack
+from amsnet_basicsr.fit.patches import Cut, hold_one_out, patch_files, plan_cuts, write_patches
+from amsnet_basicsr.fit.state import Fit
+from amsnet_basicsr.fit.time_budget import Costs, crop_size, measure, plan_steps, refuse_too_little_time
+from amsnet_basicsr.prepare.image_patches import LeftOutError
+from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from amsnet_basicsr.prepare.outputs import check_space
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.text import say
+from amsnet_basicsr.utils.text import printable, say
 
+_MOST_IMAGES = 200  # more are thinned out evenly: patches are bounded, and reading takes time
+_IMAGES_FOR_NOISE = 32
 _BYTES_PER_PIXEL = 4.0  # of a noisy patch and its denoised one, as PNG
+_ON_CPU, _ON_GPU = (120, 2), (160, 16)
+"""Side of the training crops in pixels, and crops in a step. The paper's side is 160; where time is short, more steps
+of less do better."""
 
 
-def run_stages(record: Record, runner: Runner) -> None:
+def run_stages(fit: Fit) -> None:
     """Do what is left to do.
 
     Raises:
         UserError: If something can't be done; a later run resumes.
     """
-    stages: list[tuple[str, Callable[[Record, Runner, dict[str, Any]], None], Callable[[Record], bool]]] = [
-        ('prepare', prepare, _has_patches),
-        ('plan', plan, lambda record: True),
-        ('teacher', train_teacher, lambda record: (record.folder / TEACHER).is_file()),
-        ('pairs', make_pairs, lambda record: (record.folder / 'pairs' / 'train.txt').is_file()),
-        ('student', train_student, lambda record: weights_file(record.folder, 'student', 'latest').is_file()),
-        ('pack', pack, is_finished),
-    ]
-    for name, run, is_there in stages:
-        if record.done(name) and is_there(record):
+    stages: dict[str, tuple[Callable[[Fit, dict[str, Any]], None], Callable[[], bool]]] = {
+        'prepare': (prepare, lambda: _has_patches(fit)),
+        'plan': (plan, lambda: True),
+        'teacher': (train_teacher, (fit.folder / TEACHER).is_file),
+        'pairs': (make_pairs, (fit.folder / 'pairs' / 'train.txt').is_file),
+        'student': (train_student, (fit.folder / trained_weights('student', 'latest')).is_file),
+        'pack': (pack, lambda: is_finished(fit)),
+    }
+    for name, (run, is_there) in stages.items():
+        if fit.done(name) and is_there():
             say(f'{name}: done before')
             continue
         try:
-            with record.stage(name) as facts:
-                run(record, runner, facts)
+            with fit.stage(name) as facts:
+                run(fit, facts)
         except DenoiseError as error:
             raise UserError(f'{name}: {error}') from None
 
 
-def _has_patches(record: Record) -> bool:
-    facts = record.facts('prepare')
-    found = {name: len(list((record.folder / 'patches' / name).glob('*.png'))) for name in ('train', 'held_out')}
-    if any(found[name] != facts[name] for name in found):
-        raise UserError(f'{record.folder / "patches"}: patches are missing or added since; --restart starts over')
+def _has_patches(fit: Fit) -> bool:
+    if any(len(patch_files(fit.folder, part)) != fit.facts('prepare')[part] for part in ('train', 'held_out')):
+        raise UserError(f'{fit.folder / "patches"}: patches are missing or added since; --restart starts over')
     return True
 
 
-def prepare(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
-    """Survey the images, choose the strides, cut patches."""
-    settings = record.settings
-    paths = [Path(path) for path, _ in record.images]
-    chosen = spread(paths)
-    if settings.iterations is None and (likely := read_sizes(chosen)):  # a time that is too short: before the work
-        cuts = plan_cuts(likely, settings.patch, settings.patches, settings.seed)
-        strides = settings.train_stride or 5, settings.test_stride or 2
-        costs, _, _ = _costs(record, runner, _sides(cuts), strides)
-        train, held_out = (sum(len(getattr(cut, name)) for cut in cuts) for name in ('train', 'held_out'))
-        refuse_too_little_time(costs, train, held_out, settings.minutes)
-    usable, spectra, left_out = survey_for_training(chosen)
-    chosen_strides = choose_strides(spectra, settings.train_stride, settings.test_stride)
-    cuts = plan_cuts(usable, settings.patch, settings.patches, settings.seed)
+def prepare(fit: Fit, facts: dict[str, Any]) -> None:
+    """Choose the patches, cut them, and choose the strides."""
+    settings, folder = fit.settings, fit.folder / 'patches'
+    paths = [Path(path) for path, _ in fit.images]
+    chosen = spread(paths, _MOST_IMAGES)
+    images, left_out = survey_for_training(chosen)
+    cuts = plan_cuts(images, settings.patch, settings.patches, settings.seed)
     sides = _sides(cuts)
+    if settings.iterations is None:  # a time that is too short is told before the work
+        costs = _measure(fit, sides, settings.train_stride or 5)['costs']
+        held_out = sum(len(cut.held_out) for cut in cuts)
+        refuse_too_little_time(Costs(**costs), sides['patches'] - held_out, held_out, settings.minutes)
     needed = sides['patches'] * sides['mean_side'] ** 2 * _BYTES_PER_PIXEL + network_bytes(settings.width)
-    check_space(needed, record.folder, 'take fewer --patches')
-    train, held_out = write_patches(cuts, record.folder / 'patches')
+    check_space(needed, fit.folder, 'take fewer --patches')
+    spectra, unreadable = [], {}
+    for number, cut in enumerate(tqdm(cuts, 'reading', unit='image', disable=None, leave=False)):
+        try:
+            pixels = read_pixels(cut.image.path)
+        except LeftOutError as error:
+            unreadable[printable(str(cut.image.path))] = str(error)
+            say_left_out(str(cut.image.path), str(error))
+            continue
+        if number % -(-len(cuts) // _IMAGES_FOR_NOISE) == 0:
+            spectra.append(noise_spectra(pixels))
+        write_patches(cut, pixels, folder, f'image{number:04d}')
+    if len(unreadable) == len(cuts):
+        refuse_all(left_out | unreadable)
+    train, held_out = hold_one_out(folder)
+    strides = choose_strides(spectra, settings.train_stride, settings.test_stride)
     facts.update(
-        images=len(usable), held_out_images=sum(bool(cut.held_out) and not cut.train for cut in cuts),
-        left_out=left_out, thinned=len(paths) - len(chosen), train=train, held_out=held_out, **sides,
-        train_stride=chosen_strides.train, test_stride=chosen_strides.test, reason=chosen_strides.reason,
+        images=len(images) - len(unreadable), held_out_images=sum(not cut.train for cut in cuts),
+        left_out=left_out | unreadable, thinned=len(paths) - len(chosen), train=train, held_out=held_out, **sides,
+        train_stride=strides.train, test_stride=strides.test, reason=strides.reason,
     )  # fmt: skip
     say(
         f'prepare: {train} patches to train on, {held_out} held out, {sides["side"]} to {sides["largest"]} pixels '
-        f'wide, of {len(usable)} images; strides {chosen_strides.train} and {chosen_strides.test} '
-        f'({chosen_strides.reason})'
+        f'wide, of {facts["images"]} images; strides {strides.train} and {strides.test} ({strides.reason})'
     )
 
 
 def _sides(cuts: Sequence[Cut]) -> dict[str, int]:
     """Number of patches, and their least, largest and mean side."""
-    sides = [side for cut in cuts for side in cut.sides]
+    sides = [(bottom - top, right - left) for cut in cuts for top, left, bottom, right in (*cut.train, *cut.held_out)]
     pixels = sum(height * width for height, width in sides)
     return {
         'patches': len(sides),
@@ -112,30 +113,37 @@ def _sides(cuts: Sequence[Cut]) -> dict[str, int]:
     }
 
 
-def plan(record: Record, runner: Runner, facts: dict[str, Any]) -> None:
+def plan(fit: Fit, facts: dict[str, Any]) -> None:
     """Measure what steps cost here, and share out the time."""
-    settings, prepared = record.settings, record.facts('prepare')
-    strides = prepared['train_stride'], prepared['test_stride']
-    costs, crops, batch = _costs(record, runner, prepared, strides)
-    made = make_plan(costs, prepared['train'], prepared['held_out'], settings.minutes, settings.iterations)
-    estimate = asdict(made)
-    facts.update(estimate=estimate.pop('seconds'), **estimate)
-    facts.update(batch=batch, crop=crops[0], student_crop=crops[1], costs=asdict(costs))
-    minutes = [made.teacher * costs.teacher, made.patches * costs.patch, made.student * costs.student]
+    settings, prepared = fit.settings, fit.facts('prepare')
+    measured = _measure(fit, prepared, prepared['train_stride'])
+    costs = Costs(**measured['costs'])
+    steps = plan_steps(costs, prepared['train'], prepared['held_out'], settings.minutes, settings.iterations)
+    facts.update(teacher=steps.teacher, student=steps.student, patches=steps.patches, **measured)
     say(
-        f'plan: about {duration(made.seconds)} in all on {runner.device}: teacher {made.teacher} steps '
-        f'({duration(minutes[0])}), {made.patches} patches denoised ({duration(minutes[1])}), student {made.student} '
-        f'steps ({duration(minutes[2])}), start and images'
+        f'plan: about {_duration(steps.seconds)} in all on {fit.device}: teacher {steps.teacher} steps '
+        f'({_duration(steps.teacher * costs.teacher)}), {steps.patches} patches denoised '
+        f'({_duration(steps.patches * costs.patch)}), student {steps.student} steps '
+        f'({_duration(steps.student * costs.student)}), start and images'
     )
 
 
-def _costs(
-    record: Record, runner: Runner, sides: dict[str, Any], strides: tuple[int, int]
-) -> tuple[Costs, tuple[int, int], int]:
-    """Time the steps; returns the costs, the crops of teacher and student, and the batch."""
-    settings = record.settings
-    batch = settings.batch or (GPU_BATCH if runner.gpu else CPU_BATCH)
-    wanted = GPU_CROP if runner.gpu else CPU_CROP
-    crops = crop_size(sides['side'], strides[0], wanted), crop_size(sides['side'], 1, wanted)
-    costs = measure(settings.width, sides['mean_side'], crops, strides, batch, runner.device, settings.seed)
-    return costs, crops, batch
+def _measure(fit: Fit, sides: dict[str, Any], stride: int) -> dict[str, Any]:
+    """Choose crops and batch, and time the steps."""
+    settings = fit.settings
+    wanted, crops = _ON_GPU if fit.device.type == 'cuda' else _ON_CPU
+    teacher, student = network_options(settings.width), student_network(fit)
+    # Each level of a network halves its crops.
+    crop, student_crop = (
+        crop_size(sides['side'], apart, wanted, 2 ** len(network['enc_blk_nums']))
+        for network, apart in ((teacher, stride), (student, 1))
+    )
+    batch = settings.batch or crops
+    nets = NAFNet(**teacher), NAFNet(**student)
+    costs = measure(*nets, (crop, student_crop), stride, sides['mean_side'], batch, fit.device)
+    return {'batch': batch, 'crop': crop, 'student_crop': student_crop, 'costs': asdict(costs)}
+
+
+def _duration(seconds: float) -> str:
+    """Write a time in minutes or hours."""
+    return f'{seconds / 60:.1f} min' if seconds < 6000 else f'{seconds / 3600:.1f} h'

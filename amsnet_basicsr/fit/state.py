@@ -13,8 +13,6 @@ from amsnet_basicsr.utils.errors import UserError
 
 NAME = 'fit.json'
 """The record's name; a folder that has it is a fit's."""
-STAGES = ('prepare', 'plan', 'teacher', 'pairs', 'student', 'pack')
-"""Names of the stages, in order."""
 _HEAD = {'made_by': 'amsnet-denoise fit', 'format': 2}
 
 
@@ -34,20 +32,28 @@ class Settings:
     init: str | None = None
 
 
-class Record:
-    """The record of one work folder, written after each change."""
+class Fit:
+    """A fit: its work folder, what it was asked for, and its record, which is written after each change.
+
+    Attributes:
+        folder: The work folder.
+        settings: The settings it began with.
+        images: Path and bytes of each image.
+        device: PyTorch's device to run on this time, which changes the result by rounding only.
+        workers: Processes that read images this time.
+    """
 
     def __init__(self, folder: Path, data: dict[str, Any]) -> None:
         self.folder = folder
         self.settings = Settings(**data['settings'])
         self.images: list[list[Any]] = data['images']
-        """Path and bytes of each image."""
+        self.device: Any = None
+        self.workers = 0
         self._data = data
-        self._current: dict[str, Any] | None = None
-        self._ticked = 0.0
+        self._timed: tuple[dict[str, Any], float] | None = None  # the stage in progress, and when it would have begun
 
     @classmethod
-    def read(cls, folder: Path) -> 'Record | None':
+    def read(cls, folder: Path) -> 'Fit | None':
         """Read the record of a work folder; None if a fit may begin there, as it is missing or empty.
 
         Raises:
@@ -71,11 +77,11 @@ class Record:
         raise UserError(f'{path} is damaged or of another version; name a new folder with -o')
 
     @classmethod
-    def begin(cls, folder: Path, settings: Settings, images: list[list[Any]]) -> 'Record':
+    def begin(cls, folder: Path, settings: Settings, images: list[list[Any]]) -> 'Fit':
         """Write the record of a new fit in a folder that exists."""
-        record = cls(folder, {**_HEAD, 'settings': asdict(settings), 'images': images, 'stages': {}})
-        record._write()
-        return record
+        fit = cls(folder, {**_HEAD, 'settings': asdict(settings), 'images': images, 'stages': {}})
+        fit.save()
+        return fit
 
     def facts(self, stage: str) -> dict[str, Any]:
         """What is recorded of a stage: `done`, `seconds` and what it found; empty before it began."""
@@ -85,44 +91,32 @@ class Record:
         """Whether a stage is finished."""
         return bool(self.facts(stage).get('done'))
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What each stage took."""
+        return {name: facts['seconds'] for name, facts in self._data['stages'].items()}
+
     @contextmanager
     def stage(self, name: str) -> Iterator[dict[str, Any]]:
         """Time a stage, and record it as finished if nothing is raised; yields its facts, to be filled."""
         facts = self._data['stages'].setdefault(name, {'done': False, 'seconds': 0.0, 'runs': 0})
         facts['runs'] += 1
-        self._current, self._ticked = facts, time.monotonic()
-        self.tick()
+        self._timed = facts, time.monotonic() - facts['seconds']
+        self.save()
         try:
             yield facts
             facts['done'] = True
         finally:
-            self.tick()
-            self._current = None
+            self.save()
+            self._timed = None
 
-    def tick(self) -> None:
-        """Add the time since the last tick to the stage in progress, so that a kill loses little of it."""
-        if self._current is not None:
-            now = time.monotonic()
-            self._current['seconds'] = round(self._current['seconds'] + now - self._ticked, 2)
-            self._ticked = now
-            self._write()
-
-    def _write(self) -> None:
+    def save(self) -> None:
+        """Write the record, with the time that the stage in progress has taken: a kill loses little of it."""
+        if self._timed is not None:
+            facts, began = self._timed
+            facts['seconds'] = round(time.monotonic() - began, 2)
         with atomic_write(self.folder / NAME) as file:
             file.write(json.dumps(self._data, indent=1).encode())
-
-
-@dataclass(frozen=True)
-class Runner:
-    """How stages are run this time, which changes the result by rounding only: PyTorch's device, reading processes."""
-
-    device: Any
-    workers: int
-
-    @property
-    def gpu(self) -> bool:
-        """Whether the device is a GPU."""
-        return self.device.type == 'cuda'
 
 
 def choose_device(name: str) -> Any:
@@ -133,8 +127,3 @@ def choose_device(name: str) -> Any:
     if name == 'cuda' and not gpu:
         raise UserError('--device cuda: PyTorch sees no such GPU here; --device cpu does without')
     return torch.device('cuda' if gpu else 'cpu')
-
-
-def duration(seconds: float) -> str:
-    """Write a time in minutes or hours."""
-    return f'{seconds / 60:.1f} min' if seconds < 6000 else f'{seconds / 3600:.1f} h'

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from amsnet_basicsr.resume.states import newest_intact
@@ -43,45 +42,38 @@ def run_training(
     # The child finds this package where this process did, whatever folder it is run in.
     paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get('PYTHONPATH')])]
     environment = {'PYTHONUNBUFFERED': '1', 'PYTHONIOENCODING': 'utf-8', 'PYTHONPATH': os.pathsep.join(paths)}
-    log = folder / f'{name}.log'
-    # In a session of its own: Ctrl-C reaches this process alone, which ends the training by closing the pipe.
-    process = subprocess.Popen(
-        command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, encoding='utf-8', errors='replace', start_new_session=True,
-    )  # fmt: skip
-    assert process.stdin is not None and process.stdout is not None
     validated, last = -1, ''
 
-    def lines() -> Iterator[str]:
+    def read(lines: Iterable[str]) -> Iterator[str]:
         nonlocal last
-        with log.open('a', buffering=1, encoding='utf-8') as file:
-            for line in process.stdout or ():
-                file.write(line)
+        with (folder / f'{name}.log').open('a', buffering=1, encoding='utf-8') as log:
+            for line in lines:
+                log.write(line)
                 last = line.strip() or last
                 yield line
 
-    try:
-        for iteration, figure, value in _figures(lines(), total):
-            if figure == 'loss':
-                on_step(iteration, value)
-            elif iteration != validated:  # BasicSR repeats the last one
-                validated = iteration
-                on_validation(iteration, value)
-                _prune(experiment)
-        code = process.wait()
-    except BaseException:
-        process.stdin.close()  # which ends it
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        if process.poll() is None:
+    # In a session of its own, as Ctrl-C is for this process, which then ends the training.
+    with subprocess.Popen(
+        command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, encoding='utf-8', errors='replace', start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            for iteration, loss, metric in _figures(read(process.stdout or ()), total):
+                if loss is not None:
+                    on_step(iteration, loss)
+                if metric is not None and iteration != validated:  # BasicSR repeats the last one
+                    validated = iteration
+                    on_validation(iteration, metric)
+                    _prune(experiment)
+            process.wait()  # before its input is closed, which would end it
+        except BaseException:
             process.kill()
-            process.wait()
-        raise
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-    if code:
-        raise UserError(f'the training of the {name} failed (exit code {code}): {last}; all of it is in {log}')
+            raise
+    if process.returncode:
+        raise UserError(
+            f'the training of the {name} failed (exit code {process.returncode}): {last}; all of it is in '
+            f'{folder / name}.log'
+        )
 
 
 def _prune(experiment: Path) -> None:
@@ -92,21 +84,14 @@ def _prune(experiment: Path) -> None:
         (experiment / 'models' / f'net_g_{state.stem}.pth').unlink(missing_ok=True)
 
 
-def validation_curve(folder: Path, name: str, metric: str, total: int) -> list[tuple[int, float]]:
-    """Read a metric's course from a training's log: iteration and the last value for it, rising."""
-    with (folder / f'{name}.log').open(encoding='utf-8') as file:
-        curve = {iteration: value for iteration, found, value in _figures(file, total) if found == metric}
-    return sorted(curve.items())
-
-
-def _figures(lines: Iterable[str], total: int) -> Iterator[tuple[int, str, float]]:
-    """Take from the lines of a log what they report: iteration, `loss` or the name of a metric, value."""
+def _figures(lines: Iterable[str], total: int) -> Iterator[tuple[int, float | None, float | None]]:
+    """Take from a training's output what it reports: iteration, and the loss or the metric of a validation."""
     iteration = 0
     for line in lines:
         if found := _ITERATION.search(line):
             iteration = int(found[1].replace(',', ''))
-            yield iteration, 'loss', float(found[2])
+            yield iteration, float(found[2]), None
         elif _END in line:
             iteration = total
         elif iteration and (found := _METRIC.search(line)):
-            yield iteration, found[1], float(found[2])
+            yield iteration, None, float(found[2])

@@ -75,6 +75,7 @@ def work(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = images_in(folder / 'photos')
     (images / 'notes.txt').write_text('no image')
     (images / 'torn.jpg').write_bytes(b'\xff\xd8\xff\xe0 torn')
+    (images / 'cut off.png').write_bytes((images / 'IMG 0.png').read_bytes()[:9000])
     cv2.imwrite(str(images / 'tiny.png'), noisy_image(20, 300, 9))
     before = {path: path.read_bytes() for path in images.iterdir()}
 
@@ -129,7 +130,8 @@ def test_gives_what_an_undisturbed_run_gives(work):
 
 def test_images_are_accounted_for(work):
     report = (work / 'my model' / 'report.md').read_text()
-    assert 'Images: 5 used (1 of them held out), 2 left out' in report
+    assert 'Images: 5 used (1 of them held out), 3 left out' in report
+    assert 'cut off.png: unreadable' in report
     assert 'tiny.png: too small: 300×20 pixels' in report and 'torn.jpg: unreadable: damaged' in report
     assert 'Patches: 8 to train on, 2 held out, 70 to 70 pixels wide' in report
     held_out = {path.name.split('_')[0] for path in (work / 'my model' / 'patches' / 'held_out').iterdir()}
@@ -269,7 +271,7 @@ def test_a_full_disk_is_told_before_anything_is_written(work, capsys, tmp_path):
 
 
 def test_too_little_time_is_told_before_images_are_read(work, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr('amsnet_basicsr.fit.images.read_pixels', None)
+    monkeypatch.setattr('amsnet_basicsr.fit.stages.read_pixels', None)
     error = refused(capsys, work / 'photos', '-o', tmp_path / 'out', '--minutes', 0.01, '--width', 4, '--patch', 64)
     assert '0.01 minutes are too few here: --minutes ' in error
     assert {path.name for path in (tmp_path / 'out').iterdir()} == {'fit.json'}

@@ -1,5 +1,6 @@
 """Parts of a fit: which patches are cut, which strides are taken, how time is shared out."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -15,23 +16,29 @@ from amsnet_basicsr.fit.images import (
     Surveyed,
     choose_strides,
     find_images,
-    plan_cuts,
     read_pixels,
-    split,
     spread,
     survey_for_training,
-    write_patches,
 )
-from amsnet_basicsr.fit.learn import neighbour_loss, read_init, start_weights, student_start
-from amsnet_basicsr.fit.options import Training, student_options, teacher_options
-from amsnet_basicsr.fit.plan import Costs, crop_size, make_plan, network_options, refuse_too_little_time
-from amsnet_basicsr.fit.progress_images import read_png
+from amsnet_basicsr.fit.learn import neighbour_loss
+from amsnet_basicsr.fit.networks import network_options, read_init, start_weights, student_network, student_start
+from amsnet_basicsr.fit.options import student_options, teacher_options
+from amsnet_basicsr.fit.patches import hold_one_out, plan_cuts, read_png, split, write_patches
 from amsnet_basicsr.fit.report import doubts, is_advised, next_steps
-from amsnet_basicsr.fit.state import Record, Settings
+from amsnet_basicsr.fit.state import Fit, Settings
+from amsnet_basicsr.fit.time_budget import Costs, crop_size, plan_steps, refuse_too_little_time
 from amsnet_basicsr.options.reader import OptionsLoader
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from amsnet_basicsr.utils.errors import UserError
 from tests.conftest import noisy_image
+
+
+def begun_with(settings: Settings, folder: Path = Path('m')) -> Fit:
+    """A fit whose stages have found nothing yet."""
+    stages: dict[str, dict[str, object]] = {name: {} for name in ('prepare', 'plan', 'teacher', 'pack')}
+    fit = Fit(folder, {'settings': asdict(settings), 'images': [], 'stages': stages})
+    fit.device = torch.device('cpu')
+    return fit
 
 
 def images(*sizes: tuple[int, int]) -> list[Surveyed]:
@@ -61,7 +68,7 @@ def test_what_cannot_be_looked_at_is_named_in_a_line_and_the_rest_goes_on(tmp_pa
 
     images = fit._list_images([str(folder)], tmp_path / 'm')
     assert [Path(name).name for name, _ in images] == ['good.png', 'line\nbreak.png', 'nowhere.png']
-    usable, _, left_out = survey_for_training([Path(name) for name, _ in images])
+    usable, left_out = survey_for_training([Path(name) for name, _ in images])
     assert [image.path.name for image in usable] == ['good.png'] and len(left_out) == 2
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and all(line.startswith('left out: ') for line in lines)
@@ -114,9 +121,9 @@ def test_small_images_are_used_whole():
 def test_a_few_tiny_images_do_not_make_all_crops_tiny(tmp_path):
     for number, size in enumerate([(300, 200)] * 5 + [(70, 80)]):
         cv2.imwrite(str(tmp_path / f'{number}.png'), noisy_image(*size, number))
-    usable, _, left_out = survey_for_training(sorted(tmp_path.iterdir()))
+    usable, left_out = survey_for_training(sorted(tmp_path.iterdir()))
     assert len(usable) == 5 and [Path(name).name for name in left_out] == ['5.png']
-    usable, _, left_out = survey_for_training(sorted(tmp_path.iterdir())[3:])
+    usable, left_out = survey_for_training(sorted(tmp_path.iterdir())[3:])
     assert len(usable) == 3 and not left_out  # too few others
 
 
@@ -150,7 +157,7 @@ def test_files_of_16_bits_that_use_fewer_are_trained_on_in_full(tmp_path, bits, 
     expected = (values * (255 / (2**bits - 1))).round()
     assert np.abs(read_pixels(path) - expected).max() <= 1
     cuts = plan_cuts([Surveyed(path, 128, 256)], 64, 100, seed=0)
-    write_patches(cuts, tmp_path / 'patches')
+    write_patches(cuts[0], read_pixels(path), tmp_path / 'patches', 'deep')
     for patch in (tmp_path / 'patches').rglob('*.png'):
         assert len(np.unique(read_png(patch))) == 256
 
@@ -164,7 +171,8 @@ def test_flat_patches_are_left_out_and_one_is_always_held_out(tmp_path):
     image[top : top + 64, left : left + 64] = 255
     cv2.imwrite(str(path), image)
     for _ in range(2):  # a second time changes nothing
-        assert write_patches(cuts, tmp_path / 'patches') == (6, 1)
+        write_patches(cuts[0], read_pixels(path), tmp_path / 'patches', 'image0000')
+        assert hold_one_out(tmp_path / 'patches') == (6, 1)
     names = [file.name for file in (tmp_path / 'patches').rglob('*.png')]
     assert len(set(names)) == 7 and f'image0000_y{top:05d}_x{left:05d}.png' not in names
 
@@ -190,28 +198,27 @@ def test_survey_says_why_an_image_is_left_out(tmp_path):
     (tmp_path / 'empty.jpg').write_bytes(b'')
     cv2.imwrite(str(tmp_path / 'good.png'), noisy_image(70, 90, 0))
     cv2.imwrite(str(tmp_path / 'strip.png'), noisy_image(1, 500, 0))
-    usable, spectra, left_out = survey_for_training(sorted(tmp_path.iterdir()))
-    assert [(image.path.name, image.height, image.width) for image in usable] == [('good.png', 70, 90)]
+    usable, left_out = survey_for_training(sorted(tmp_path.iterdir()))
+    assert usable == [Surveyed(tmp_path / 'good.png', 70, 90)]
     assert {Path(name).name: why.split(':')[0] for name, why in left_out.items()} == {
         'empty.jpg': 'unreadable', 'strip.png': 'too small'
     }  # fmt: skip
-    assert len(spectra) == 1
 
 
 def test_time_is_shared_out_and_the_number_of_steps_fixes_all():
     costs = Costs(teacher=0.25, student=0.3, patch=1.7)
-    plan = make_plan(costs, available=1000, held_out=8, minutes=15, iterations=None)
+    plan = plan_steps(costs, available=1000, held_out=8, minutes=15, iterations=None)
     assert 0.9 * 15 * 60 < plan.seconds <= 15 * 60 and plan.student == plan.teacher // 2
     slower = Costs(teacher=1.0, student=1.0, patch=1.0)
-    again = make_plan(slower, available=1000, held_out=8, minutes=1, iterations=plan.teacher)
+    again = plan_steps(slower, available=1000, held_out=8, minutes=1, iterations=plan.teacher)
     assert (again.teacher, again.student, again.patches) == (plan.teacher, plan.student, plan.patches)
-    assert make_plan(costs, 7, 1, 15, None).patches == 7
+    assert plan_steps(costs, 7, 1, 15, None).patches == 7
     with pytest.raises(UserError, match=r'1 minutes are too few here: --minutes .* is the least') as error:
         refuse_too_little_time(costs, 1000, 8, 1)
     least = float(str(error.value).split('--minutes ')[1].split()[0])
-    assert make_plan(costs, 1000, 8, least, None).seconds <= least * 60
+    assert plan_steps(costs, 1000, 8, least, None).seconds <= least * 60
     refuse_too_little_time(costs, 1000, 8, least)
-    assert make_plan(costs, 1000, 8, 1, None).teacher == 50  # once patches are cut, nothing is refused any more
+    assert plan_steps(costs, 1000, 8, 1, None).teacher == 50  # once patches are cut, nothing is refused any more
 
 
 @pytest.mark.parametrize(
@@ -230,14 +237,20 @@ def test_crops_fit_stride_and_network(patch, stride, wanted, crop):
 
 
 def test_options_read_as_meant():
-    training = Training('teacher', 1800, 160, 2, 90, network_options(16), None, 2e-3, 7, False, 0, 0.25)
-    teacher = yaml.load(teacher_options(training, (5, 2), 'noise: # odd, {text}'), Loader=OptionsLoader)
+    fit = begun_with(Settings(seed=7))
+    fit.facts('prepare').update(train=90, train_stride=5, test_stride=2, reason='noise: # odd, {text}')
+    fit.facts('plan').update(
+        teacher=1800, student=900, patches=90, batch=2, crop=160, student_crop=112,
+        costs={'teacher': 0.25, 'student': 0.25},
+    )  # fmt: skip
+    teacher = yaml.load(teacher_options(fit, None), Loader=OptionsLoader)
     assert teacher['scheme'] == {'train_stride': 5, 'test_stride': 2, 'branches': 2}
     assert teacher['network_g'] == {'type': 'NAFNet', **network_options(16)}
     assert teacher['path']['pretrain_network_g'] is None and teacher['manual_seed'] == 7
     assert teacher['train']['scheduler']['periods'] == [1800] and teacher['train']['optim_g']['lr'] == 2e-3
-    student = yaml.load(student_options(training, 16), Loader=OptionsLoader)
+    student = yaml.load(student_options(fit, 'init.pth'), Loader=OptionsLoader)
     assert student['model_type'] == 'SRModel' and student['datasets']['train']['io_backend'] == {'type': 'disk'}
+    assert student['datasets']['train']['gt_size'] == 112 and student['path']['pretrain_network_g'] == 'init.pth'
     assert teacher['logger']['save_checkpoint_freq'] == 360  # every 90 seconds
 
 
@@ -265,19 +278,19 @@ def test_neighbours_predict_a_plane_and_not_noise():
 def test_record_of_another_program_is_refused(tmp_path):
     (tmp_path / 'fit.json').write_text('{"made_by": "someone else"}')
     with pytest.raises(UserError, match='damaged or of another version'):
-        Record.read(tmp_path)
+        Fit.read(tmp_path)
 
 
 def test_record_survives_and_adds_up(tmp_path):
-    record = Record.begin(tmp_path, Settings(width=8), [['a.png', 5]])
+    record = Fit.begin(tmp_path, Settings(width=8), [['a.png', 5]])
     with pytest.raises(KeyError), record.stage('prepare') as facts:
         facts['found'] = 3
         raise KeyError
-    again = Record.read(tmp_path)
+    again = Fit.read(tmp_path)
     assert again.settings == Settings(width=8) and again.images == [['a.png', 5]] and not again.done('prepare')
     with again.stage('prepare'):
         pass
-    final = Record.read(tmp_path).facts('prepare')
+    final = Fit.read(tmp_path).facts('prepare')
     assert final['done'] and final['runs'] == 2 and final['found'] == 3 and final['seconds'] >= 0
 
 
@@ -294,12 +307,11 @@ def test_the_shipped_teacher_is_where_a_fit_starts_unless_told_otherwise(tmp_pat
         assert start_weights(record.settings) == expected
         weights = read_init(record.settings)
         assert (weights is None) == (expected is None)
-    network, pretrained = student_start(record)
-    assert (network, pretrained) == (network_options(8), 'experiments/teacher/models/net_g_best.pth')
+    assert student_network(record) == network_options(8)
+    assert student_start(record) == 'experiments/teacher/models/net_g_best.pth'
     record = fit._begin(tmp_path / 'shipped', Settings(), images)
-    network, pretrained = student_start(record)
-    net = NAFNet(**network)
-    net.load_state_dict(torch.load(record.folder / pretrained)['params'])  # what BasicSR will do
+    net = NAFNet(**student_network(record))
+    net.load_state_dict(torch.load(record.folder / student_start(record))['params'])  # what BasicSR will do
     weights = read_init(Settings(init=str(SHIPPED / TEACHER)))
     assert {value.dtype for value in weights.values()} == {torch.float32}
 
@@ -309,7 +321,7 @@ def begun(folder: Path, *arguments: str) -> int:
 
 
 def test_a_mistake_leaves_the_work_of_a_fit_alone(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fit, '_run', lambda record, runner: [])  # begin, and no more
+    monkeypatch.setattr(fit, '_run', lambda fit: [])  # begin, and no more
     image = tmp_path / 'a.png'
     cv2.imwrite(str(image), noisy_image(96, 96, 0))
     folder = tmp_path / 'm'
@@ -321,22 +333,23 @@ def test_a_mistake_leaves_the_work_of_a_fit_alone(tmp_path, monkeypatch, capsys)
         assert '--init' in capsys.readouterr().err and (folder / 'patches').is_dir()
     # Another width has no shipped teacher to start from; what else was said stays.
     assert begun(folder, '--width', '8') == 0
-    record = Record.read(folder)
+    record = Fit.read(folder)
     assert record.settings == Settings(width=8, seed=7)
     assert begun(folder, '--restart', '--patch', '128') == 0
-    assert Record.read(folder).settings == Settings(width=8, seed=7, patch=128)
+    assert Fit.read(folder).settings == Settings(width=8, seed=7, patch=128)
 
 
 def test_a_model_worse_than_the_shipped_one_is_never_advised(tmp_path):
-    facts = {'done': True, 'student_to_teacher': 40.0}
+    facts = {'student_to_teacher': 40.0}
     teacher = {'curve': [], 'neighbours': 0.1}
     for measured, advised, line in (
         ({'shipped_psnr': 29.2, 'student_psnr': 26.5}, False, 'The shipped model denoises these images better: 29.20'),
         ({'shipped_psnr': 29.2, 'student_psnr': 29.9}, True, None),
         ({}, True, 'too few flat places to tell'),
     ):
-        data = {'settings': {}, 'images': [], 'stages': {'pack': {**facts, **measured}, 'teacher': teacher}}
-        record = Record(tmp_path / 'm', data)
+        record = begun_with(Settings(), tmp_path / 'm')
+        record.facts('pack').update(facts, **measured)
+        record.facts('teacher').update(teacher)
         assert is_advised(record) == advised
         assert [line in found for found in doubts(record)] == [True] * bool(line)
         assert any('--model' in step for step in next_steps(record)) == advised

@@ -16,8 +16,9 @@ from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit.adapt.measure import is_better, psnr, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
 from amsnet_basicsr.fit.adapt.tune import tune
-from amsnet_basicsr.fit.images import Box, Surveyed, find_images, plan_cuts, read_pixels, split, spread, survey
-from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison, write_png
+from amsnet_basicsr.fit.images import Surveyed, find_images, read_pixels, spread, survey
+from amsnet_basicsr.fit.patches import Box, plan_cuts, split, write_png
+from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison
 from amsnet_basicsr.fit.state import choose_device
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from amsnet_basicsr.utils.errors import UserError
@@ -87,23 +88,23 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
 def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[Tile], list[Tile], str]:
     """Read tiles to train on and to hold out, each with the noise of its image; and describe the noise."""
 
-    def estimate(pixels: np.ndarray) -> NoiseModel:  # of each image, as settings and cameras may differ
+    def estimate(path: Path) -> tuple[Surveyed, NoiseModel]:  # of each image, as settings and cameras may differ
+        pixels = read_pixels(path)
         try:
-            return estimate_noise_model([noise_spectra(pixels)])
+            return Surveyed(path, *pixels.shape[:2]), estimate_noise_model([noise_spectra(pixels)])
         except ValueError as error:
             raise ValueError(f'its noise cannot be estimated: {error}') from None
 
-    noise_of, _ = survey(spread(find_images(inputs, exclude), _IMAGES), estimate)
+    noise_of = dict(survey(spread(find_images(inputs, exclude), _IMAGES), estimate)[0])
     train: list[Tile] = []
     held_out: list[Tile] = []
     for cut in plan_cuts(list(noise_of), _TILE, _TILES, seed, _ONE_IN):
-        if cut.train or cut.held_out:
-            pixels, noise = read_pixels(cut.image.path), noise_of[cut.image]
-            train += [(_tile(pixels, box, 2 * _TILE), noise) for box in cut.train]
-            for top, left, bottom, right in cut.held_out:
-                part = Surveyed(cut.image.path, min(bottom - top, _SIDE), min(right - left, _SIDE))
-                boxes = [(top + y, left + x, top + y2, left + x2) for y, x, y2, x2 in split(part, _CROP)]
-                held_out += [(_tile(pixels, box, _SIDE), noise) for box in boxes]
+        pixels, noise = read_pixels(cut.image.path), noise_of[cut.image]
+        train += [(_tile(pixels, box, 2 * _TILE), noise) for box in cut.train]
+        for top, left, bottom, right in cut.held_out:
+            part = Surveyed(cut.image.path, min(bottom - top, _SIDE), min(right - left, _SIDE))
+            boxes = [(top + y, left + x, top + y2, left + x2) for y, x, y2, x2 in split(part, _CROP)]
+            held_out += [(_tile(pixels, box, _SIDE), noise) for box in boxes]
     return train, held_out, f'{len(noise_of)} images: {describe(list(noise_of.values()))}'
 
 

@@ -10,18 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from amsnet_basicsr.archs import NAFNet
-from amsnet_basicsr.denoise.denoiser import Denoiser
-from amsnet_basicsr.options.blocks import DenoiserScheme
-from amsnet_basicsr.scheme import hide, pixel_downsample, random_partition
 from amsnet_basicsr.utils.errors import UserError
 
 SAMPLES = 8
 """Partitions that the teacher averages over: better than R3 at the same cost, see docs/results/results.md."""
-CPU_CROP, GPU_CROP = 120, 160
-"""Side of the training crops in pixels. The paper's is 160; where time is short, more steps of less do better."""
-CPU_BATCH, GPU_BATCH = 2, 16
-"""Crops in a training step."""
+PASSES = 2 * SAMPLES
+"""Passes through the teacher to denoise once: each partition has two branches."""
 PATCHES_PER_ITERATION = 1 / 20
 """For each step of the teacher, so many patches are denoised for the student to learn from."""
 LEAST_ITERATIONS = 50
@@ -42,7 +36,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Steps:
     """Training steps of teacher and student, patches denoised for the student, and about how many seconds it takes."""
 
     teacher: int
@@ -51,63 +45,49 @@ class Plan:
     seconds: float
 
 
-def network_options(width: int) -> dict[str, Any]:
-    """Hyper-parameters of the network: a NAFNet of 0.68 million parameters at width 16."""
-    return {'img_channel': 3, 'width': width, 'middle_blk_num': 4, 'enc_blk_nums': [1, 1, 2], 'dec_blk_nums': [1, 1, 1]}
-
-
-def network_bytes(width: int) -> float:
-    """Bytes of the checkpoints that lie there at once: six of each training, with weights and their average."""
-    return 2 * 6 * 2 * 4 * 0.69e6 * max(width / 16, 0.1) ** 2
-
-
-def crop_size(patch: int, stride: int, wanted: int) -> int:
+def crop_size(patch: int, stride: int, wanted: int, multiple: int = 8) -> int:
     """Choose the side of the training crops.
 
     Args:
         patch: Least side of the patches.
         stride: The train stride, which it must be a multiple of.
         wanted: Its size if nothing is against it.
+        multiple: What the network wants the sides of its input to be multiples of.
 
     Returns:
-        At most `wanted`; if possible such that the sub-images' sides are multiples of 8, which the network wants.
+        At most `wanted`; if possible such that the sub-images' sides are such multiples.
     """
     most = min(patch, wanted)
-    return most // (8 * stride) * 8 * stride or most // stride * stride
+    return most // (multiple * stride) * multiple * stride or most // stride * stride
 
 
 def measure(
-    width: int,
-    patch: int,
+    teacher: nn.Module,
+    student: nn.Module,
     crops: tuple[int, int],
-    strides: tuple[int, int],
+    stride: int,
+    patch: int,
     batch: int,
     device: torch.device,
-    seed: int,
 ) -> Costs:
-    """Time a few steps of each kind, with patches of this side, and crops of these for teacher and student.
+    """Time a few passes through teacher and student, with as many crops in a step, and patches of this side.
 
     Raises:
         UserError: If memory runs out.
     """
-    torch.manual_seed(seed)
-    net = NAFNet(**network_options(width)).to(device).to(memory_format=torch.channels_last)
-    generator = torch.Generator().manual_seed(seed)
-    sub = pixel_downsample(torch.rand((batch, 3, crops[0], crops[0]), generator=generator), strides[0])
-    image = torch.rand((batch, 3, crops[1], crops[1]), generator=generator)
-    index = random_partition((*sub.shape,), 2, generator)
-    whole = torch.rand((patch, patch, 3), generator=generator).numpy()
+    sub_images = torch.rand((batch * stride**2, 3, crops[0] // stride, crops[0] // stride), device=device)
+    image = torch.rand((batch, 3, crops[1], crops[1]), device=device)
+    nets = [net.to(device).to(memory_format=torch.channels_last) for net in (teacher, student)]
     try:
-        teacher = _time(_step(net, hide(sub, index, 0).to(device)), device) * _TRAINING_OVERHEAD
-        student = _time(_step(net, image.to(device)), device) * _TRAINING_OVERHEAD
-        once = Denoiser(net, DenoiserScheme(stride=strides[1]), tile=0, device=device)
-        # All samples cost the same: one tells.
-        denoise = _time(lambda: once(whole), device) * SAMPLES
+        steps = [_time(_step(net, x), device) for net, x in zip(nets, (sub_images, image), strict=True)]
+        with torch.no_grad():
+            once = _time(lambda: nets[0](sub_images), device)
     except (MemoryError, RuntimeError) as error:
         if 'memory' not in str(error) and 'alloc' not in str(error):
             raise
         raise UserError(f'memory ran out with {batch} crops in a step: give a smaller --batch or --width') from None
-    return Costs(teacher, student, denoise)
+    a_patch = PASSES * once * patch**2 / (batch * crops[0] ** 2)
+    return Costs(steps[0] * _TRAINING_OVERHEAD, steps[1] * _TRAINING_OVERHEAD, a_patch)
 
 
 def _step(net: nn.Module, x: torch.Tensor) -> Callable[[], None]:
@@ -131,7 +111,7 @@ def _time(run: Callable[[], Any], device: torch.device) -> float:
     return statistics.median(seconds)
 
 
-def make_plan(costs: Costs, available: int, held_out: int, minutes: float, iterations: int | None) -> Plan:
+def plan_steps(costs: Costs, available: int, held_out: int, minutes: float, iterations: int | None) -> Steps:
     """Share the time out among the stages.
 
     One number fixes all: the teacher's steps N. The student gets N / 2 of them, and N / 20 patches.
@@ -144,16 +124,16 @@ def make_plan(costs: Costs, available: int, held_out: int, minutes: float, itera
         iterations: N, if it is given.
 
     Returns:
-        The plan; the same for the same N.
+        The same for the same N.
     """
     # A validation denoises once and predicts the hidden pixels once; at the end everything is denoised once more.
     fixed = 2 * _START + held_out * costs.patch * (2 * _VALIDATIONS / SAMPLES + 2)
 
-    def plan(count: int) -> Plan:
+    def plan(count: int) -> Steps:
         student = max(1, count // 2)
         patches = min(available, max(_LEAST_PATCHES, round(count * PATCHES_PER_ITERATION)))
         seconds = fixed + count * costs.teacher + student * costs.student + patches * costs.patch
-        return Plan(count, student, patches, seconds)
+        return Steps(count, student, patches, seconds)
 
     if iterations is not None:
         return plan(iterations)
@@ -165,7 +145,7 @@ def make_plan(costs: Costs, available: int, held_out: int, minutes: float, itera
 
 def refuse_too_little_time(costs: Costs, available: int, held_out: int, minutes: float) -> None:
     """Stop if the time isn't enough for `LEAST_ITERATIONS`."""
-    least = make_plan(costs, available, held_out, minutes, LEAST_ITERATIONS).seconds / 60
+    least = plan_steps(costs, available, held_out, minutes, LEAST_ITERATIONS).seconds / 60
     if least > minutes:
         raise UserError(
             f'{minutes:g} minutes are too few here: --minutes {math.ceil(10 * least) / 10:g} is the least, and a good '
