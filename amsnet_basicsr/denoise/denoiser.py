@@ -15,7 +15,7 @@ from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
 from amsnet_basicsr.denoise import SMALLEST_TILE
 from amsnet_basicsr.denoise.allocator import release_freed_memory
 from amsnet_basicsr.denoise.blend import Blend
-from amsnet_basicsr.denoise.detail_guard import BAND, give_back_detail
+from amsnet_basicsr.denoise.detail_guard import BAND, BLOCK, give_back_detail
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
@@ -25,8 +25,7 @@ from amsnet_basicsr.scheme import (
     R3,
     AsymmetricMaskDenoiser,
     Refinement,
-    image_channels,
-    required_multiple,
+    channels_and_multiple,
     same_size_forward,
 )
 from amsnet_basicsr.scheme.tile import RunRegion, run_in_regions
@@ -75,7 +74,7 @@ class Denoiser:
         source: Where the weights come from.
         notes: What was assumed, a sentence each.
         noise_level: Standard deviation of the noise, for values from 0 to 1, of the last image that was denoised with
-            strength 'auto'; None before.
+            strength 'auto'; None before, and for an image of fewer than 8 pixels a side, too small to tell.
         computed_in: What the last image was computed in.
 
     Raises:
@@ -105,7 +104,7 @@ class Denoiser:
         self.tile = tile
         self.on_notice = on_notice
         try:
-            self.multiple, self.channels = required_multiple(net), image_channels(net)
+            self.channels, self.multiple = channels_and_multiple(net)
         except ValueError as error:
             raise ModelError(str(error)) from None
         if self.channels not in (1, 3):
@@ -230,7 +229,8 @@ class Denoiser:
         release_freed_memory()  # what follows needs memory of other sizes
         if not blend.auto:
             return
-        self.noise_level = give_back_detail(noisy, result)
+        level = give_back_detail(noisy, result)
+        self.noise_level = level if min(noisy.shape[1:]) >= BLOCK else None
         if not blend.removes_all:
             for before, after in zip(noisy.split(BAND, dim=1), result.split(BAND, dim=1), strict=True):
                 after.copy_(from_float(blend(to_float(before), to_float(after)).clamp(0, 1), after.dtype))
@@ -334,7 +334,7 @@ class Denoiser:
     @cached_property
     def _bytes_per_pixel(self) -> float:
         """What the network takes; its trial run is made once, not for every image."""
-        return bytes_per_pixel(self._folded, self.multiple)
+        return bytes_per_pixel(self._folded, self.channels, self.multiple)
 
     def _tile_size(self) -> int:
         if self._auto_tile is not None:

@@ -11,8 +11,6 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from amsnet_basicsr.scheme import image_channels
-
 try:
     import resource
 except ImportError:  # Windows
@@ -64,12 +62,13 @@ class _PeakMemory(TorchDispatchMode):
 
 
 @torch.no_grad()
-def bytes_per_pixel(net: nn.Module, multiple: int = 1, size: int = 64) -> float:
+def bytes_per_pixel(net: nn.Module, channels: int = 3, multiple: int = 1, size: int = 64) -> float:
     """Measure what a pass of a network holds at once, per pixel of its input.
 
     Args:
         net: The network, in evaluation mode, maps (N, C, H, W) to (N, C, H, W).
-        multiple: The network's size multiple.
+        channels: The network's number of image channels.
+        multiple: Its size multiple.
         size: Side of the image tried, rounded up to the multiple.
 
     Returns:
@@ -78,7 +77,7 @@ def bytes_per_pixel(net: nn.Module, multiple: int = 1, size: int = 64) -> float:
     parameter = next(net.parameters(), None)
     device = parameter.device if parameter is not None else None
     side = size + -size % multiple
-    x = torch.zeros(1, image_channels(net), side, side, device=device)
+    x = torch.zeros(1, channels, side, side, device=device)
     with _PeakMemory() as memory:
         net(x)
     return max(memory.peak, x.untyped_storage().nbytes()) / side**2

@@ -86,6 +86,12 @@ def required_multiple(net: nn.Module) -> int:
     return int(stated) if stated is not None else _seen_to_work(net)[1]
 
 
+def channels_and_multiple(net: nn.Module) -> tuple[int, int]:
+    """Find `image_channels` and `required_multiple` of a network in one trial; a ValueError as the latter raises it."""
+    multiple = getattr(net, 'size_multiple', None)
+    return _seen_to_work(net) if multiple is None else (image_channels(net), int(multiple))
+
+
 def _seen_to_work(net: nn.Module) -> tuple[int, int]:
     """Run a network until an image comes back in its own size; return the image's channels and the size multiple."""
     stated, multiple = getattr(net, 'image_channels', None), getattr(net, 'size_multiple', None)

@@ -338,7 +338,7 @@ def test_a_pass_fits_into_the_memory_that_is_free(refine, monkeypatch):
     denoiser = Denoiser(Counting(), DenoiserScheme(refine=refine), device='cpu')
     asked = []
     monkeypatch.setattr(denoiser_module, 'memory_budget', lambda device: asked.append(1) or 1000 * affordable)
-    monkeypatch.setattr(denoiser_module, 'bytes_per_pixel', lambda net, multiple: 1000)
+    monkeypatch.setattr(denoiser_module, 'bytes_per_pixel', lambda *network: 1000)
     for _ in range(2):
         denoiser(np.zeros((700, 500, 3), np.uint8))
     assert max(Counting.passes) <= affordable

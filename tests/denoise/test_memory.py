@@ -17,7 +17,7 @@ def test_a_chain_holds_two_layers_at_once():
 
 
 def test_skip_connections_count_and_wider_networks_take_more():
-    narrow, wide = (memory.bytes_per_pixel(NAFNet(width=n).eval(), 16) for n in (4, 16))
+    narrow, wide = (memory.bytes_per_pixel(NAFNet(width=n).eval(), multiple=16) for n in (4, 16))
     assert 3 < wide / narrow < 5
     assert memory.bytes_per_pixel(DnCNN(nc=16, nb=4, act_mode='R').eval()) < 4 * (3 + 4 * 16)
 

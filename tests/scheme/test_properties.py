@@ -11,7 +11,9 @@ from amsnet_basicsr.scheme import (
     AsymmetricMaskDenoiser,
     PartitionAverage,
     build_refinement,
+    channels_and_multiple,
     hide,
+    image_channels,
     multi_branch_denoise,
     pad_to_multiple,
     pixel_downsample,
@@ -235,3 +237,21 @@ def test_refinements_from_options():
     for wrong in ({'type': 'R4'}, {'samples': 8}, {'type': 'R3', 'probability': 0.1}, {'type': 'R3', 'prob': 2}, 'R3'):
         with pytest.raises(ValueError):
             build_refinement(wrong)
+
+
+def test_a_foreign_network_is_tried_once_for_channels_and_multiple():
+    class Foreign(nn.Module):
+        passes = 0
+
+        def forward(self, x):
+            Foreign.passes += 1
+            if x.shape[1] != 1 or x.shape[2] % 4 or x.shape[3] % 4:
+                raise RuntimeError('grey, in multiples of 4')
+            return x
+
+    tried = []
+    for find in (channels_and_multiple, image_channels, required_multiple):
+        Foreign.passes = 0
+        tried.append((find(Foreign()), Foreign.passes))
+    assert [found for found, _ in tried] == [(1, 4), 1, 4]
+    assert len({passes for _, passes in tried}) == 1

@@ -1,172 +1,172 @@
 """Denoise images one after the other; what is wrong with one doesn't stop the rest."""
 
+import argparse
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from amsnet_basicsr.denoise.allocator import release_freed_memory
+from amsnet_basicsr.denoise.command.arguments import BLEND
 from amsnet_basicsr.denoise.command.console import Console
-from amsnet_basicsr.denoise.command.outputs import Job
-from amsnet_basicsr.denoise.command.preview import Crop, preview
+from amsnet_basicsr.denoise.command.jobs import Job
+from amsnet_basicsr.denoise.command.model import load_denoiser, model_in_words
+from amsnet_basicsr.denoise.command.outputs import Outputs, make_folder
+from amsnet_basicsr.denoise.command.preview import preview
 from amsnet_basicsr.denoise.command.summary import Outcome
 from amsnet_basicsr.denoise.gallery.compare import compare_image
+from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryWriter
 from amsnet_basicsr.images import ImageData, ImageError, read_image, stretch, unstretch, used_bits, write_image
 from amsnet_basicsr.utils.stop_signal import Interruption
 
 if TYPE_CHECKING:
     from amsnet_basicsr.denoise.denoiser import Denoiser
 
-Show = Callable[[Job, ImageData, ImageData, Outcome], None]
-"""Takes a job, its noisy and its denoised image, and the outcome so far."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How images are denoised and written.
-
-    Attributes:
-        blend: The denoiser's `strength`, `luma`, `chroma` and `grain`.
-        quality: Of JPEG, WebP and AVIF, 1 to 100.
-        overwrite: Whether existing outputs are replaced.
-        preview: The part to show at several strengths instead of denoising the image.
-    """
-
-    blend: dict[str, Any] = field(default_factory=dict)
-    quality: int = 95
-    overwrite: bool = False
-    preview: Crop | None = None
-
 
 class Batch:
     """Denoises images one by one; one is in memory at a time, noisy and denoised.
 
     Args:
-        settings: How to denoise and write.
+        options: The command line.
+        outputs: What to write.
         console: Told of everything.
-        outcomes: Where each job's outcome is appended, so that an interruption keeps those so far.
-        show: Called after each success.
-        show_existing: Whether it is called for existing outputs too, which are read, not made again.
+
+    Attributes:
+        outcomes: What became of each input so far.
+        denoiser: The model, once an image needed it.
+        interrupted: Whether the user stopped it.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        console: Console,
-        outcomes: list[Outcome],
-        show: Show | None = None,
-        show_existing: bool = False,
-    ) -> None:
-        self._settings, self._console, self._outcomes = settings, console, outcomes
-        self._show, self._show_existing = show, show_existing
-        self._told = Counter[str]()
+    def __init__(self, options: argparse.Namespace, outputs: Outputs, console: Console) -> None:
+        self.outcomes = [Outcome(name, 'failed', error=reason) for name, reason in outputs.inputs.problems.items()]
+        self.denoiser: Denoiser | None = None
+        self.interrupted = False
+        self._options, self._outputs, self._console = options, outputs, console
+        self._interruption = Interruption()
+        self._notes = Counter[str]()
 
-    def run(self, jobs: Sequence[Job], load: 'Callable[[], Denoiser]') -> None:
-        """Do the jobs; `load` makes the denoiser and is called only if an image needs it."""
+    def run(self, gallery: GalleryWriter | None = None) -> None:
+        """Do the jobs, and show each image in the gallery; a UsageError if the model or the folder won't do."""
         left = []
-        for job in jobs:
+        for job in self._outputs.jobs:
             compare = job.compare is not None and not os.path.lexists(job.compare)
-            if job.done and not compare and not self._show_existing:
-                self._outcomes.append(Outcome(str(job.source), 'skipped', str(job.output)))
+            if job.done and not compare and not self._outputs.show_existing:
+                self.outcomes.append(Outcome(str(job.source), 'skipped', str(job.output)))
             else:
                 left.append(job)
-        denoiser = None if all(job.done for job in left) else load()
-        if left:
-            self._console.begin(len(left))
         try:
-            with Interruption() as interruption:
+            if not all(job.done for job in left):
+                self.denoiser = load_denoiser(self._options, self._console.note)
+                make_folder(self._outputs.folder)
+            if left:
+                self._console.begin(len(left))
+            with self._interruption:
                 for job in left:
-                    interruption.check()
-                    self._do(job, denoiser, interruption)
-        finally:
-            for note, count in self._told.items():
-                if count > 1:
-                    self._console.note(f'{count - 1} more: {note}')
+                    self._interruption.check()
+                    self._do(job, gallery)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        for note, count in self._notes.items():
+            if count > 1:
+                self._console.note(f'{count - 1} more: {note}')
+        for outcome in self.outcomes:
+            if gallery is not None and outcome.error is not None:
+                gallery.add_failure(outcome.input, outcome.error)
 
-    def _do(self, job: Job, denoiser: 'Denoiser | None', interruption: Interruption) -> None:
+    def _do(self, job: Job, gallery: GalleryWriter | None) -> None:
         start = time.monotonic()
         outcome = Outcome(str(job.source), 'failed')
         try:
-            image = read_image(job.source)
-            outcome.height, outcome.width, outcome.channels = image.pixels.shape
-            outcome.bits = image.bits
-            exists = job.done or (not self._settings.overwrite and os.path.isfile(job.output))
-            if exists or denoiser is None:
-                denoised = _existing(job, image) if self._settings.preview is None else None
-            else:
-                denoised = self._denoise(job, image, denoiser, interruption, outcome)
-            outcome.output = str(job.output)
-            outcome.status = 'skipped' if exists or denoised is None else 'denoised'
+            image, denoised = read_image(job.source), None
+            outcome.describe(image, self._options.preview)
+            if self.denoiser is not None and (self._options.overwrite or not os.path.isfile(job.output)):
+                denoised = self._denoise(job, image, self.denoiser, outcome)
+            outcome.output, outcome.status = str(job.output), 'skipped' if denoised is None else 'denoised'
             outcome.seconds = time.monotonic() - start
-            if denoised is not None and self._settings.preview is None:
-                self._compare(job, image, denoised, outcome)
-                if self._show is not None and (self._show_existing or not exists):
-                    self._show(job, image, denoised, outcome)
+            self._show(job, image, denoised, gallery, outcome)
         except Exception as error:
             outcome.status, outcome.error = 'failed', _line(error, job)
             self._console.error(outcome.error)
         release_freed_memory()
         outcome.seconds = time.monotonic() - start
-        self._outcomes.append(outcome)
+        self.outcomes.append(outcome)
         self._tell(outcome)
 
-    def _denoise(
-        self, job: Job, image: ImageData, denoiser: 'Denoiser', interruption: Interruption, outcome: Outcome
-    ) -> ImageData | None:
+    def _denoise(self, job: Job, image: ImageData, denoiser: 'Denoiser', outcome: Outcome) -> ImageData | None:
         """Denoise and write an image; None if another process has written the output meanwhile."""
-        settings = self._settings
+        options = self._options
+        blend = {name: getattr(options, name) for name in BLEND}
         try:
             job.output.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ImageError(f'{job.output}: its folder cannot be made: {error.strerror or error}') from None
 
         def progress(done: int, every: int) -> None:
-            interruption.check()
+            self._interruption.check()
             self._console.progress(done / every, outcome.megapixels)
 
-        if settings.preview is not None:
-            denoised = preview(image, settings.preview, denoiser, settings.blend, str(job.source), progress)
+        if options.preview is not None:
+            denoised = preview(image, options.preview, denoiser, blend, str(job.source), progress)
         else:
             bits = used_bits(image.pixels)
-            result = denoiser(stretch(image.pixels, bits), progress=progress, **settings.blend)
+            result = denoiser(stretch(image.pixels, bits), progress=progress, **blend)
             denoised = image.with_pixels(unstretch(np.asarray(result), bits))
             if bits < image.bits:
                 outcome.notes.append(f'uses {bits} of its {image.bits} bits; denoised as such, its range is kept')
-            if settings.blend.get('strength') == 'auto' and denoiser.noise_level is not None:
-                from amsnet_basicsr.denoise.detail_guard import LITTLE  # imports PyTorch, which is loaded by now
-
-                outcome.noise_level = round(255 * denoiser.noise_level, 2)
-                if denoiser.noise_level < LITTLE:
-                    outcome.notes.append('little noise, left as it is (--strength 1 denoises all the same)')
+            if options.strength == 'auto':
+                _add_noise_level(outcome, denoiser.noise_level)
         try:
-            outcome.notes += write_image(job.output, denoised, settings.quality, settings.overwrite)
+            outcome.notes += write_image(job.output, denoised, options.quality, options.overwrite)
         except ImageError:
-            if settings.overwrite or not os.path.isfile(job.output):
+            if options.overwrite or not os.path.isfile(job.output):
                 raise
             return None
         return denoised
 
-    def _compare(self, job: Job, image: ImageData, denoised: ImageData, outcome: Outcome) -> None:
-        if job.compare is None:
+    def _show(
+        self, job: Job, noisy: ImageData, denoised: ImageData | None, gallery: GalleryWriter | None, outcome: Outcome
+    ) -> None:
+        """Compare an image with its output, one of an earlier run if `denoised` is None, where that is wanted."""
+        if denoised is None and not self._outputs.show_existing:
+            gallery = None
+        if job.compare is None and gallery is None:
             return
-        if os.path.lexists(job.compare) and not self._settings.overwrite:
-            outcome.notes.append(f'{job.compare} exists and is left as it is')
-        else:
-            write_image(job.compare, compare_image(image, denoised), overwrite=self._settings.overwrite)
-            outcome.compare = str(job.compare)
+        facts = {'denoised': str(job.output), 'settings': 'those of an earlier run'}
+        if denoised is None:
+            denoised = _existing(job, noisy)
+        elif self.denoiser is not None:
+            how = model_in_words(self.denoiser, self._options)
+            facts |= {'settings': how, 'seconds': f'{outcome.seconds:.1f}'}
+        if job.compare is not None:
+            if os.path.lexists(job.compare) and not self._options.overwrite:
+                outcome.notes.append(f'{job.compare} exists and is left as it is')
+            else:
+                write_image(job.compare, compare_image(noisy, denoised), overwrite=self._options.overwrite)
+                outcome.compare = str(job.compare)
+        if gallery is not None:
+            gallery.add(GalleryEntry(str(job.source), noisy, denoised, facts))
 
     def _tell(self, outcome: Outcome) -> None:
         for note in outcome.notes:
-            self._told[note] += 1
-            if self._told[note] == 1:  # the others are counted in the end
+            self._notes[note] += 1
+            if self._notes[note] == 1:  # the others are counted in the end
                 self._console.note(f'{outcome.input}: {note}')
-        size = 'exists' if outcome.status == 'skipped' else f'{outcome.megapixels:.2f} MP, {outcome.seconds:.1f} s'
+        skipped = outcome.status == 'skipped'
+        size = 'exists' if skipped else f'{outcome.megapixels:.2f} MP, {outcome.seconds:.1f} s'
         line = f'{outcome.input} -> {outcome.output} ({size})' if outcome.error is None else None
-        self._console.finished(line, 0.0 if outcome.status == 'skipped' else outcome.megapixels)
+        self._console.finished(line, 0.0 if skipped else outcome.megapixels)
+
+
+def _add_noise_level(outcome: Outcome, level: float | None) -> None:
+    from amsnet_basicsr.denoise.detail_guard import LITTLE  # imports PyTorch, which is loaded by now
+
+    outcome.noise_level = None if level is None else round(255 * level, 2)
+    if level is None or level < LITTLE:
+        why = 'too small to measure its noise' if level is None else 'little noise'
+        outcome.notes.append(f'{why}, left as it is (--strength 1 denoises all the same)')
 
 
 def _existing(job: Job, image: ImageData) -> ImageData:

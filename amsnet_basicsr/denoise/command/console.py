@@ -72,7 +72,3 @@ class Console:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-    def raw(self, text: str) -> bool:
-        """Print to stdout as it is, and return whether that was possible."""
-        return print_line(text, sys.stdout)

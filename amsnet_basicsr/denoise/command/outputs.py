@@ -1,31 +1,65 @@
-"""Name the outputs, and refuse what would lose a file."""
+"""Decide what is read and where each result goes; everything is checked before any work."""
 
+import argparse
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from amsnet_basicsr.denoise.command.arguments import UsageError
-from amsnet_basicsr.denoise.command.inputs import Found, Identity, identity, place
+from amsnet_basicsr.denoise.command.arguments import UsageError, given
+from amsnet_basicsr.denoise.command.console import Console
+from amsnet_basicsr.denoise.command.inputs import Inputs, find_inputs, place
+from amsnet_basicsr.denoise.command.jobs import Job, check_inputs_are_safe, make_jobs
 from amsnet_basicsr.denoise.command.summary import is_summary
 from amsnet_basicsr.images import READ_SUFFIXES, UNREAD_SUFFIXES, WRITE_SUFFIXES
 
 
 @dataclass(frozen=True)
-class Job:
-    """An image and what is made of it.
+class Outputs:
+    """What a run writes, and of what.
 
     Attributes:
-        source: The noisy image.
-        output: The denoised one.
-        compare: Both side by side; None if not wanted.
-        done: Whether the output exists and is to be left alone.
+        inputs: What was found.
+        folder: Output folder.
+        jobs: What is made of each image.
+        gallery: The page to write.
+        show_existing: Whether outputs of an earlier run come into the gallery too.
     """
 
-    source: Path
-    output: Path
-    compare: Path | None = None
-    done: bool = False
+    inputs: Inputs
+    folder: Path
+    jobs: list[Job]
+    gallery: Path | None
+    show_existing: bool
+
+
+def plan_outputs(options: argparse.Namespace, console: Console) -> Outputs:
+    """Find the inputs, name the outputs, and refuse with a UsageError what can't be done or would lose something."""
+    file = output_file(options.output, options.inputs)
+    if file is not None and (options.ext != 'auto' or options.suffix):
+        raise UsageError(f'-o {options.output} names the file; leave out --ext and --suffix, or give a folder')
+    folder = Path(options.output) if file is None else file.parent
+    check_writable(folder)
+    inputs = find_inputs(options.inputs, folder)
+    if file is not None and len(inputs.found) > 1:
+        raise UsageError(f'-o {options.output}: a file name, but {len(inputs.found)} images match; give a folder')
+    ext, suffix = ('png', f'{options.suffix}_preview') if options.preview else (options.ext, options.suffix)
+    jobs, left_out = make_jobs(inputs.found, folder, file, ext, suffix, options.compare, options.overwrite)
+    if left_out:
+        count = f'{len(left_out)} image{"s" * (len(left_out) > 1)}'
+        console.note(f'{count} left out that other images of the same folder are written to, such as {left_out[0]}')
+    if any(job.done for job in jobs) and (how := given(options)):
+        console.note(f'outputs that exist stay as an earlier run made them, without {how}; --overwrite makes them anew')
+    gallery = None if options.gallery is None else Path(options.gallery)
+    is_new = gallery is not None and (options.overwrite or not os.path.isfile(gallery))
+    if gallery is not None and not is_new:  # what it shows stays there
+        gallery = _page_for_new_images(gallery, jobs, console)
+    json = None if options.json in (None, '-') else Path(options.json)
+    reports = [path for path in (gallery, json) if path is not None]
+    for report in reports:
+        check_report(report, folder, jobs, options.overwrite)
+    check_inputs_are_safe(reports, [one.path for one in inputs.found])
+    return Outputs(inputs, folder, jobs, gallery, is_new)
 
 
 def output_file(output: str, names: Sequence[str]) -> Path | None:
@@ -47,64 +81,6 @@ def output_file(output: str, names: Sequence[str]) -> Path | None:
     if os.path.lexists(path):
         raise UsageError(f'-o {output}: it exists and is no folder')
     return None
-
-
-def make_jobs(
-    found: Sequence[Found],
-    folder: Path,
-    file: Path | None = None,
-    ext: str = 'auto',
-    suffix: str = '',
-    compare: bool = False,
-    overwrite: bool = False,
-) -> tuple[list[Job], list[Path]]:
-    """Name the output of each image.
-
-    Args:
-        found: The images.
-        folder: Output folder.
-        file: Output file of a single image, instead of the folder.
-        ext: 'auto' keeps the format of the input where it can be written, and takes PNG where not; or a format.
-        suffix: Added to the names.
-        compare: Whether comparisons are wanted.
-        overwrite: Whether existing outputs are replaced.
-
-    Returns:
-        The jobs, and the images left out because they are outputs of others, as an earlier run into the same folder
-        left them.
-
-    Raises:
-        UsageError: If two images would go to the same file, or an output would replace an input.
-    """
-    outputs = {one.path: file or folder / _renamed(one.relative, ext, suffix) for one in found}
-    left_out = [] if overwrite else _outputs_of_others(found, outputs)
-    skipped = set(left_out)
-    jobs = [
-        Job(path, output, done=not overwrite and os.path.isfile(output))
-        for path, output in outputs.items()
-        if path not in skipped
-    ]
-    if compare:
-        jobs = _with_compare(jobs)
-    _refuse_collisions(jobs)
-    targets = [path for job in jobs for path in (job.output, job.compare) if path]
-    check_inputs_are_safe(targets, [one for one in found if one.path not in skipped])
-    return jobs, left_out
-
-
-def check_inputs_are_safe(targets: Iterable[Path], found: Iterable[Found]) -> None:
-    """Refuse to write over an input, by whatever name."""
-    inputs: dict[Identity, Path] = {}
-    for one in found:
-        if os.path.exists(one.path):
-            inputs.setdefault(identity(one.path), one.path)
-    for target in targets:
-        source = inputs.get(identity(target)) if os.path.exists(target) else None
-        if source is not None:
-            same = '' if source == target else f' (it is the same file as {target})'
-            raise UsageError(
-                f'{source} is an input and would be written over{same}; choose another folder or a --suffix'
-            )
 
 
 def check_writable(folder: Path) -> None:
@@ -134,19 +110,10 @@ def check_report(report: Path, folder: Path, jobs: Iterable[Job], overwrite: boo
         raise UsageError(f'{report}: there is no folder {report.parent}')
     if os.path.isdir(report):
         raise UsageError(f'{report}: this is a folder; name a file in it')
-    if any(place(report) in (place(job.output), place(job.compare or job.output)) for job in jobs):
+    if any(place(report) == place(target) for job in jobs for target in job.targets):
         raise UsageError(f'{report}: an image would be written there')
     if os.path.lexists(report) and not overwrite and not (report.suffix.lower() == '.json' and is_summary(report)):
         raise UsageError(f'{report}: exists already; --overwrite replaces it')
-
-
-def free_name(path: Path) -> Path:
-    """Return the first of `NAME`, `NAME-2`, `NAME-3`, … that isn't taken."""
-    number, free = 2, path
-    while os.path.lexists(free):
-        free = path.with_name(f'{path.stem}-{number}{path.suffix}')
-        number += 1
-    return free
 
 
 def make_folder(folder: Path) -> None:
@@ -157,46 +124,14 @@ def make_folder(folder: Path) -> None:
         raise UsageError(f'{folder}: this folder cannot be made: {error.strerror or error}') from None
 
 
-def _outputs_of_others(found: Sequence[Found], outputs: Mapping[Path, Path]) -> list[Path]:
-    """List the images that are an output, comparison or preview of another one, made this time or before."""
-    made = {place(output): source for source, output in outputs.items()}
-    for source, output in outputs.items():
-        names = [f'{source.stem}_preview.png', f'{output.stem}_preview.png']
-        names += [f'{output.stem}{ending}_compare.png' for ending in ('', f'_{output.suffix[1:]}')]
-        for name in names:
-            made.setdefault(place(output.with_name(name)), source)
-    return [one.path for one in found if not one.named and made.get(place(one.path), one.path) != one.path]
-
-
-def _renamed(relative: Path, ext: str, suffix: str) -> Path:
-    kept = relative.suffix if relative.suffix.lower() in WRITE_SUFFIXES else '.png'
-    ending = kept if ext == 'auto' else f'.{ext}'
-    return relative.with_name(f'{relative.stem}{suffix}{ending}')
-
-
-def _with_compare(jobs: Sequence[Job]) -> list[Job]:
-    """Give each job a file to compare, `NAME_compare.png`, or `NAME_jpg_compare.png` where formats share a name."""
-    stems: dict[tuple[str, str], int] = {}
-    for job in jobs:
-        key = place(job.output.with_suffix(''))
-        stems[key] = stems.get(key, 0) + 1
-    named = []
-    for job in jobs:
-        shared = stems[place(job.output.with_suffix(''))] > 1
-        ending = f'_{job.output.suffix[1:]}' if shared else ''
-        named.append(replace(job, compare=job.output.with_name(f'{job.output.stem}{ending}_compare.png')))
-    return named
-
-
-def _refuse_collisions(jobs: Iterable[Job]) -> None:
-    taken: dict[tuple[str, str], Path] = {}
-    for job in jobs:
-        for target in (job.output, job.compare):
-            if target is None:
-                continue
-            other = taken.setdefault(place(target), job.source)
-            if other != job.source:
-                raise UsageError(
-                    f'{other} and {job.source} would both be written to {target}; '
-                    'use another --ext, or denoise them into different folders'
-                )
+def _page_for_new_images(gallery: Path, jobs: Sequence[Job], console: Console) -> Path | None:
+    """Name a page beside one that exists, `NAME-2.html` and so on; None if there is nothing new to show."""
+    if all(job.done for job in jobs):
+        console.note(f'{gallery} exists, and there are no new images for it')
+        return None
+    number, page = 2, gallery
+    while os.path.lexists(page):
+        page = gallery.with_name(f'{gallery.stem}-{number}{gallery.suffix}')
+        number += 1
+    console.note(f'{gallery} exists: the images of this run go to {page}')
+    return page

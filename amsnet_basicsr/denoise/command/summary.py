@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from amsnet_basicsr.images import ImageData
 from amsnet_basicsr.version import __version__
 
 PROGRAM = 'amsnet-denoise'
@@ -28,6 +29,7 @@ class Outcome:
         channels: 1 or 3, alpha not counted.
         bits: Bits a channel of the input.
         noise_level: Estimated standard deviation of its noise, in levels of 255; with strength 'auto' only.
+        megapixels: Size of what was denoised: the image, or the crop of a preview.
         seconds: For reading, denoising and writing.
     """
 
@@ -42,12 +44,15 @@ class Outcome:
     channels: int | None = None
     bits: int | None = None
     noise_level: float | None = None
+    megapixels: float = 0.0
     seconds: float = 0.0
 
-    @property
-    def megapixels(self) -> float:
-        """Size of the image; 0 where it wasn't read."""
-        return (self.width or 0) * (self.height or 0) / 1e6
+    def describe(self, image: ImageData, crop: tuple[int, int, int, int] | None) -> None:
+        """Set what there is to say of an image, of which `crop` (left, top, width, height) or all is denoised."""
+        height, width, self.channels = image.pixels.shape
+        self.height, self.width, self.bits = height, width, image.bits
+        x, y, w, h = crop or (0, 0, width, height)
+        self.megapixels = max(0, min(w, width - x)) * max(0, min(h, height - y)) / 1e6
 
 
 @dataclass

@@ -60,7 +60,7 @@ class GalleryWriter:
         self.path = Path(path)
         self.title = title
         self.overwrite = overwrite
-        self._count = 0
+        self.count = 0
         self._not_denoised: list[tuple[str, str]] = []
         self._stack = ExitStack()
         self._file: BinaryIO | None = None
@@ -78,7 +78,7 @@ class GalleryWriter:
     def add(self, entry: GalleryEntry) -> None:
         """Append an image; a ValueError if the two versions differ in size, or outside of the `with` block."""
         self._write(_render(entry))
-        self._count += 1
+        self.count += 1
 
     def add_failure(self, name: str, reason: str) -> None:
         """List an image that could not be denoised at the end of the page."""
@@ -90,7 +90,7 @@ class GalleryWriter:
         with self._told():
             try:
                 if kind is None:
-                    self._write(page_tail(self._count, self._not_denoised, f'amsnet-denoise {__version__}'))
+                    self._write(page_tail(self.count, self._not_denoised, f'amsnet-denoise {__version__}'))
             except GalleryError as failure:
                 self._stack.__exit__(GalleryError, failure, None)
                 raise

@@ -312,6 +312,16 @@ def test_an_image_without_noise_is_left_as_it_is_and_noise_is_told(run):
     assert levels[0] < 0.5 < levels[1] and f'noise {levels[0]:.1f} to {levels[1]:.1f} of 255' in result.out
 
 
+@pytest.mark.parametrize('size', [(7, 64), (64, 7), (1, 1)])
+def test_an_image_too_small_to_measure_is_not_said_to_have_little_noise(run, size):
+    image(Path('a.png'), *size)
+    result = run('a.png', '-o', 'out', '--json', '--strength', 'auto', model=())
+    assert result.status == 0 and json.loads(result.out)['files'][0]['noise_level'] is None
+    assert 'a.png: too small to measure its noise, left as it is (--strength 1 denoises all the same)' in result.err
+    assert 'little noise' not in result.err and 'of 255' not in result.err
+    assert np.array_equal(read_image('out/a.png').pixels, read_image('a.png').pixels)
+
+
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full')
 def test_output_that_cannot_be_written_stops_no_image(capsys):
     console = Console('x')

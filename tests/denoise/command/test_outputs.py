@@ -7,7 +7,8 @@ import pytest
 
 from amsnet_basicsr.denoise.command.arguments import UsageError
 from amsnet_basicsr.denoise.command.inputs import Found, find_inputs
-from amsnet_basicsr.denoise.command.outputs import check_report, check_writable, make_jobs, output_file
+from amsnet_basicsr.denoise.command.jobs import make_jobs
+from amsnet_basicsr.denoise.command.outputs import check_report, check_writable, output_file
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """`--preview`: one crop at several strengths."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def test_a_crop_at_several_strengths(run):
     noisy = read_image(image(Path('p/a.png'), 300, 400)).pixels
     result = run('p', '-o', 'out', '--preview', '60,50,70,40', '--strength', '0.4')
     assert result.status == 0 and Path('out/a_preview.png').is_file() and not Path('out/a.png').exists()
+    assert '1 denoised (0.00 MP in ' in result.out  # of the crop, not of the image
     crop = slice(50, 90), slice(60, 130)
     found = panels('out/a_preview.png', 70, 40)
     full = plain(noisy)[crop].astype(float)
@@ -67,6 +69,14 @@ def test_a_share_of_nothing_is_shown_too(run):
         assert run('a.png', '-o', f'{name}.png', '--preview', '0,0,20,20', *settings).status == 0
     luma, usual = (read_image(f'{name}.png').pixels for name in ('luma', 'grain'))
     assert luma.shape[0] == 3 * usual.shape[0] // 2  # a seventh part
+
+
+def test_the_summary_counts_the_part_that_is_shown(run):
+    image(Path('a.png'), 300, 400)
+    result = run('a.png', '-o', 'out', '--preview', '100,100,200,1000', '--json')
+    content = json.loads(result.out)
+    assert content['megapixels'] == content['files'][0]['megapixels'] == 200 * 200 / 1e6
+    assert (content['files'][0]['width'], content['files'][0]['height']) == (400, 300)
 
 
 def test_crops_outside_fail_their_image(run):

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from amsnet_basicsr.denoise import Denoiser
+from amsnet_basicsr.denoise.command import batch
 from amsnet_basicsr.denoise.command.arguments import given, parse
-from amsnet_basicsr.denoise.command.batch import Batch, Settings
-from amsnet_basicsr.denoise.command.console import Console
-from amsnet_basicsr.denoise.command.outputs import Job
 from amsnet_basicsr.images import read_image
 from tests.denoise.run_command import image
 
@@ -85,20 +84,30 @@ def test_the_settings_that_matter_are_listed():
 
 
 @pytest.mark.parametrize('before', [True, False])
-def test_an_output_that_another_process_writes_meanwhile_is_no_failure(run, before):
+def test_an_output_that_another_process_writes_meanwhile_is_no_failure(run, monkeypatch, before):
     image(Path('a.png'))
-    outcomes = []
+    load, denoise = batch.load_denoiser, Denoiser.__call__
 
-    class Denoiser:
-        def __call__(self, pixels, **_):
-            image(Path('out.png'), seed=1)
-            return pixels
-
-    if before:
+    def other_process() -> None:
         image(Path('out.png'), seed=1)
-    Batch(Settings(), Console('x'), outcomes).run([Job(Path('a.png'), Path('out.png'))], Denoiser)
-    assert [(one.status, one.error) for one in outcomes] == [('skipped', None)]
-    assert not np.array_equal(read_image('out.png').pixels, read_image('a.png').pixels)
+
+    def load_slowly(*arguments):
+        if before:
+            other_process()
+        return load(*arguments)
+
+    def denoise_slowly(self, pixels, *arguments, **settings):
+        assert not before
+        other_process()
+        return denoise(self, pixels, *arguments, **settings)
+
+    monkeypatch.setattr(batch, 'load_denoiser', load_slowly)
+    monkeypatch.setattr(Denoiser, '__call__', denoise_slowly)
+    result = run('a.png', '-o', 'out.png')
+    assert result.status == 0 and '0 denoised, 1 skipped' in result.out and result.err == ''
+    kept = read_image('out.png').pixels
+    image(Path('other.png'), seed=1)
+    assert np.array_equal(kept, read_image('other.png').pixels)
 
 
 def test_a_dangling_link_is_no_output(run):
