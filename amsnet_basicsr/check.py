@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from amsnet_basicsr.options.command import add_options_arguments, list_problems, read_or_stop
-from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
+from amsnet_basicsr.utils.command import begin_command
 from amsnet_basicsr.utils.text import printable, say
 
 
@@ -73,5 +73,5 @@ def _summary(opt: dict[str, Any]) -> list[str]:
 
 
 if __name__ == '__main__':
-    end_at_ctrl_c()
+    begin_command()
     sys.exit(main())

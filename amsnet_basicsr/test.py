@@ -5,7 +5,7 @@ import os.path as osp
 import sys
 
 from amsnet_basicsr.options.command import read_command
-from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
+from amsnet_basicsr.utils.command import begin_command
 from amsnet_basicsr.utils.text import say
 
 
@@ -32,5 +32,5 @@ def test(root_path: str) -> None:
 
 
 if __name__ == '__main__':
-    end_at_ctrl_c()
+    begin_command()
     test(os.getcwd())

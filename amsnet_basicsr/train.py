@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from amsnet_basicsr.options.command import read_command
-from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
+from amsnet_basicsr.utils.command import begin_command
 from amsnet_basicsr.utils.text import say
 
 
@@ -98,5 +98,5 @@ def _show(path: str) -> str:
 
 
 if __name__ == '__main__':
-    end_at_ctrl_c()
+    begin_command()
     train(os.getcwd())  # not beside the package, which may lie in a read-only place

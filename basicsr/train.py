@@ -6,8 +6,8 @@ This folder has no `__init__.py` on purpose: so `import basicsr` finds the insta
 from pathlib import Path
 
 from amsnet_basicsr.train import train
-from amsnet_basicsr.utils.stop_signal import end_at_ctrl_c
+from amsnet_basicsr.utils.command import begin_command
 
 if __name__ == '__main__':
-    end_at_ctrl_c()
+    begin_command()
     train(str(Path(__file__).resolve().parent.parent))

@@ -2,6 +2,16 @@
 
 from amsnet_basicsr.losses.mask_l1_loss import MaskL1Loss, mask_l1_loss
 from amsnet_basicsr.losses.mask_l2_loss import MaskL2Loss, mask_l2_loss
+from amsnet_basicsr.losses.mask_loss import MaskLoss, hidden_mean
 from amsnet_basicsr.losses.smoothness_loss import SmoothnessLoss, smoothness_loss
 
-__all__ = ['MaskL1Loss', 'MaskL2Loss', 'SmoothnessLoss', 'mask_l1_loss', 'mask_l2_loss', 'smoothness_loss']
+__all__ = [
+    'MaskL1Loss',
+    'MaskL2Loss',
+    'MaskLoss',
+    'SmoothnessLoss',
+    'hidden_mean',
+    'mask_l1_loss',
+    'mask_l2_loss',
+    'smoothness_loss',
+]

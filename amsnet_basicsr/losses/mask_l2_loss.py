@@ -3,7 +3,7 @@
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 
-from amsnet_basicsr.losses.hidden_mean import MaskLoss, hidden_mean
+from amsnet_basicsr.losses.mask_loss import MaskLoss, hidden_mean
 
 
 def mask_l2_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:

@@ -27,6 +27,8 @@ class ExtendedBaseModel(BaseModel):
         """Build any optimizer of `torch.optim`."""
         if optim_type in ('Adam', 'AdamW') and not {'fused', 'foreach'} & kwargs.keys():
             kwargs['fused'] = True  # one kernel for all parameters instead of several for each
+        if self.device.type == 'cpu':
+            kwargs.pop('capturable', None)  # for CUDA graphs; PyTorch refuses the first step on a CPU
         found = getattr(torch.optim, optim_type, None)
         if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
             raise ValueError(f'train.optim_g: torch.optim has no optimizer {optim_type!r}')

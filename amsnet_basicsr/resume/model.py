@@ -74,10 +74,10 @@ class ResumableModel(BaseModel):
             if type(optimizer).__name__ != old_type:
                 get_root_logger().warning(f'{type(optimizer).__name__} replaces {old_type} and starts from scratch')
                 continue
-            groups = [{**group} for group in optimizer.param_groups]
-            optimizer.load_state_dict(saved)
-            for group, own in zip(optimizer.param_groups, groups, strict=True):
-                group.update(own)
+            # Merged before loading: by `fused` and `capturable`, PyTorch decides where a counter of steps belongs.
+            pairs = zip(saved['param_groups'], optimizer.param_groups, strict=True)
+            groups = [{**old, **own, 'params': old['params']} for old, own in pairs]
+            optimizer.load_state_dict({**saved, 'param_groups': groups})
             check_moments(optimizer)
 
     def _resume_schedule(self, resume_state: dict[str, Any], changed: bool) -> None:

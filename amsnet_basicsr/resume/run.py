@@ -13,13 +13,13 @@ from amsnet_basicsr.resume.changes import made_with
 from amsnet_basicsr.resume.data_order import ResumableSampler
 from amsnet_basicsr.resume.folders import remove_leftovers
 from amsnet_basicsr.resume.states import newest_intact
+from amsnet_basicsr.resume.threads import ThreadTrial, thread_choices
 from amsnet_basicsr.utils.distributed import from_first, wait_for_all
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import available_cores
 from amsnet_basicsr.utils.seeding import mixed_seed, seed_generators
 from amsnet_basicsr.utils.stop_signal import Interruption
-from amsnet_basicsr.utils.threads import ThreadTrial, thread_choices
 
 _AGREE_EVERY = 10
 """Iterations between two looks at whether any process was asked to stop: each costs a message."""

@@ -8,15 +8,6 @@ from typing import Any
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def end_at_ctrl_c() -> None:
-    """Let Ctrl-C end the process as SIGTERM does, with no traceback: for a command that has nothing to save.
-
-    A shell sees exit codes 130 and 143. An `Interruption` takes over from here.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else nohup ignores it
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class Interruption:
     """Defer Ctrl-C or SIGTERM until `check` is called; a second one acts at once.
 

@@ -82,10 +82,15 @@ def print_line(text: str, stream: TextIO | None) -> bool:
         tqdm.write(text.encode(encoding, 'backslashreplace').decode(encoding), file=stream)
         stream.flush()
     except (OSError, ValueError):
-        with suppress(OSError, ValueError), open(os.devnull, 'w', encoding='utf-8') as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())  # else Python complains at its end
+        discard_output(stream)
         return False
     return True
+
+
+def discard_output(stream: TextIO) -> None:
+    """Let a stream that cannot be written lead nowhere, else Python complains of it at its end."""
+    with suppress(OSError, ValueError), open(os.devnull, 'w', encoding='utf-8') as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def say(text: str) -> None:

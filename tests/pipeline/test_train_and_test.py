@@ -87,6 +87,15 @@ def test_train_validate_save_and_test(run, make_folder, tmp_path):
     assert first == {path.name: path.read_bytes() for path in images.iterdir()}
 
 
+def test_output_that_cannot_be_written_stops_nothing(fork_server, make_folder, tmp_path):
+    file = write(tmp_path / 'train.yml', train_options(make_folder('noisy'), name='full'))
+    full = Path('/dev/full')
+    child = fork_server.start('-m', 'amsnet_basicsr.train', '-opt', file, cwd=tmp_path, stdout=full, stderr=full)
+    assert fork_server.wait(child) == 0
+    root = tmp_path / 'experiments' / 'full'
+    assert (root / 'models' / 'net_g_latest.pth').is_file() and '# mask_l1' in next(root.glob('*.log')).read_text()
+
+
 def _scalars(folder: Path) -> dict[str, dict[int, float]]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -69,6 +69,7 @@ def test_an_unchanged_training_goes_on_exactly(tmp_path, state):
     'changes',
     [
         {'optim_g': {'type': 'AdamW', 'lr': 2e-3, 'weight_decay': 0.1}},
+        {'optim_g': {'type': 'AdamW', 'lr': 2e-3, 'weight_decay': 0, 'capturable': True, 'foreach': True}},
         {'scheduler': {'type': 'CosineAnnealingRestartLR', 'periods': [40], 'eta_min': 1e-6}},
         {'scheduler': {'type': 'MultiStepLR', 'milestones': [5, 7], 'gamma': 0.5}},
         {'optim_g': {'type': 'SGD', 'lr': 0.5, 'momentum': 0.9}},

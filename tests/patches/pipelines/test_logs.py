@@ -13,7 +13,9 @@ from amsnet_basicsr.patches.pipelines.options_copy import copy_options
 from amsnet_basicsr.patches.pipelines.tensorboard import TolerantWriter, open_tensorboard
 from amsnet_basicsr.patches.pipelines.wandb_run import start_wandb
 
-from basicsr.utils.logger import get_root_logger as logger_of_a_dataset  # isort: skip
+from basicsr.utils import logger as basicsr_logger  # isort: skip
+
+needs_a_full_device = pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full')
 
 
 def test_a_name_that_is_no_text_goes_into_the_log(tmp_path):
@@ -26,7 +28,7 @@ def test_a_name_that_is_no_text_goes_into_the_log(tmp_path):
 
 def test_what_was_logged_before_takes_no_log_file_away(tmp_path):
     name = 'basicsr of a test'
-    logger_of_a_dataset(name).warning('early')
+    basicsr_logger.get_root_logger(name).warning('early')
     for file in ('one.log', 'two.log'):
         get_root_logger(name, log_file=str(tmp_path / file)).info(file)
     assert [(tmp_path / file).read_text().endswith(f' INFO: {file}\n') for file in ('one.log', 'two.log')] == [
@@ -54,6 +56,29 @@ def test_options_that_are_not_ascii_are_copied_in_the_c_locale(tmp_path):
     environment = {**os.environ, 'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
     subprocess.run([sys.executable, '-c', code], check=True, timeout=200, cwd=tmp_path, env=environment)
     assert (tmp_path / 'copy' / 'o.yml').read_text('utf-8').endswith('name: größe\n')
+
+
+@needs_a_full_device
+def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path, capsys):
+    logger = get_root_logger('full', log_file='/dev/full')
+    try:
+        for line in ('first', 'second', 'third'):
+            logger.info(line)
+    finally:
+        basicsr_logger.initialized_logger.pop('full', None)
+    said = capsys.readouterr().err
+    assert said.count('training goes on without its log file') == 1 and 'Traceback' not in said
+    assert all(line in said for line in ('first', 'second', 'third'))
+    assert not any(isinstance(handler, logging.FileHandler) for handler in logger.handlers)
+
+
+@needs_a_full_device
+def test_a_copy_of_the_options_that_cannot_be_written_is_told(tmp_path, capsys):
+    (tmp_path / 'a.yml').write_text('name: x')
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run' / 'a.yml').symlink_to('/dev/full')
+    copy_options(str(tmp_path / 'a.yml'), str(tmp_path / 'run'))
+    assert 'No space left on device; training goes on without this copy' in capsys.readouterr().out
 
 
 class FullDisk:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amsnet_basicsr.utils.threads import ThreadTrial, thread_choices
+from amsnet_basicsr.resume.threads import ThreadTrial, thread_choices
 
 
 @pytest.mark.parametrize(('cores', 'choices'), [(1, [1]), (2, [2, 1]), (3, [3, 1]), (16, [16, 8, 4, 1])])

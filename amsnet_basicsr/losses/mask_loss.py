@@ -1,4 +1,4 @@
-"""Mean over hidden pixels, the same for one process and several; shared by the mask losses."""
+"""Base of the mask losses: a mean over hidden pixels, the same for one process and several."""
 
 from collections.abc import Callable
 from typing import ClassVar
