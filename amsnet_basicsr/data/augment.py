@@ -44,14 +44,16 @@ def random_flip_rotate(
     return np.rot90(image, _draw(4, generator)) if rotate else image
 
 
-def to_tensor(image: np.ndarray) -> torch.Tensor:
+def to_tensor(image: np.ndarray, bits: int = 16) -> torch.Tensor:
     """Turn an 8 or 16 bit image into what networks take.
 
     Args:
         image: Image, (H, W, C), uint8 or uint16, in any memory layout.
+        bits: How many bits a uint16 image uses; larger values are clipped.
 
     Returns:
         The image, (C, H, W), float32 in [0, 1].
     """
-    scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
+    white = np.iinfo(np.uint8).max if image.dtype == np.uint8 else 2**bits - 1
+    scaled = np.minimum(image, white).astype(np.float32) / white
     return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))

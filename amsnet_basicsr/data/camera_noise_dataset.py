@@ -12,7 +12,7 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
-from amsnet_basicsr.data.noisy_image_dataset import find_images
+from amsnet_basicsr.data.image_list import find_images
 from amsnet_basicsr.images import decode_image, read_bytes, with_channels
 from amsnet_basicsr.options.blocks.datasets import CameraNoiseOptions
 from amsnet_basicsr.simulation.exposure import Simulation

@@ -10,7 +10,7 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import to_tensor
-from amsnet_basicsr.data.noisy_image_dataset import find_images, read_meta_info
+from amsnet_basicsr.data.image_list import find_images, read_meta_info
 from amsnet_basicsr.images import decode_image, read_bytes
 from amsnet_basicsr.options.blocks.datasets import NoiseMixtureOptions
 from amsnet_basicsr.simulation.drawn import draw_scene

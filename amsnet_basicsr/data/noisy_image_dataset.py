@@ -1,12 +1,6 @@
 """Noisy images without ground truth: all that AMSNet trains on."""
 
-import os
 import os.path as osp
-import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,29 +9,11 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
-from amsnet_basicsr.data.lmdb_env import SharedLmdb
-from amsnet_basicsr.images import READ_SUFFIXES, decode_image, read_bytes, stretch, used_bits
+from amsnet_basicsr.data.image_list import ImageEntry, list_folder, list_lmdb
+from amsnet_basicsr.images import READ_SUFFIXES, decode_image, used_bits
 from amsnet_basicsr.options.blocks.datasets import NoisyImageOptions
-from amsnet_basicsr.utils.text import as_text, name_some
-from amsnet_basicsr.utils.walk import walk_files
-
-_LONGEST_NAME = 4096
-_SIZE = re.compile(r' \((\d+), ?(\d+)(?:, ?\d+)?\)(?: \d+)?$')
-
-
-@dataclass(frozen=True)
-class ImageEntry:
-    """Where one image lies.
-
-    Attributes:
-        path: File path as text, or for LMDB `<root>/<name>`; used as `lq_path`.
-        read: Returns the encoded bytes.
-        size: Height and width, if listed.
-    """
-
-    path: str
-    read: Callable[[], bytes]
-    size: tuple[int, int] | None = None
+from amsnet_basicsr.utils.parallel import ordered_map
+from amsnet_basicsr.utils.text import name_some
 
 
 @DATASET_REGISTRY.register()
@@ -46,6 +22,9 @@ class NoisyImageDataset(Dataset):
 
     For training, random crops with flips and rotations; for validation and testing, whole images. All draws come from
     torch's generator, which differs by worker and epoch.
+
+    Images of 16 bits have one range for each folder, the smallest that holds them all: judged each by itself, a dark
+    patch of an image would be brightened, and its noise with it.
 
     Args:
         opt: Options, as `NoisyImageOptions` explains them.
@@ -62,8 +41,9 @@ class NoisyImageDataset(Dataset):
         self.settings = settings = NoisyImageOptions.of(opt)
         self.crop_size = settings.training_crop
         self.entries = [entry for root in dataset_roots(settings) for entry in _list_images(root, settings)]
+        self._bits: dict[str, int] = {}  # of the 16 bit images, by root
         self._cache: dict[int, np.ndarray] = {}
-        self._check(settings.where)
+        self._check()
 
     def __len__(self) -> int:
         """Number of usable images."""
@@ -71,58 +51,57 @@ class NoisyImageDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Read an image: `lq`, (C, H, W) float32 in [0, 1], RGB or grey, and `lq_path`."""
-        image = self._cache[index] if index in self._cache else self._decode(self.entries[index])
+        entry = self.entries[index]
+        image = self._cache[index] if index in self._cache else self._decode(entry)
         if self.crop_size is not None:
             image = random_crop(image, self.crop_size)
             image = random_flip_rotate(image, self.settings.use_hflip, self.settings.use_rot)
-        return {'lq': to_tensor(image), 'lq_path': self.entries[index].path}
+        bits = self.settings.bits or self._bits.get(entry.root, 16)
+        return {'lq': to_tensor(image, bits), 'lq_path': entry.path}
 
     def _decode(self, entry: ImageEntry) -> np.ndarray:
         image = decode_image(entry.read(), entry.path, self.settings.channels)
         self._check_size(entry.path, image.shape[:2])
-        return image if image.dtype == np.uint8 else stretch(image, self.settings.bits or used_bits(image))
+        return image
 
     def _check_size(self, path: str, size: tuple[int, ...]) -> None:
         if self.crop_size is not None and min(size) < self.crop_size:
             raise ValueError(f'{path} is too small: {size[0]}×{size[1]} pixels')
 
-    def _check(self, where: str) -> None:
-        """Read the images once: fill the cache; drop or refuse the bad ones.
+    def _check(self) -> None:
+        """Read the images once: judge their range, fill the cache, drop or refuse the bad ones.
 
         Of an LMDB only listing and keys are checked, which is quick however large it is; its images are decoded for the
         cache alone, until that is full.
         """
         room = (self.settings.cache_mb or 0) * 1e6
-        check = self.settings.check_images
-        missing = _missing_keys(self.entries)
 
-        def read(entry: ImageEntry) -> tuple[np.ndarray | None, str | None]:
+        def read(entry: ImageEntry) -> np.ndarray | Exception | None:
             try:
-                if entry.path in missing:
-                    raise ValueError(f'{entry.path} is listed but missing from the LMDB')
+                if entry.missing:
+                    raise ValueError(f'{entry.path} is listed but missing')
                 if entry.size is not None:
                     self._check_size(entry.path, entry.size)
-                if room <= 0 and not (check and isinstance(entry.read, _FileRead)):
-                    return None, None
-                image = self._decode(entry)
+                wanted = room > 0 or (self.settings.check_images and entry.lmdb is None)
+                return self._decode(entry) if wanted else None
             except (ValueError, KeyError) as error:
-                return None, str(error)
-            return (image if room > 0 else None), None
+                return error
 
         good: list[ImageEntry] = []
         bad: list[str] = []
-        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            for entry, (image, problem) in zip(self.entries, pool.map(read, self.entries), strict=True):
-                if problem is not None:
-                    bad.append(problem)
-                    continue
-                if image is not None:
-                    if image.nbytes <= room:
-                        self._cache[len(good)] = image
-                    room -= image.nbytes  # below zero, the rest isn't kept
-                good.append(entry)
+        for entry, image in zip(self.entries, ordered_map(read, self.entries), strict=True):
+            if isinstance(image, Exception):
+                bad.append(str(image))
+                continue
+            if image is not None:
+                if self.settings.check_images and entry.lmdb is None and image.dtype == np.uint16:
+                    self._bits[entry.root] = max(self._bits.get(entry.root, 0), used_bits(image))
+                if image.nbytes <= room:
+                    self._cache[len(good)] = image
+                room -= image.nbytes  # below zero, the rest isn't kept
+            good.append(entry)
         if bad:
-            named = name_some(bad, 10, '\n  ')
+            where, named = self.settings.where, name_some(bad, 10, '\n  ')
             need = f' (crops need {self.crop_size}×{self.crop_size})' if self.crop_size else ''
             message = f'{where}: {len(bad)} of {len(self.entries)} images cannot be used{need}:\n  {named}'
             if self.settings.on_bad_image == 'error' or not good:
@@ -145,119 +124,20 @@ def dataset_roots(settings: NoisyImageOptions) -> list[str]:
     return roots
 
 
-@dataclass(frozen=True)
-class _FileRead:
-    path: str
-
-    def __call__(self) -> bytes:
-        return read_bytes(self.path)
-
-
-@dataclass(frozen=True)
-class _LmdbRead:
-    lmdb: SharedLmdb
-    key: str
-
-    def __call__(self) -> bytes:
-        return self.lmdb.get(self.key)
-
-
 def _list_images(root: str, settings: NoisyImageOptions) -> list[ImageEntry]:
-    where = settings.where
-    wants_lmdb = settings.io_backend is not None and settings.io_backend.type == 'lmdb'
+    where, listing = settings.where, settings.meta_info_file
     is_lmdb = root.rstrip('/').endswith('.lmdb')
-    if wants_lmdb and not is_lmdb:
+    if settings.io_backend is not None and settings.io_backend.type == 'lmdb' and not is_lmdb:
         raise ValueError(f"{where}: io_backend is lmdb, but {root} doesn't end in .lmdb")
-    listing = settings.meta_info_file
-    if is_lmdb:
-        entries = list(_list_lmdb(root, listing or osp.join(root, 'meta_info.txt'), where))
-    elif listing:
-        listed = [(osp.join(root, name), size) for name, size in read_meta_info(listing)]
-        entries = [_file_entry(path, size) for path, size in listed]
-        missing = [path for path, _ in listed if not osp.exists(path)]
-        if missing and settings.on_bad_image == 'error':
-            raise ValueError(
-                f'{where}: {len(missing)} of {len(entries)} images that {listing} names are missing: '
-                f'{name_some(missing)}'
-            )
-    else:
-        entries = [_file_entry(path) for path in sorted(find_images(root))]
+    try:
+        entries = (list_lmdb if is_lmdb else list_folder)(root, listing)
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(f'{where}: {error}') from None
     if not entries:
         raise ValueError(f'{where}: {listing or root} names no image ({", ".join(READ_SUFFIXES)})')
-    return entries
-
-
-def _file_entry(path: str, size: tuple[int, int] | None = None) -> ImageEntry:
-    return ImageEntry(as_text(path), _FileRead(path), size)
-
-
-def _list_lmdb(root: str, listing: str, where: str) -> Iterator[ImageEntry]:
-    if not osp.isfile(osp.join(root, 'data.mdb')):
-        raise FileNotFoundError(f'{where}: {root} holds no data.mdb: it is no finished LMDB')
-    lmdb = SharedLmdb(root)
-    names: dict[str, str] = {}
-    for name, size in read_meta_info(listing):
-        key = name.split('.')[0]
-        if names.setdefault(key, name) != name:
-            raise ValueError(
-                f'{where}: {listing} lists {names[key]} and {name}, which are one image to BasicSR: its key is what '
-                'stands before the first dot; make the LMDB again with names that have one dot'
-            )
-        yield ImageEntry(as_text(f'{root}/{name}'), _LmdbRead(lmdb, key), size)
-
-
-def _missing_keys(entries: list[ImageEntry]) -> set[str]:
-    """Paths of the LMDB entries whose keys are not in their LMDB."""
-    by_lmdb: dict[SharedLmdb, dict[str, str]] = {}
-    for entry in entries:
-        if isinstance(entry.read, _LmdbRead):
-            by_lmdb.setdefault(entry.read.lmdb, {})[entry.read.key] = entry.path
-    return {keys[key] for lmdb, keys in by_lmdb.items() for key in lmdb.missing(keys)}
-
-
-def find_images(root: str) -> Iterator[str]:
-    """Walk a folder for image files; folders that can't be searched are logged and left out.
-
-    Args:
-        root: The folder.
-
-    Yields:
-        Paths of files that are named like images; hidden files and folders are left out.
-    """
-    for path in walk_files(Path(root), _say_unsearched):
-        if path.suffix.lower() in READ_SUFFIXES:
-            yield osp.join(root, path.relative_to(root))
-
-
-def _say_unsearched(error: OSError) -> None:
-    get_root_logger().warning(f'{error.filename}: cannot be searched, left out: {error.strerror}')
-
-
-def read_meta_info(path: str) -> list[tuple[str, tuple[int, int] | None]]:
-    """Read a BasicSR meta-info file.
-
-    Args:
-        path: Text file with lines `name.png (h,w,c) 1`; size and level may be missing.
-
-    Returns:
-        Name and (height, width), or None where no size is given, of each line.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no such list.
-    """
-    path = osp.expanduser(path)
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'there is no meta-info file {path}')
-    entries: list[tuple[str, tuple[int, int] | None]] = []
-    # Names of files may be no text; they come out as the system gives them.
-    with open(path, encoding='utf-8-sig', errors='surrogateescape') as file:
-        for number, line in enumerate(map(str.strip, file), 1):
-            if not line:
-                continue
-            found = _SIZE.search(line)
-            name = line[: found.start()] if found else line
-            if '\0' in name or len(name) > _LONGEST_NAME:
-                raise ValueError(f'{path}, line {number}: this is no name of an image; is it a text file?')
-            entries.append((name, (int(found[1]), int(found[2])) if found else None))
+    absent = [entry.path for entry in entries if entry.missing]
+    if absent and not is_lmdb and settings.on_bad_image == 'error':
+        raise ValueError(
+            f'{where}: {len(absent)} of {len(entries)} images that {listing} names are missing: {name_some(absent)}'
+        )
     return entries

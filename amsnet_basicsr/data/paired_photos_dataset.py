@@ -1,6 +1,7 @@
 """Noisy images with clean ones to compare with: PolyU, CC15 and folders of pairs, for validation and tests."""
 
 import os.path as osp
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,9 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import to_tensor
+from amsnet_basicsr.data.image_list import find_images
 from amsnet_basicsr.data.image_pairs import check_sizes, pair_folders, pair_in_folder
-from amsnet_basicsr.data.noisy_image_dataset import find_images
-from amsnet_basicsr.images import READ_SUFFIXES, decode_image, read_bytes, stretch, used_bits
+from amsnet_basicsr.images import READ_SUFFIXES, decode_image, read_bytes, used_bits
 from amsnet_basicsr.options.blocks.datasets import PairedPhotosOptions
 from amsnet_basicsr.utils.text import as_text
 
@@ -59,15 +60,26 @@ class PairedPhotosDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return `lq`, `gt`, (C, H, W) float32 in [0, 1], RGB or grey, and `lq_path`, `gt_path`."""
+        images = [self._decode(path) for path in self.pairs[index]]
+        bits = self._bits if any(image.dtype == np.uint16 for image in images) else 8
         item: dict[str, Any] = {}
-        images = [decode_image(read_bytes(path), path, self.settings.channels) for path in self.pairs[index]]
-        bits = self.settings.bits or max(map(used_bits, images))  # the same for both
         for key, path, image in zip(('lq', 'gt'), self.pairs[index], images, strict=True):
-            item[key] = to_tensor(image if image.dtype == np.uint8 else stretch(image, bits))
+            item[key] = to_tensor(image, bits)
             item[f'{key}_path'] = as_text(path)
         if item['lq'].shape != item['gt'].shape:  # headers may lie
             raise ValueError(f'{item["lq_path"]} and {item["gt_path"]} have different sizes')
         return item
+
+    def _decode(self, path: str) -> np.ndarray:
+        return decode_image(read_bytes(path), path, self.settings.channels)
+
+    @cached_property
+    def _bits(self) -> int:
+        """Range of the 16 bit images: as `bits` says, or the smallest that holds all of them, which are read once."""
+        if self.settings.bits:
+            return self.settings.bits
+        images = (self._decode(path) for pair in self.pairs for path in pair)
+        return max(used_bits(image) for image in images if image.dtype == np.uint16)
 
 
 def _find_pairs(settings: PairedPhotosOptions) -> list[tuple[str, str]]:

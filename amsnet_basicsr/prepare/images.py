@@ -104,7 +104,6 @@ class ImagesReport:
     found: int
     taken: int
     jpeg: int
-    deep: int  # of 16 bit
     patches: int
     stored: int  # bytes
     flat_patches: int  # left out, of the images taken
@@ -136,8 +135,6 @@ class ImagesReport:
         yield f'Next: set in {OPTIONS}'
         yield f'  datasets.train.dataroot_lq: {target}'
         yield f'  datasets.train.crop_size: {min(_CROP, size) // stride * stride}'
-        if self.deep:  # else dark patches are taken for bright ones of fewer bits
-            yield '  datasets.train.bits: 16'
         yield f'  datasets.val.dataroot_lq: a folder with a few other noisy images, at least {stride * 2} pixels wide'
         yield f'  scheme.train_stride: {stride}'
         yield f'  scheme.test_stride: {2 if stride > 2 else 1}'
@@ -196,7 +193,6 @@ def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choic
             rules=asdict(rules),
             found=len(names),
             taken=len(taken),
-            deep=sum(group.facts.get('bits') == 16 for group in taken.values()),
             jpeg=sum(name.lower().endswith(('.jpg', '.jpeg')) for name in taken),
             patches=sum(group.count for group in taken.values()),
             stored=sum(group.stored for group in taken.values()),
@@ -229,7 +225,7 @@ def cut_image(path: Path, name: str, rules: PatchRules) -> Made:
             raise LeftOutError('flat', 'all its patches are')
     except LeftOutError as error:
         return Made({}, {'left_out': [error.reason, error.detail]})
-    return Made(patches, {'flat': flat, 'bits': 8 * image.itemsize, 'code': difference_hash(image).hex()})
+    return Made(patches, {'flat': flat, 'code': difference_hash(image).hex()})
 
 
 def estimate_noise(paths: Sequence[Path], keep_grey: bool, workers: int | None) -> NoiseReport:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
-from amsnet_basicsr.data import NoisyImageDataset
+from amsnet_basicsr.data import NoisyImageDataset, PairedPhotosDataset
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
 from tests.conftest import noisy_image
 
@@ -65,6 +65,27 @@ def test_grey_alpha_and_16_bit(tmp_path):
     assert images[2]['lq'].shape == (3, 60, 60)
 
 
+def test_a_dark_patch_of_an_image_of_16_bit_stays_dark(tmp_path, make_lmdb):
+    """Its noise would be amplified with it. Folders are judged as a whole, pairs too; LMDBs count as 16 bit."""
+    image = np.random.default_rng(0).integers(0, 65536, (60, 120, 3)).astype(np.uint16)
+    image[:, :60] >>= 6  # 10 bit would do for it
+    patches = tmp_path / 'patches'
+    patches.mkdir()
+    for name, patch in (('dark', image[:, :60]), ('bright', image[:, 60:])):
+        cv2.imwrite(str(patches / f'{name}.png'), patch)
+    lmdb = make_lmdb(patches)
+    expected = [torch.from_numpy(patch[..., ::-1] / np.float32(65535)) for patch in (image[:, 60:], image[:, :60])]
+    pairs = PairedPhotosDataset({'name': 'x', 'phase': 'val', 'dataroot_lq': str(patches), 'dataroot_gt': str(patches)})
+    for images in (dataset('val', dataroot_lq=str(patches)), dataset('val', dataroot_lq=str(lmdb), cache_mb=1), pairs):
+        for item, patch in zip(images, expected, strict=True):
+            torch.testing.assert_close(item['lq'].permute(1, 2, 0), patch)
+    (patches / 'bright.png').unlink()
+    lone = dataset('val', dataroot_lq=str(patches))[0]['lq'].permute(1, 2, 0)
+    torch.testing.assert_close(lone, expected[1] * 65535 / 1023)
+    for options in ({'dataroot_lq': str(lmdb)}, {'dataroot_lq': str(patches), 'bits': 16}):
+        torch.testing.assert_close(dataset('val', **options)[-1]['lq'].permute(1, 2, 0), expected[1])
+
+
 def test_training_crops_vary_and_follow_torchs_seed(make_folder):
     images = dataset(dataroot_lq=str(make_folder('noisy')))
     torch.manual_seed(0)
@@ -99,7 +120,7 @@ def test_meta_info_file_selects(make_folder, tmp_path):
 
 
 def test_meta_info_lines(tmp_path):
-    from amsnet_basicsr.data.noisy_image_dataset import read_meta_info
+    from amsnet_basicsr.data.image_list import read_meta_info
 
     (tmp_path / 'list.txt').write_text(
         'a.png (64,72,3) 1\nIMG (1).jpg\nmy image (12,34).png (64,72,3) 1\n\nb.png (5,6)\n'

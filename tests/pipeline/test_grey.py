@@ -56,10 +56,11 @@ def test_train_test_denoise_and_export_a_grey_network(run, folders, tmp_path):
     for name in ('eight', 'sixteen', 'twelve', 'dark', 'colours'):
         image = cv2.imread(str(saved / name / f'{name}_6.png'), cv2.IMREAD_UNCHANGED)
         assert image.shape == (64, 72) and image.dtype == np.uint8
-    # Noisy, denoised and clean, all in grey, 12 bit over the whole range.
-    strip = cv2.imread(str(root / 'visualization' / 'strips' / 'pairs' / 'twelve_6.png'))
-    assert strip.shape == (64, 3 * 72 + 8, 3) and np.array_equal(strip[..., 0], strip[..., 2])
-    assert np.abs(strip[:, :72, 0].astype(int) - grey_image(2)).max() <= 1
+    # Noisy, denoised and clean, all in grey, in the range of the deepest.
+    for name, expected in (('sixteen', grey_image(1)), ('twelve', grey_image(2, 12) / 257)):
+        strip = cv2.imread(str(root / 'visualization' / 'strips' / 'pairs' / f'{name}_6.png'))
+        assert strip.shape == (64, 3 * 72 + 8, 3) and np.array_equal(strip[..., 0], strip[..., 2])
+        assert np.abs(strip[:, :72, 0].astype(int) - expected).max() <= 1
 
     weights = root / 'models' / 'net_g_latest.pth'
     options = test_options(noisy, weights, name='grey-test', network_g=GREY_DNCNN)
@@ -116,16 +117,22 @@ def test_training_from_a_grey_lmdb_sees_what_the_folder_holds(folders, make_lmdb
             assert one.shape == (channels, 64, 72) and torch.equal(one, other)
 
 
-def test_bits_are_those_of_the_image_or_of_the_options(folders):
+def test_bits_are_those_of_the_folder_or_of_the_options(folders):
     from amsnet_basicsr import plugin
     from amsnet_basicsr.data import NoisyImageDataset
 
     assert plugin
-    for bits, white in ((None, 4095), (14, 16383)):
+
+    def check(bits: int | None, white: int) -> None:
         opt = {'name': 'x', 'phase': 'val', 'channels': 1, 'dataroot_lq': str(folders[0]), 'bits': bits}
         items = [item for item in NoisyImageDataset(opt) if item['lq_path'].endswith('twelve.tif')]
         expected = torch.from_numpy(grey_image(2, 12).astype(np.float32)) / white
         torch.testing.assert_close(items[0]['lq'][0], expected, atol=2e-5, rtol=0)
+
+    check(None, 65535)  # what sixteen.png needs
+    check(14, 16383)
+    (folders[0] / 'sixteen.png').unlink()
+    check(None, 4095)
 
 
 def test_four_channels_take_alpha_along(run, tmp_path):

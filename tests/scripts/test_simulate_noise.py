@@ -15,7 +15,7 @@ SCRIPT = REPOSITORY / 'scripts' / 'simulate_noise.py'
 
 
 @pytest.fixture(scope='module')
-def main() -> Callable[[list[str]], None]:
+def main() -> Callable[[list[str]], int]:
     return runpy.run_path(str(SCRIPT))['main']
 
 
@@ -36,11 +36,17 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
-def refused(main: Callable[[list[str]], None], arguments: str) -> str:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments.split())
-    assert str(stop.value).startswith('error: ') and '\n' not in str(stop.value)
-    return str(stop.value)
+@pytest.fixture
+def refused(main, capsys) -> Callable[[str], str]:
+    """Run the command, which must fail with one line; return that."""
+
+    def run(arguments: str) -> str:
+        assert main(arguments.split()) == 1
+        line = capsys.readouterr().err.rpartition('simulate_noise.py: ')[2]
+        assert line.count('\n') == 1
+        return line
+
+    return run
 
 
 def test_pairs_and_record(main, clean, capsys):
@@ -90,23 +96,23 @@ def test_the_dataset_makes_the_same_images(main, clean):
             np.testing.assert_array_equal((item[key].numpy().transpose(1, 2, 0) * 255).round(), written)
 
 
-def test_nothing_is_overwritten_unasked_or_lost(main, clean):
+def test_nothing_is_overwritten_unasked_or_lost(main, clean, refused):
     main('clean -o out'.split())
     before = contents(Path('out'))
-    assert 'out exists already' in refused(main, 'clean -o out --seed 1')
+    assert 'out exists already' in refused('clean -o out --seed 1')
     assert contents(Path('out')) == before
     main('clean -o out --seed 1 --overwrite'.split())
     after = contents(Path('out'))
     assert set(after) == set(before) and after != before
     # An image that cannot be read: the earlier result stays, and nothing half-made is left.
     (clean / 'z.png').write_bytes(b'no image')
-    assert 'z.png: not an image' in refused(main, 'clean -o out --overwrite')
+    assert 'z.png: not an image' in refused('clean -o out --overwrite')
     assert contents(Path('out')) == after
-    assert 'z.png' in refused(main, 'clean -o new')
+    assert 'z.png' in refused('clean -o new')
     assert {path.name for path in Path().iterdir()} == {'clean', 'out'}
     (clean / 'z.png').unlink()
     Path('out/notes.txt').write_text('mine', encoding='utf-8')
-    assert 'holds more than a result' in refused(main, 'clean -o out --overwrite')
+    assert 'holds more than a result' in refused('clean -o out --overwrite')
     assert Path('out/notes.txt').read_text(encoding='utf-8') == 'mine'
     for arguments in (
         'clean -o clean',
@@ -114,7 +120,7 @@ def test_nothing_is_overwritten_unasked_or_lost(main, clean):
         'clean -o . --overwrite',
         'clean -o clean/trip --overwrite',
     ):
-        assert 'must not lie in each other' in refused(main, arguments)
+        assert 'must not lie in each other' in refused(arguments)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +134,9 @@ def test_nothing_is_overwritten_unasked_or_lost(main, clean):
         ('clean -o clean/a.png', 'must not lie in each other'),
     ],
 )
-def test_mistakes_take_one_line(main, clean, arguments, message):
+def test_mistakes_take_one_line(clean, refused, arguments, message):
     Path('empty').mkdir()
-    assert message in refused(main, arguments)
+    assert message in refused(arguments)
     assert not Path('out').exists()
 
 
@@ -141,9 +147,9 @@ def test_numbers_below_one_are_refused(main, clean, capsys):
         assert f'{option}: 0 is less than 1' in capsys.readouterr().err
 
 
-def test_names_that_would_meet(main, clean):
+def test_names_that_would_meet(clean, refused):
     cv2.imwrite(str(clean / 'trip_b.png'), np.zeros((20, 20, 3), np.uint8))
-    assert 'would both be called trip_b' in refused(main, 'clean -o out')
+    assert 'would both be called trip_b' in refused('clean -o out')
 
 
 def test_a_killed_run_leaves_no_result(main, clean, tmp_path, fork_server):

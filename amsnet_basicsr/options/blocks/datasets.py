@@ -135,8 +135,9 @@ class Depth(Block):
     """How files of 16 bits are read."""
 
     bits: Literal[8, 10, 12, 14, 16] | None = None
-    """How many of the 16 bits a file uses, often 12 in microscopy: they become the range from 0 to 1. Default: judged
-    by the largest value of each image, as `amsnet-denoise` does; patches of one image need the number."""
+    """How many of the 16 bits the files use, often 12 in microscopy: they become the range from 0 to 1. Default: the
+    fewest that hold every image of a folder, read at the start; 16 for an LMDB and with `check_images: false`, which
+    are not read then."""
 
 
 class NoisyImageOptions(Crops, Channels, Depth):
