@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amsnet_basicsr.options.command import add_options_arguments, list_problems, read_or_stop
@@ -49,18 +49,14 @@ def _check(raw: dict[str, Any], is_train: bool) -> tuple[list[str], list[str], l
     from amsnet_basicsr.options.complete import complete_options
 
     opt = complete_options(raw, os.getcwd(), is_train, gpus=torch.cuda.device_count())
-    problems, notes = check_all(raw, opt)
-    return problems, notes, [] if problems else _summary(opt)
+    checked = check_all(raw, opt)
+    return checked.problems, checked.notes, [] if checked.problems else _summary(opt, checked.images, checked.net)
 
 
-def _summary(opt: dict[str, Any]) -> list[str]:
-    from amsnet_basicsr.options.checks.build import build_network
-    from amsnet_basicsr.options.checks.data import count_images
+def _summary(opt: dict[str, Any], counts: Mapping[str, int], net: Any) -> list[str]:
     from amsnet_basicsr.resume.preview import preview_resume
 
-    counts = {phase: count_images(dataset) for phase, dataset in opt['datasets'].items()}
     images = [f'{dataset["name"]} ({phase}) {counts[phase]}' for phase, dataset in opt['datasets'].items()]
-    net = build_network(opt['network_g'])
     size = '' if net is None else f' of {sum(parameter.numel() for parameter in net.parameters()):,} parameters'
     run = f'{opt["model_type"]} with {opt["network_g"]["type"]}{size}'
     if channels := {dataset.get('channels', 3) for dataset in opt['datasets'].values()} - {3}:

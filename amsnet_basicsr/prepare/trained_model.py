@@ -70,7 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
     weights = opt['path'].get('pretrain_network_g') if isinstance(opt.get('path'), dict) else None
     if weights:
         opt['path']['pretrain_network_g'] = str(Path(weights).expanduser())
-    problems = check_options(opt, with_data=False)[0]
+    problems = check_options(opt, with_data=False).problems
     if problems:
         raise UserError(f'{path}: ' + '; '.join(problems))
     return opt

@@ -209,7 +209,7 @@ def inspected(options: dict[str, Any], folder: Path, is_train: bool) -> tuple[li
 
     with contextlib.redirect_stdout(io.StringIO()):
         opt = complete_options(options, str(folder), is_train)
-        return check_all(options, opt)
+        return check_all(options, opt)[:2]
 
 
 def test_preflight(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """`python -m amsnet_basicsr.check`: what it says, what it returns, and that it leaves no trace."""
 
+import inspect
 import json
 import shutil
 from pathlib import Path
@@ -58,6 +59,22 @@ def test_a_fine_file_and_its_summary(check, make_folder, tmp_path):
     assert status == 0 and said.startswith('test.yml is fine, as options for testing\nImages: held-out (test) 4\n')
     status, said = check('-opt', 'test.yml', '--train')
     assert status == 1 and 'train is missing' in said and 'logger is missing' in said
+
+
+def test_every_dataset_and_the_network_are_built_once(check, make_folder, tmp_path, monkeypatch):
+    from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY
+
+    built = []
+    for kind in (ARCH_REGISTRY.get('DnCNN'), DATASET_REGISTRY.get('NoisyImageDataset')):
+
+        def count(self, *args, init=kind.__init__, **kwargs):
+            built.append(type(self).__name__)
+            init(self, *args, **kwargs)
+
+        count.__signature__ = inspect.signature(kind.__init__)
+        monkeypatch.setattr(kind, '__init__', count)
+    assert check('-opt', write(tmp_path / 'o.yml', train_options(make_folder('noisy'))))[0] == 0
+    assert sorted(built) == ['DnCNN', 'NoisyImageDataset', 'NoisyImageDataset']
 
 
 def test_notes_are_told(check, make_folder, tmp_path):

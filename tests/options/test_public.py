@@ -43,6 +43,6 @@ def data(tmp_path_factory):
 def test_no_false_alarm(path, data, tmp_path):
     raw = parse_yaml(path.read_text().replace('DATA/', f'{data}/'))
     opt = complete_options(raw, str(tmp_path), 'train' in raw, gpus=torch.cuda.device_count())
-    problems, notes = check_all(raw, opt)
+    problems, notes, *_ = check_all(raw, opt)
     assert problems == []
     assert [note for note in notes if 'did you mean' in note] == []

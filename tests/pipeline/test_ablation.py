@@ -16,7 +16,7 @@ from amsnet_basicsr.options.checks.run import check_options
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.options.settings import Setting, read_comparison
 from tests.conftest import REPOSITORY
-from tests.pipeline.options import write
+from tests.pipeline.options import a_thousand_images, write
 from tests.pipeline.test_archs import DRIVER
 
 FOLDER = REPOSITORY / 'options' / 'ablation'
@@ -73,9 +73,8 @@ def test_options_pass_the_check_once_their_data_is_there(setting: Setting, monke
     assert options['name'] == f'{"ablation_" * small}{comparison.removesuffix("_paper")}_{setting.name}'
     options.update(is_train=setting.trains, dist=False, rank=0, world_size=1, num_gpu=0)
     monkeypatch.setattr('amsnet_basicsr.options.checks.run.wrong_inputs', lambda opt: [])
-    monkeypatch.setattr('amsnet_basicsr.options.checks.run.count_images', lambda opt: 1000)
-    problems, notes = check_options(options)
-    assert (problems, notes) == ([], [])
+    monkeypatch.setattr('amsnet_basicsr.options.checks.run.build_dataset', a_thousand_images)
+    assert check_options(options)[:2] == ([], [])
 
 
 def compared(options: dict[str, Any], *keys: str) -> dict[str, Any]:

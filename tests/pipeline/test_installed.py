@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.pipeline.options import a_thousand_images
 
 
 def test_importing_the_package_is_quick_and_leaves_basicsr_alone(run):
@@ -80,10 +81,10 @@ def test_options_files_pass_the_check_once_their_data_is_there(name, tmp_path, m
     monkeypatch.chdir(tmp_path)
     options.update(is_train='train' in options, dist=False, rank=0, world_size=1, num_gpu=0)
     monkeypatch.setattr('amsnet_basicsr.options.checks.run.wrong_inputs', lambda opt: [])
-    monkeypatch.setattr('amsnet_basicsr.options.checks.run.count_images', lambda opt: 1000)
+    monkeypatch.setattr('amsnet_basicsr.options.checks.run.build_dataset', a_thousand_images)
     monkeypatch.syspath_prepend(REPOSITORY)
     assert import_parts(options.get('import')) == []
-    assert check_options(options) == ([], [])
+    assert check_options(options)[:2] == ([], [])
     SchemeOptions.from_options(options.get('scheme'))
 
 

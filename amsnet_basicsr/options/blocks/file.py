@@ -156,6 +156,8 @@ class _Ours(Options):
     """Compile the network by `torch.compile`."""
     report: Report | None = None
     """What the summary after training compares."""
+    scale: Literal[1] = 1
+    """Factor of the image's size; BasicSR's PairedImageDataset asks for it."""
     val: OurValidation | None = None
     """Validation and tests."""
 

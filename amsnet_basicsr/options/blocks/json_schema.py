@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from amsnet_basicsr.options.blocks import datasets, file, scheme, training, validation
 from amsnet_basicsr.options.blocks.base import Block
 from amsnet_basicsr.options.blocks.messages import words
-from amsnet_basicsr.options.blocks.signatures import block_of
+from amsnet_basicsr.options.blocks.signatures import IMAGES, block_of
 from amsnet_basicsr.scheme import REFINEMENTS
 
 Classes = Mapping[str, Callable[..., Any]]
@@ -127,7 +127,6 @@ def _yaml(value: Any) -> str:
 
 def _metric(found: Callable[..., Any], name: str) -> type[BaseModel]:
     """The options of a metric: its parameters except the images, and `better`."""
-    images = ('img', 'img2', 'noisy', 'prediction')
 
     def rest(**options: Any) -> None: ...
 
@@ -135,7 +134,7 @@ def _metric(found: Callable[..., Any], name: str) -> type[BaseModel]:
     plain = [
         one.replace(kind=one.KEYWORD_ONLY)
         for one in parameters
-        if one.name not in images and one.kind != one.VAR_KEYWORD
+        if one.name not in IMAGES and one.kind != one.VAR_KEYWORD
     ]
     rest.__signature__ = inspect.Signature([*plain, *inspect.signature(rest).parameters.values()])  # type: ignore[attr-defined]
     rest.__name__, rest.__doc__ = found.__name__, inspect.getdoc(found)

@@ -11,6 +11,9 @@ from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, Validati
 
 from amsnet_basicsr.options.blocks.base import Block
 
+#: What a metric gets beside its options.
+IMAGES = ('img', 'img2', 'noisy', 'prediction')
+
 
 class Arguments(Block):
     """What a constructor takes."""

@@ -40,6 +40,8 @@ class AnyValidation(Block):
     """Iterations between two validations. Training only."""
     save_img: Flag = Field(examples=['false'])
     """Write every denoised image."""
+    metrics: dict[str, Metric] | None = None
+    """Metrics by the names under which they are logged."""
 
     needed_in_training = ('val_freq',)
 
@@ -53,8 +55,6 @@ class Validation(AnyValidation):
     """Ending of the names of written images; `~` takes the experiment's name."""
     pbar: Flag | None = True
     """Show a progress bar."""
-    metrics: dict[str, Metric] | None = None
-    """Metrics by the names under which they are logged."""
 
 
 class OurValidation(Validation):

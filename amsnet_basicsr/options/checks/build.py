@@ -1,78 +1,130 @@
-"""Whether networks, losses, metrics, optimizers and schedulers take their options: they are built."""
+"""Whether networks, losses, metrics, optimizers and schedulers exist and take their options: they are built."""
 
 import copy
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
 from amsnet_basicsr.convert.network_gate import FETCHING, LARGEST_SETTING, numbers
-from amsnet_basicsr.options.blocks.file import options_of
+from amsnet_basicsr.options.blocks.file import MODELS, options_of
 from amsnet_basicsr.options.blocks.messages import Finding, Key, named, shown
-from amsnet_basicsr.options.blocks.signatures import block_of
+from amsnet_basicsr.options.blocks.signatures import IMAGES, block_of
 from amsnet_basicsr.options.blocks.training import AnyTraining
 from amsnet_basicsr.scheme.pad import image_channels, required_multiple
 from amsnet_basicsr.utils.text import did_you_mean
 
 
-def registered(names: Any, name: Any) -> Any:
-    """Find a class or function in one of BasicSR's registries, without BasicSR's printed line; else None."""
-    if not isinstance(name, str):
-        return None
-    for known in (name, f'{name}_basicsr'):
-        if known in names:
-            return names.get(known)
-    return None
+class Part(NamedTuple):
+    """A class or function that a group of options names by `type`, the other options being its arguments."""
+
+    key: Key
+    options: Mapping[str, Any]
+    kind: str
+    #: The classes or functions by name, a dictionary or one of BasicSR's registries.
+    names: Any
+    #: Arguments that are not options; only those in the signature are passed.
+    given: Mapping[str, Any] = {}
 
 
-def unregistered(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find types that are not registered."""
+def parts_of(opt: Mapping[str, Any]) -> Iterator[Part]:
+    """List what a run builds of its options, groups of the wrong shape left out."""
     from basicsr.utils import registry
 
-    wanted: list[tuple[Key, Any, Any, str]] = []
-    if opt.get('model_type') is not None:
-        wanted.append((('model_type',), opt['model_type'], registry.MODEL_REGISTRY, 'model'))
-    if opt['network_g'].get('type') is not None:
-        wanted.append((('network_g', 'type'), opt['network_g']['type'], registry.ARCH_REGISTRY, 'network'))
+    train, val, is_train = opt['train'], opt['val'], opt['is_train']
+    yield Part(('model_type',), {'type': opt.get('model_type')}, 'model', registry.MODEL_REGISTRY)
+    yield Part(('network_g',), opt['network_g'], 'network', registry.ARCH_REGISTRY)
     for phase, dataset in opt['datasets'].items():
-        wanted.append((('datasets', phase, 'type'), dataset.get('type'), registry.DATASET_REGISTRY, 'dataset'))
-    for key in _losses(opt):
-        if isinstance(opt['train'].get(key), Mapping):
-            wanted.append((('train', key, 'type'), opt['train'][key].get('type'), registry.LOSS_REGISTRY, 'loss'))
-    for name, metric in (opt['val'].get('metrics') or {}).items():
-        wanted.append((('val', 'metrics', name, 'type'), metric.get('type'), registry.METRIC_REGISTRY, 'metric'))
-    for place, name, names, kind in wanted:
-        where = named(place if place == ('model_type',) else place[:-1])
-        if name is None:
-            yield Finding(place, f'{where}: type is missing')
-        elif registered(names, name) is None:
-            hint = did_you_mean(name, sorted(names.keys()), 'there are')
-            yield Finding(place, f'{where}: there is no {kind} {name!r}; {hint}')
+        yield Part(('datasets', phase), dataset, 'dataset', registry.DATASET_REGISTRY)
+    for name, metric in (val.get('metrics') or {}).items():
+        options = {key: value for key, value in metric.items() if key != 'better'}
+        yield Part(('val', 'metrics', name), options, 'metric', registry.METRIC_REGISTRY, dict.fromkeys(IMAGES))
+    block = options_of(opt.get('model_type')).section('train')
+    for key in block.losses if is_train and issubclass(block, AnyTraining) else ():
+        yield Part(('train', key), train.get(key), 'loss', registry.LOSS_REGISTRY)
+    if is_train and opt.get('model_type') in MODELS:  # another may read its optimizers otherwise
+        from basicsr.models import lr_scheduler
+
+        parameters = [torch.zeros(1, 1, requires_grad=True)]
+        optimizers = {name: item for name, item in vars(torch.optim).items() if _is_optimizer(item)}
+        schedulers = {**vars(lr_scheduler), 'MultiStepLR': lr_scheduler.MultiStepRestartLR}
+        optimizer = torch.optim.SGD(parameters, lr=1.0)
+        yield Part(('train', 'optim_g'), train.get('optim_g'), 'optimizer', optimizers, {'params': parameters})
+        yield Part(('train', 'scheduler'), train.get('scheduler'), 'scheduler', schedulers, {'optimizer': optimizer})
+
+
+def wrong_parts(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
+    """Find parts that don't exist, or don't take their options; the network is `try_network`'s."""
+    for part in parts_of(opt):
+        name = part.options.get('type') if isinstance(part.options, Mapping) else None
+        if not isinstance(name, str):
+            continue  # the blocks say whether it may be missing
+        found = registered(part.names, name)
+        if found is None:
+            hint = did_you_mean(name, sorted(part.names.keys()), 'there are')
+            key = part.key if part.kind == 'model' else (*part.key, 'type')
+            yield Finding(key, f'{named(part.key)}: there is no {part.kind} {name!r}; {hint}')
+        elif part.kind not in ('model', 'network', 'dataset') and clean(*part.key):
+            arguments = {key: value for key, value in part.options.items() if key != 'type'}
+            given = {key: part.given[key] for key in part.given.keys() & inspect.signature(found).parameters.keys()}
+            wrong = block_of(found).problems(arguments | dict.fromkeys(given, ()), part.key)
+            yield from wrong
+            if not wrong and part.kind != 'metric' and name not in FETCHING:
+                yield from _try(part.key, name, partial(found, **given, **copy.deepcopy(arguments)))[0]
+
+
+def registered(names: Any, name: str) -> Any:
+    """Find a class or function by name, without the line that BasicSR's registries print; else None."""
+    return next((names.get(known) for known in (name, f'{name}_basicsr') if known in names), None)
+
+
+def _is_optimizer(item: Any) -> bool:
+    return isinstance(item, type) and issubclass(item, torch.optim.Optimizer) and item is not torch.optim.Optimizer
+
+
+def _try(key: Key, name: str, build: Callable[[], Any]) -> tuple[list[Finding], Any]:
+    """Build something; return what is wrong and what was built."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return [], build()
+    except Exception as error:  # whatever it finds wrong with its options
+        said = ' '.join(str(error).split())[:300]
+        reason = said if isinstance(error, (ValueError, AssertionError)) and said else f'{type(error).__name__}: {said}'
+        return [Finding(key, f'{named(key)}: {name} cannot be built: {reason}')], None
 
 
 def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | None]:
-    """Build a network without memory for its weights; return what is wrong, and the network or None."""
+    """Build a network; return what is wrong, and the network, or None also where building would download weights.
+
+    It is built on the meta device if it can be, else with random weights; PyTorch's random state is kept.
+    """
     from basicsr.utils.registry import ARCH_REGISTRY
 
     found = registered(ARCH_REGISTRY, network['type'])
     arguments = {key: value for key, value in network.items() if key != 'type'}
-    wrong = [*_wrong_arguments(('network_g',), found, arguments)]
+    wrong = block_of(found).problems(arguments, ('network_g',))
     for key, value in arguments.items():
-        for item in numbers(value):
-            if abs(item) > LARGEST_SETTING:
-                said = f'network_g.{key}: {shown(item)} is more than any network has'
-                wrong.append(Finding(('network_g', key), said))
-                break
-    if wrong:
+        if large := [number for number in numbers(value) if abs(number) > LARGEST_SETTING]:
+            said = f'network_g.{key}: {shown(large[0])} is more than any network has'
+            wrong.append(Finding(('network_g', key), said))
+    if wrong or network['type'] in FETCHING:
         return wrong, None
-    try:
-        return [], build_network(network)
-    except Exception as error:  # whatever a network finds wrong with its options
-        return [Finding(('network_g',), f'network_g: {network["type"]} cannot be built: {_reason(error)}')], None
+
+    def build() -> nn.Module:
+        try:
+            with torch.device('meta'):
+                return found(**copy.deepcopy(arguments))
+        except Exception:  # some look at values while they are built
+            return found(**copy.deepcopy(arguments))
+
+    with torch.random.fork_rng(devices=[]):
+        return _try(('network_g',), network['type'], build)
 
 
 def wrong_denoiser(network: Mapping[str, Any], net: nn.Module, checkpointing: bool) -> Iterator[Finding]:
@@ -96,29 +148,6 @@ def wrong_denoiser(network: Mapping[str, Any], net: nn.Module, checkpointing: bo
         yield Finding(('train', 'checkpointing'), str(error))
 
 
-def build_network(network: Mapping[str, Any]) -> nn.Module | None:
-    """Build a network on the meta device if it can be, else with random weights; None if it would download weights.
-
-    PyTorch's random state is kept.
-
-    Raises:
-        Exception: Whatever the network raises.
-    """
-    from basicsr.utils.registry import ARCH_REGISTRY
-
-    arguments = copy.deepcopy({key: value for key, value in network.items() if key != 'type'})
-    if network['type'] in FETCHING:
-        return None
-    found = registered(ARCH_REGISTRY, network['type'])
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        try:
-            with torch.device('meta'):
-                return found(**copy.deepcopy(arguments))
-        except Exception:  # some look at values while they are built
-            return found(**arguments)
-
-
 def _resizes(net: nn.Module) -> str | None:
     """Tell which size of images becomes which other one; None if none does, or if nothing tells."""
     try:
@@ -128,88 +157,3 @@ def _resizes(net: nn.Module) -> str | None:
         return None if output == shape else f'{shape} became {output}'
     except Exception as error:  # whatever a network says of a shape
         return str(error) if ' became ' in str(error) else None
-
-
-def wrong_losses(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
-    """Build the losses."""
-    from basicsr.utils.registry import LOSS_REGISTRY
-
-    for key in _losses(opt):
-        loss = opt['train'].get(key)
-        if isinstance(loss, Mapping) and 'type' in loss and clean('train', key):
-            found = registered(LOSS_REGISTRY, loss['type'])
-            arguments = {name: value for name, value in loss.items() if name != 'type'}
-            wrong = [*_wrong_arguments(('train', key), found, arguments)]
-            yield from wrong
-            if not wrong and loss['type'] not in FETCHING:
-                yield from _try(('train', key), loss['type'], found, arguments)
-
-
-def wrong_optimizer(train: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
-    """Build optimizer and scheduler."""
-    settings = train.get('optim_g')
-    scheduler = train.get('scheduler')
-    optimizer: Any = torch.optim.SGD([torch.zeros(1, 1, requires_grad=True)], lr=1.0)
-    if isinstance(settings, Mapping):
-        known = {name: item for name, item in vars(torch.optim).items() if _is_optimizer(item)}
-        found = known.get(str(settings.get('type')))
-        if found is None:
-            hint = did_you_mean(settings.get('type'), known, 'there are')
-            said = f'train.optim_g: torch.optim has no optimizer {settings.get("type")!r}; {hint}'
-            yield Finding(('train', 'optim_g', 'type'), said)
-        elif clean('train', 'optim_g'):
-            arguments = {name: value for name, value in settings.items() if name != 'type'}
-            wrong = _wrong_arguments(('train', 'optim_g'), found, {'params': (), **arguments})
-            parameters = [torch.zeros(1, 1, requires_grad=True)]
-            yield from wrong or _try(('train', 'optim_g'), settings['type'], found, {'params': parameters, **arguments})
-    if isinstance(scheduler, Mapping) and clean('train', 'scheduler'):
-        from basicsr.models import lr_scheduler
-
-        kind = scheduler['type'].replace('MultiStepLR', 'MultiStepRestartLR')
-        found = getattr(lr_scheduler, kind)
-        arguments = {name: value for name, value in scheduler.items() if name != 'type'}
-        bound = {'optimizer': optimizer, **arguments}
-        yield from _wrong_arguments(('train', 'scheduler'), found, bound) or _try(
-            ('train', 'scheduler'), kind, found, bound
-        )
-
-
-def _losses(opt: Mapping[str, Any]) -> tuple[str, ...]:
-    train = options_of(opt.get('model_type')).section('train')
-    return train.losses if issubclass(train, AnyTraining) else ()
-
-
-def _is_optimizer(item: Any) -> bool:
-    return isinstance(item, type) and issubclass(item, torch.optim.Optimizer) and item is not torch.optim.Optimizer
-
-
-def wrong_metrics(val: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
-    """Compare the settings of metrics with their parameters."""
-    from basicsr.utils.registry import METRIC_REGISTRY
-
-    for name, metric in (val.get('metrics') or {}).items():
-        if clean('val', 'metrics', name) and 'type' in metric:
-            arguments = {key: value for key, value in metric.items() if key not in ('type', 'better')}
-            found = registered(METRIC_REGISTRY, metric['type'])
-            taken = inspect.signature(found).parameters
-            images = dict.fromkeys(name for name in ('img', 'img2', 'noisy', 'prediction') if name in taken)
-            yield from _wrong_arguments(('val', 'metrics', name), found, {**images, **arguments})
-
-
-def _try(where: Key, name: str, found: Callable[..., Any], arguments: Mapping[str, Any]) -> Iterator[Finding]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            found(**arguments)
-    except Exception as error:  # whatever it finds wrong with its options
-        yield Finding(where, f'{named(where)}: {name}: {_reason(error)}')
-
-
-def _reason(error: Exception) -> str:
-    said = ' '.join(str(error).split())[:300]
-    return said if isinstance(error, (ValueError, AssertionError)) and said else f'{type(error).__name__}: {said}'
-
-
-def _wrong_arguments(where: Key, found: Callable[..., Any], arguments: Mapping[str, Any]) -> list[Finding]:
-    """Find arguments that are unknown, missing, or of another type than annotated."""
-    return block_of(found).problems(arguments, where)

@@ -9,11 +9,9 @@ from amsnet_basicsr.options.blocks.datasets import DATASETS, WITHOUT_TRUTH, Chan
 from amsnet_basicsr.options.blocks.file import OUR_MODELS
 from amsnet_basicsr.options.blocks.messages import Finding
 
-Count = Callable[[Mapping[str, Any]], int]
 
-
-def count_images(dataset: Mapping[str, Any]) -> int:
-    """Build a dataset as BasicSR will, but without reading every image, and count its images.
+def build_dataset(dataset: Mapping[str, Any]) -> Any:
+    """Build a dataset as BasicSR will, but without reading every image.
 
     Raises:
         Exception: Whatever the dataset finds wrong with its options.
@@ -26,34 +24,50 @@ def count_images(dataset: Mapping[str, Any]) -> int:
         dataset_opt.update(check_images=dataset_opt.get('on_bad_image') == 'skip', cache_mb=0)
     elif dataset_opt['type'] == 'CameraNoiseDataset':
         dataset_opt['cache_mb'] = 0  # counting needs no noise
-    return len(DATASET_REGISTRY.get(dataset_opt['type'])(dataset_opt))
+    return DATASET_REGISTRY.get(dataset_opt['type'])(dataset_opt)
+
+
+def build_datasets(
+    opt: Mapping[str, Any], build: Callable[[Mapping[str, Any]], Any], clean: Callable[..., bool]
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Build the datasets without known problems; return what is wrong, and by phase those that hold images."""
+    findings: list[Finding] = []
+    built: dict[str, Any] = {}
+    for phase, dataset in opt['datasets'].items():
+        if not clean('datasets', phase):
+            continue
+        said = 'it holds no image'
+        try:
+            made = build(dataset)
+            if len(made):
+                built[phase] = made
+                continue
+        except Exception as error:  # whatever a dataset finds wrong with its options
+            plain = isinstance(error, (ValueError, OSError, AssertionError)) and str(error)
+            said = str(error) if plain else f'{type(error).__name__}: {error}'
+        findings.append(Finding(('datasets', phase), f'datasets.{phase}: {said}'))
+    return findings, built
 
 
 def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:
     """Find settings of the loaders that contradict each other, and training sets that a model cannot learn from."""
     for phase, dataset in opt['datasets'].items():
-        where = f'datasets.{phase}'
-        workers = dataset.get('num_worker_per_gpu', 0) if phase == 'train' else 0
-        if dataset.get('persistent_workers') and not workers:
-            yield Finding(
-                ('datasets', phase, 'persistent_workers'),
-                f'{where}.persistent_workers: there are no workers to persist; take it out'
-                + (', or set num_worker_per_gpu' if phase == 'train' else ''),
-            )
+        problems = {}
+        if dataset.get('persistent_workers') and not (phase == 'train' and dataset.get('num_worker_per_gpu')):
+            or_else = ', or set num_worker_per_gpu' if phase == 'train' else ''
+            problems['persistent_workers'] = f': there are no workers to persist; take it out{or_else}'
         if phase == 'train' and dataset.get('prefetch_mode') == 'cuda':
             if not opt.get('num_gpu'):
-                yield Finding(
-                    ('datasets', phase, 'prefetch_mode'), f'{where}.prefetch_mode: cuda needs a GPU; write ~ or cpu'
-                )
+                problems['prefetch_mode'] = ': cuda needs a GPU; write ~ or cpu'
             elif dataset.get('pin_memory') is not True:
-                yield Finding(
-                    ('datasets', phase, 'pin_memory'), f'{where}.pin_memory must be true for prefetch_mode: cuda'
-                )
-    train = opt['datasets'].get('train') if opt['is_train'] else None
-    if train and opt.get('model_type') == 'SRModel' and train.get('type') in (*WITHOUT_TRUTH, 'CameraNoiseDataset'):
+                problems['pin_memory'] = ' must be true for prefetch_mode: cuda'
+        for key, said in problems.items():
+            yield Finding(('datasets', phase, key), f'datasets.{phase}.{key}{said}')
+    kind = opt['datasets'].get('train', {}).get('type') if opt['is_train'] else None
+    if opt.get('model_type') == 'SRModel' and kind in (*WITHOUT_TRUTH, 'CameraNoiseDataset'):
         yield Finding(
             ('datasets', 'train', 'type'),
-            f'datasets.train: SRModel learns from pairs, and {train["type"]} has no clean images to train on; take '
+            f'datasets.train: SRModel learns from pairs, and {kind} has no clean images to train on; take '
             f'PairedImageDataset, or model_type: {next(iter(OUR_MODELS))}',
         )
 
@@ -74,25 +88,6 @@ def set_channels(opt: Mapping[str, Any], sound: Mapping[str, Any], channels: int
                 f'datasets.{phase}: {takes}, and {dataset["type"]} gives {given}; take one of '
                 f'{", ".join(name for name, kind in DATASETS.items() if issubclass(kind, Channels))}{hint}',
             )
-
-
-def counted(opt: Mapping[str, Any], count: Count, clean: Callable[..., bool]) -> tuple[list[Finding], dict[str, int]]:
-    """Build the datasets without known problems; return what is wrong, and the number of images by phase."""
-    findings: list[Finding] = []
-    images: dict[str, int] = {}
-    for phase, dataset in opt['datasets'].items():
-        if not clean('datasets', phase):
-            continue
-        try:
-            images[phase] = count(dataset)
-        except Exception as error:  # whatever a dataset finds wrong with its options
-            plain = isinstance(error, (ValueError, OSError, AssertionError)) and str(error)
-            said = str(error) if plain else f'{type(error).__name__}: {error}'
-            findings.append(Finding(('datasets', phase), f'datasets.{phase}: {said}'))
-            continue
-        if not images[phase]:
-            findings.append(Finding(('datasets', phase), f'datasets.{phase}: it holds no image'))
-    return findings, images
 
 
 def enough_ratio(opt: Mapping[str, Any], images: int) -> tuple[float, str] | None:

@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from amsnet_basicsr.options.blocks.base import Block
 from amsnet_basicsr.options.blocks.datasets import DATASETS, OUR_DATASETS, DatasetOptions
 from amsnet_basicsr.options.blocks.file import OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR, options_of
 from amsnet_basicsr.options.blocks.messages import EXPONENT, Finding, Key, named
-from amsnet_basicsr.options.blocks.training import AMSNetTraining
-from amsnet_basicsr.options.blocks.validation import OurValidation
 
 #: Where a text that looks like 1e-4 is meant as text.
 _FREE_TEXT = (
     'name', 'suffix', 'dataroot', 'scenes', 'param_key', 'pretrain', 'meta_info', 'filename', 'noisy', 'clean',
 )  # fmt: skip
-_HANDED_ON = ('path', 'logger', 'dist_params', 'io_backend')
+_HANDED_ON = ('path', 'logger', 'dist_params')
 """Groups whose keys become folders or arguments of other functions: unknown keys are problems, whatever the model."""
 
 
@@ -29,11 +26,22 @@ def check_file(opt: Mapping[str, Any]) -> tuple[list[Finding], list[str]]:
         if isinstance(opt.get(name), Mapping):
             found += kind.section(name).lacking(opt[name], is_train, (name,))
     found += _datasets(opt)
-    known = {one.key for one in found}
-    found += [one for one in _metrics(opt) if one.key not in known]
     unread = sorted((one for one in found if one.unread and not _is_ours(one.key, opt)), key=lambda one: one.key)
-    notes = [said for one in unread if (said := _note(one, opt))]
+    unread_by_ours = {one.key for one in OUR_MODELS['AMSNetModel'].problems(own) if one.unread} if unread else set()
+    notes = []
+    for one in unread:
+        if one.key[0] == 'datasets' or one.key in unread_by_ours:
+            notes.append(one.sentence)
+        elif _value(opt, one.key):  # read by our models alone; off, it makes no difference
+            readers = ' and '.join(OUR_MODELS)
+            notes.append(f'{named(one.key)}: {opt["model_type"]} does not read it; {readers} do')
     return [one for one in found if one not in unread], notes + _same_names(opt)
+
+
+def _value(options: Any, key: Key) -> Any:
+    for step in key:
+        options = options[step]
+    return options
 
 
 def _same_names(opt: Mapping[str, Any]) -> list[str]:
@@ -43,16 +51,6 @@ def _same_names(opt: Mapping[str, Any]) -> list[str]:
     names = [name for one in tested if isinstance(name := one.get('name'), str)]
     twice = [name for number, name in enumerate(names) if name in names[:number]]
     return [f"datasets: two sets are called {name!r}; the images of one overwrite the other's" for name in twice]
-
-
-def _metrics(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find metrics that BasicSR could not read, whatever the model."""
-    metrics = opt['val'].get('metrics') if isinstance(opt.get('val'), Mapping) else None
-    if metrics is not None and not isinstance(metrics, Mapping):
-        yield Finding(('val', 'metrics'), 'val.metrics must be a group of options')
-    for name, metric in metrics.items() if isinstance(metrics, Mapping) else ():
-        if not isinstance(metric, Mapping):
-            yield Finding(('val', 'metrics', name), f'val.metrics.{name} must be a group of options')
 
 
 def _datasets(opt: Mapping[str, Any]) -> Iterator[Finding]:
@@ -87,24 +85,7 @@ def _is_ours(key: Key, opt: Mapping[str, Any]) -> bool:
     """Tell whether an unknown key is certainly a mistake."""
     if key[0] == 'datasets':
         return 'io_backend' in key[2:-1] or opt['datasets'][key[1]].get('type') in OUR_DATASETS
-    return (key[0] in _HANDED_ON[:-1] and len(key) > 1) or opt.get('model_type') in OUR_MODELS
-
-
-def _note(finding: Finding, opt: Mapping[str, Any]) -> str | None:
-    """Say that nothing reads a key, unless only our models read it and it is off."""
-    *groups, name = finding.key
-    read_by_ours: dict[Key, type[Block]] = {
-        (): OUR_MODELS['AMSNetModel'], ('train',): AMSNetTraining, ('val',): OurValidation,
-    }  # fmt: skip
-    ours = read_by_ours.get(tuple(groups))
-    if ours is None or name not in ours.model_fields:
-        return finding.sentence
-    value: Any = opt
-    for step in finding.key:
-        value = value[step]
-    return (
-        f'{named(finding.key)}: {opt["model_type"]} does not read it; {" and ".join(OUR_MODELS)} do' if value else None
-    )
+    return (key[0] in _HANDED_ON and len(key) > 1) or opt.get('model_type') in OUR_MODELS
 
 
 def text_numbers(value: Any, key: Key = ()) -> Iterator[Finding]:

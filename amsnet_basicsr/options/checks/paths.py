@@ -1,22 +1,19 @@
 """Whether data and weights exist, and results can be written without archiving them."""
 
-import codecs
 import os
 import os.path as osp
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from amsnet_basicsr.options.blocks.file import MODELS, PATHS_SET_BY_BASICSR
-from amsnet_basicsr.options.blocks.messages import Finding, named
-from amsnet_basicsr.utils.text import name_some
+from amsnet_basicsr.options.blocks.messages import Finding, Key, named
 
-_LISTED = ('PairedImageDataset', 'SingleImageDataset')
 _DATA = ('dataroot', 'dataroot_lq', 'dataroot_gt', 'dataroots', 'meta_info_file')
 
 
 def unencodable(opt: Mapping[str, Any]) -> Iterator[Finding]:
     """Find names and paths that the locale's encoding lacks, so that no file can have them."""
-    texts: dict[tuple[str, ...], Any] = {('name',): opt.get('name')}
+    texts: dict[Key, Any] = {('name',): opt.get('name')}
     for key, value in opt['path'].items():
         if key not in PATHS_SET_BY_BASICSR:  # a root ends in the name
             texts['path', key] = osp.dirname(value) if key.endswith('_root') and isinstance(value, str) else value
@@ -33,7 +30,7 @@ def unencodable(opt: Mapping[str, Any]) -> Iterator[Finding]:
 
 def wrong_inputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
     """Find data and weights that are missing, and weights that cannot be read."""
-    for where, path in _inputs(opt):
+    for where, path in _data_paths(opt):
         if not osp.exists(osp.expanduser(path)):
             yield Finding(where, f'{named(where)}: there is no {path}{_from_where(path)}')
     if not opt['is_train'] and opt.get('model_type') in MODELS and not opt['path'].get('pretrain_network_g'):
@@ -47,7 +44,7 @@ def wrong_inputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(('path', key), f'path.{key}: {problem}')
 
 
-def _inputs(opt: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _data_paths(opt: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     """Yield every path of a dataset, with its key."""
     for phase, dataset in opt['datasets'].items():
         for key in _DATA:
@@ -55,31 +52,6 @@ def _inputs(opt: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
             for path in value if isinstance(value, list) else [value]:
                 if path and isinstance(path, str):
                     yield ('datasets', phase, key), path
-
-
-def wrong_lists(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
-    """Find lists of BasicSR's own datasets that it would misread, or that name missing images."""
-    for phase, dataset in opt['datasets'].items():
-        where = ('datasets', phase, 'meta_info_file')
-        listing = dataset.get('meta_info_file')
-        root = dataset.get('dataroot_gt' if dataset.get('type') == 'PairedImageDataset' else 'dataroot_lq')
-        on_disk = (dataset.get('io_backend') or {}).get('type') == 'disk'
-        if not (listing and root and on_disk and dataset.get('type') in _LISTED and clean('datasets', phase)):
-            continue
-        try:
-            with open(osp.expanduser(listing), 'rb') as file:
-                content = file.read()
-        except OSError:  # a list that is not there is found as a path
-            continue
-        if content.startswith(codecs.BOM_UTF8):
-            said = f'{listing} starts with a byte order mark, which BasicSR takes for a part of the first name'
-            yield Finding(where, f'{named(where)}: {said}; save it as UTF-8 without')
-            continue
-        names = [os.fsdecode(line.split(b' ')[0]) for line in map(bytes.strip, content.splitlines()) if line]
-        missing = [name for name in names if not osp.exists(osp.join(osp.expanduser(root), name))]
-        if missing:
-            said = f'{len(missing)} of {len(names)} images that {listing} names are not in {root}: {name_some(missing)}'
-            yield Finding(where, f'{named(where)}: {said}')
 
 
 def _file_problem(key: str, path: str, param_key: str | None) -> str | None:
@@ -95,27 +67,24 @@ def _from_where(path: str) -> str:
 def wrong_outputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
     """Find results that cannot be written, or inputs in the folder of an old run, which is renamed."""
     key = 'experiments_root' if opt['is_train'] else 'results_root'
-    if not opt['path'].get(key) or not opt.get('name'):
+    paths = opt['path']
+    if not paths.get(key) or not opt.get('name'):
         return
-    folder = osp.realpath(opt['path'][key])
+    folder = osp.realpath(paths[key])
     parent = folder
     while not osp.exists(parent):
         parent = osp.dirname(parent)
     if not (osp.isdir(parent) and os.access(parent, os.W_OK)):
         yield Finding(('path', key), f'path.{key}: {parent} is no folder that can be written to; name another')
-    if not osp.isdir(folder) or _resumes(opt):
+    states = paths.get('training_states')
+    resumes = opt.get('auto_resume') and states and osp.isdir(states) and os.listdir(states)
+    if resumes or paths.get('resume_state') or not osp.isdir(folder):
         return
-    weights = opt['path'].get('pretrain_network_g')
-    for where, path in [*([(('path', 'pretrain_network_g'), weights)] if weights else []), *_inputs(opt)]:
+    weights = paths.get('pretrain_network_g')
+    for where, path in [*([(('path', 'pretrain_network_g'), weights)] if weights else []), *_data_paths(opt)]:
         if f'{osp.realpath(osp.expanduser(path))}{os.sep}'.startswith(f'{folder}{os.sep}'):
             yield Finding(
                 where,
-                f'{named(where)}: {path} lies in {opt["path"][key]}, which is renamed when this run begins; '
+                f'{named(where)}: {path} lies in {paths[key]}, which is renamed when this run begins; '
                 f'give the run another name',
             )
-
-
-def _resumes(opt: Mapping[str, Any]) -> bool:
-    states = opt['path'].get('training_states')
-    found = opt.get('auto_resume') and states and osp.isdir(states) and os.listdir(states)
-    return bool(opt['path'].get('resume_state') or found)

@@ -47,11 +47,11 @@ def prepare(command: Command, root_path: str, is_train: bool) -> dict[str, Any]:
         command.raw, root_path, is_train, arguments.debug, arguments.auto_resume,
         arguments.launcher != 'none', rank, processes, torch.cuda.device_count(),
     )  # fmt: skip
-    problems, notes = check_all(command.raw, opt)
-    if problems:
-        sys.exit(list_problems(arguments.opt, problems, 'nothing was started'))
+    checked = check_all(command.raw, opt)
+    if checked.problems:
+        sys.exit(list_problems(arguments.opt, checked.problems, 'nothing was started'))
     if rank == 0:
-        for note in notes:
+        for note in checked.notes:
             say(f'Note: {printable(note)}')
     if opt['dist']:
         try:

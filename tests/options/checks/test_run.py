@@ -19,7 +19,7 @@ def check(options: dict, is_train: bool = True, num_gpu: int = 0) -> tuple[list[
         if dataset:
             dataset['phase'] = phase.split('_')[0]
     try:
-        return check_options(options)
+        return check_options(options)[:2]
     finally:
         for key in parsed:
             options.pop(key)
@@ -113,7 +113,7 @@ def test_good_options_pass(make_folder):
             {'type': 'Cosine'},
             'train.scheduler.type must be CosineAnnealingRestartLR or MultiStepLR or',
         ),
-        ('train', 'optim_g', {'type': 'Adamm', 'lr': 1}, "torch.optim has no optimizer 'Adamm'"),
+        ('train', 'optim_g', {'type': 'Adamm', 'lr': 1}, "there is no optimizer 'Adamm'; did you mean 'Adam'?"),
         ('train', 'mask_opt', {'type': 'MaskL1Loss', 'weight': 1}, "train.mask_opt has no option 'weight'"),
         (
             None,
@@ -165,8 +165,13 @@ def test_good_options_pass(make_folder):
         ('train', 'optim_g', {'type': 'AdamW', 'lr': 0}, 'train.optim_g.lr must be a number above 0, got 0'),
         ('train', 'optim_g', {'type': 'AdamW'}, 'train.optim_g.lr is missing'),
         ('train', 'optim_g', {'type': 'AdamW', 'lr': 1, 'momentum': 1}, "train.optim_g has no option 'momentum'"),
-        ('train', 'optim_g', {'type': 'Optimizer', 'lr': 1}, "torch.optim has no optimizer 'Optimizer'"),
-        ('train', 'optim_g', {'type': 'SGD', 'lr': 1, 'nesterov': True}, 'train.optim_g: SGD: Nesterov momentum'),
+        ('train', 'optim_g', {'type': 'Optimizer', 'lr': 1}, "there is no optimizer 'Optimizer'"),
+        (
+            'train',
+            'optim_g',
+            {'type': 'SGD', 'lr': 1, 'nesterov': True},
+            'SGD cannot be built: Nesterov momentum',
+        ),
         ('train', 'scheduler', {'type': 'MultiStepLR'}, 'train.scheduler.milestones is missing'),
         (
             'train',
@@ -328,7 +333,10 @@ def test_new_options_of_ours_are_known(make_folder):
     ('change', 'message'),
     [
         ({'train': {'pixel_opt': None}}, 'train.pixel_opt is missing; SRModel learns by'),
-        ({'train': {'pixel_opt': {'type': 'L1Loss', 'reduction': 'men'}}}, 'train.pixel_opt: L1Loss: Unsupported red'),
+        (
+            {'train': {'pixel_opt': {'type': 'L1Loss', 'reduction': 'men'}}},
+            'train.pixel_opt: L1Loss cannot be built: Unsup',
+        ),
         ({'train': {'pixel_opt': {'type': 'L1Los'}}}, "there is no loss 'L1Los'; did you mean 'L1Loss'?"),
         ({'datasets': {'train': {'gt_size': None}}}, 'datasets.train.gt_size is missing; write e.g. gt_size: 128'),
         (
@@ -411,7 +419,7 @@ def test_val_sets_without_val_are_noted(make_folder):
 
 def inspect(options: dict, root, is_train: bool = True, **completing) -> list[str]:
     """Check options as the commands do."""
-    return check_all(options, complete_options(options, str(root), is_train, **completing))[0]
+    return check_all(options, complete_options(options, str(root), is_train, **completing)).problems
 
 
 def test_what_a_run_would_put_aside_is_not_read_by_it(make_folder, tmp_path):
@@ -438,7 +446,7 @@ def test_what_a_run_would_put_aside_is_not_read_by_it(make_folder, tmp_path):
 def test_what_basicsr_sets_itself_is_ignored_with_a_note(make_folder, tmp_path):
     options = train_options(make_folder('noisy'), rank=0, is_train=False)
     options['path']['models'] = '/data'
-    problems, notes = check_all(options, complete_options(options, str(tmp_path), True))
+    problems, notes, *_ = check_all(options, complete_options(options, str(tmp_path), True))
     assert problems == [] and notes == [
         f'{key}: BasicSR sets it itself; what the file says is ignored' for key in ('rank', 'is_train', 'path.models')
     ]
@@ -503,10 +511,16 @@ def test_lists_that_name_what_is_not_there(make_folder, tmp_path):
     listing.write_text('im0.png (64,64,3)\nim1.png (64,64,3)\n')
     assert check(options) == ([], [])
     listing.write_text('im0.png (64,64,3)\nim9.png (64,64,3)\n')
-    assert f'1 of 2 images that {listing} names are not in {folder}: im9.png' in check(options)[0][0]
+    assert f'1 of 2 images that {listing} names are missing: {folder}/im9.png' in check(options)[0][0]
     listing.write_text('im0.png (64,64,3)\n', encoding='utf-8-sig')
     assert 'starts with a byte order mark' in check(options)[0][0]
+    options = train_options(folder, scale=1)
+    single = {'type': 'SingleImageDataset', 'dataroot_lq': str(folder), 'io_backend': {'type': 'disk'}}
+    options['datasets']['val'] = {'name': 'single', 'meta_info_file': str(listing), **single}
+    listing.write_text('im9.png\nim0.png\n')
+    assert f'1 of 2 images that {listing} names are missing: {folder}/im9.png' in check(options)[0][0]
     options = train_options(folder)
+    listing.write_text('im0.png (64,64,3)\n', encoding='utf-8-sig')
     options['datasets']['val']['meta_info_file'] = str(listing)
     assert check(options) == ([], [])
     listing.write_text('im0.png\nim9.png\n')
@@ -516,7 +530,7 @@ def test_lists_that_name_what_is_not_there(make_folder, tmp_path):
 def test_neutral_settings_of_published_options_are_accepted(make_folder, tmp_path):
     options = train_options(make_folder('noisy'), network_g={'type': 'DeamNet', 'Isreal': True})
     opt = complete_options(options, str(tmp_path), True)
-    assert check_all(options, opt) == ([], []) and opt['network_g'] == {'type': 'DeamNet'}
+    assert check_all(options, opt)[:2] == ([], []) and opt['network_g'] == {'type': 'DeamNet'}
     options['network_g']['Isreal'] = False
     assert "network_g has no option 'Isreal'" in inspect(options, tmp_path)[0]
 
