@@ -63,7 +63,7 @@ class CameraNoiseDataset(Dataset):
         self.settings = settings = CameraNoiseOptions.of(opt)
         self.train = settings.is_training
         self.crop_size = settings.training_crop
-        self.simulation = Simulation.from_options(opt, settings.where)
+        self.simulation = Simulation.of(settings, settings.where)
         self.entries = [
             _Entry(name, path, shot, path if settings.shots == 1 else f'_{shot}'.join(osp.splitext(path)))
             for name, path in _scene_paths(settings).items()

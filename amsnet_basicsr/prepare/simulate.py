@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from amsnet_basicsr.data.camera_noise_dataset import find_scenes, read_scene
+from amsnet_basicsr.options.blocks.simulation import SimulationOptions
 from amsnet_basicsr.prepare.outputs import discard, partial_path, publish, refuse_existing
 from amsnet_basicsr.simulation.exposure import Simulation
 from amsnet_basicsr.utils.lock import exclusive_lock
@@ -28,7 +29,7 @@ def simulate(
     Args:
         source: Folder of clean images; subfolders count.
         target: Folder to write.
-        settings: See `Simulation.from_options`.
+        settings: Of `SimulationOptions`.
         shots: Noisy images of each scene.
         workers: Number of threads; None for one per core.
         overwrite: Whether an earlier result may be replaced.
@@ -36,7 +37,7 @@ def simulate(
     Raises:
         ValueError: If a setting is impossible, an image can't be read, or something would be lost.
     """
-    simulation = Simulation.from_options(settings, 'command line')
+    simulation = Simulation.of(SimulationOptions.read(settings, 'command line'), 'command line')
     if not source.is_dir():
         raise ValueError(f'there is no folder {source}')
     _check_target(target, source, overwrite)

@@ -1,14 +1,11 @@
 """Images as a smartphone would have taken them: sensor noise made signal-dependent and correlated by the pipeline."""
 
-import math
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
 
 import numpy as np
 import torch
 
-from amsnet_basicsr.simulation.demosaic import BAYER_PATTERNS, bayer_mosaic, demosaic
+from amsnet_basicsr.simulation.demosaic import bayer_mosaic, demosaic
 
 
 @dataclass(frozen=True)
@@ -23,9 +20,6 @@ class Camera:
         correction: Strength of the demosaicing's gradient correction, see `demosaic`.
         color_matrix: Rows of the 3×3 matrix from the white-balanced colours of the sensor to linear sRGB; each adds up
             to 1, so that grey stays grey. None for none.
-
-    Raises:
-        ValueError: If a value is impossible; the message says which.
     """
 
     shot: float = 0.01
@@ -34,13 +28,6 @@ class Camera:
     pattern: str = 'RGGB'
     correction: float = 0.5
     color_matrix: tuple[tuple[float, float, float], ...] | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse cameras that cannot be."""
-        for name in ('shot', 'read', 'correction'):
-            if not _is_number(value := getattr(self, name)) or value < 0:
-                raise ValueError(f'camera: {name} must be a number, not negative, got {value!r}')
-        check_processing(self.pattern, self.white_balance, self.color_matrix)
 
     def expose(self, scene: np.ndarray, generator: torch.Generator | None) -> np.ndarray:
         """Take an image of a scene.
@@ -58,9 +45,8 @@ class Camera:
         """
         gains = np.asarray(self.white_balance, np.float32)
         linear = srgb_to_linear(scene)
-        matrix = None
-        if self.color_matrix is not None:
-            matrix = np.asarray(self.color_matrix, np.float32)
+        matrix = None if self.color_matrix is None else np.asarray(self.color_matrix, np.float32)
+        if matrix is not None:
             # Colours that no light on this sensor can give are moved to the nearest that some can.
             linear = (linear @ np.linalg.inv(matrix).T).clip(0, 1)
         mosaic = bayer_mosaic(linear / gains, self.pattern)
@@ -71,38 +57,6 @@ class Camera:
             # Clipped first: a channel that is far above white would otherwise tint highlights.
             linear = linear.clip(0, 1) @ matrix.T
         return linear_to_srgb(linear)
-
-
-def check_processing(pattern: Any, white_balance: Any, color_matrix: Any) -> None:
-    """Refuse a Bayer pattern, white balance or colour matrix that cannot be.
-
-    Args:
-        pattern: See `Camera`.
-        white_balance: See `Camera`.
-        color_matrix: See `Camera`.
-
-    Raises:
-        ValueError: If one is impossible; the message says which.
-    """
-    if pattern not in BAYER_PATTERNS:
-        raise ValueError(f'camera: pattern must be one of {", ".join(BAYER_PATTERNS)}, got {pattern!r}')
-    if not _is_vector(white_balance) or min(white_balance) < 1:
-        raise ValueError(f'camera: white_balance must be three gains of at least 1, got {white_balance!r}')
-    if color_matrix is None:
-        return
-    rows = color_matrix if isinstance(color_matrix, (list, tuple)) else ()
-    if len(rows) != 3 or not all(map(_is_vector, rows)) or any(abs(sum(row) - 1) > 1e-3 for row in rows):
-        raise ValueError(f'camera: color_matrix must be three rows of three numbers that add up to 1, got {rows!r}')
-    if abs(np.linalg.det(np.asarray(rows, np.float64))) < 0.05:
-        raise ValueError(f'camera: color_matrix cannot be inverted: {rows!r}')
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_vector(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_is_number, value))
 
 
 def add_sensor_noise(signal: torch.Tensor, shot: float, read: float, generator: torch.Generator) -> torch.Tensor:

@@ -58,7 +58,7 @@ def texture(side: int, generator: np.random.Generator) -> np.ndarray:
     Returns:
         Texture, (side, side), of mean 0 and standard deviation 1.
     """
-    y, x = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing='ij')
+    y, x = frequencies(side)
     radius, direction = np.hypot(x, y), np.arctan2(y, x)
     frequency = 0.5 * 8.0 ** -generator.random()  # periods of 2 to 16 pixels
     width, spread = generator.uniform(0.03, 0.5), generator.uniform(0.03, 1.5)
@@ -67,7 +67,19 @@ def texture(side: int, generator: np.random.Generator) -> np.ndarray:
     # A direction and its opposite are the same, hence twice the angle.
     turned = sum(np.exp((np.cos(2 * (direction - angle)) - 1) / (2 * spread) ** 2) for angle in angles)
     band = turned * np.exp(-((np.log(np.maximum(radius, 1e-9) / frequency) / width) ** 2) / 2)
-    drawn = np.fft.irfft2(np.fft.rfft2(generator.standard_normal((side, side))) * band, (side, side))
+    return filtered_noise(band, generator)
+
+
+def frequencies(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the frequencies down and across of a square's real Fourier transform, both (side, side // 2 + 1)."""
+    y, x = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing='ij')
+    return y, x
+
+
+def filtered_noise(amplitude: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Draw noise of a spectrum on `frequencies`: (side, side), of mean 0 and standard deviation 1."""
+    side = len(amplitude)
+    drawn = np.fft.irfft2(np.fft.rfft2(generator.standard_normal((side, side))) * amplitude, (side, side))
     drawn -= drawn.mean()
     return drawn / max(drawn.std(), 1e-9)
 

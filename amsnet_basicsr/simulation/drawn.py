@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from amsnet_basicsr.simulation.dead_leaves import dead_leaves
+from amsnet_basicsr.simulation.dead_leaves import dead_leaves, filtered_noise, frequencies
 
 _LETTERS = list('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:;!?%&()+-=/ ')
 _FONTS = (
@@ -126,10 +126,8 @@ def _strokes(canvas: np.ndarray, generator: np.random.Generator) -> None:
 def _rough(canvas: np.ndarray, generator: np.random.Generator) -> None:
     """A texture whose power falls with frequency, as of stone, sand, bark and clouds, alike in the channels."""
     side = len(canvas)
-    y, x = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing='ij')
-    amplitude = np.maximum(np.hypot(x, y), 1 / side) ** -generator.uniform(0.8, 1.8)
-    field = np.fft.irfft2(np.fft.rfft2(generator.standard_normal((side, side))) * amplitude, (side, side))
-    field = (field - field.mean()) / field.std()
+    amplitude = np.maximum(np.hypot(*frequencies(side)), 1 / side) ** -generator.uniform(0.8, 1.8)
+    field = filtered_noise(amplitude, generator)
     if generator.random() < 0.5:  # edges: cracks and grains
         field = np.sign(field) * np.abs(field) ** generator.uniform(0.3, 1)
     canvas[:] = (canvas * np.exp(generator.uniform(0.03, 0.4) * field)[..., None]).clip(0, 255).astype(np.uint8)

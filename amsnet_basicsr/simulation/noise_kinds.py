@@ -10,6 +10,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from amsnet_basicsr.simulation.jpeg import jpeg_and_back
+
 NoiseKind = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -130,13 +132,8 @@ def transplant(
 
 def jpeg(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Compress as JPEG of quality 60 to 98 and decode; rounds and clips. Channels are taken as R, G, B."""
-    quality = int(generator.integers(60, 99))
-    sampling = (
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if generator.random() < 0.6 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-    )
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-    _, content = cv2.imencode('.jpg', image.round().clip(0, 255).astype(np.uint8)[..., ::-1], settings)
-    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[..., ::-1].astype(np.float32)
+    quality, half_colour = int(generator.integers(60, 99)), bool(generator.random() < 0.6)
+    return jpeg_and_back(image.round().clip(0, 255).astype(np.uint8), quality, half_colour).astype(np.float32)
 
 
 def sharpen(image: np.ndarray, radius: float, amount: float) -> np.ndarray:

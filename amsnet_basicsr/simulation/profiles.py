@@ -1,8 +1,8 @@
 """Named cameras whose noise follows from the ISO number."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from amsnet_basicsr.simulation.camera import Camera, check_processing
+from amsnet_basicsr.simulation.camera import Camera
 
 
 @dataclass(frozen=True)
@@ -15,37 +15,21 @@ class CameraProfile:
     `read` = read_floor + read_electrons · shot. (Foi et al., IEEE TIP 2008, for the Poisson and Gaussian model.)
 
     Attributes:
+        description: What it stands for.
         full_well: Electrons of a pixel at white, ISO 100.
         read_electrons: Read noise that is amplified with the signal, in electrons.
         read_floor: Read noise that is not (converter, rounding), as part of the full scale.
-        white_balance: See `Camera`.
-        color_matrix: See `Camera`.
-        pattern: See `Camera`.
-        correction: See `Camera`.
-        description: What it stands for.
+        processing: The camera but for its noise.
     """
 
+    description: str
     full_well: float
     read_electrons: float
     read_floor: float
-    white_balance: tuple[float, float, float]
-    color_matrix: tuple[tuple[float, float, float], ...] | None
-    correction: float
-    pattern: str = 'RGGB'
-    description: str = ''
-
-    def __post_init__(self) -> None:
-        """Refuse cameras that cannot be."""
-        check_processing(self.pattern, self.white_balance, self.color_matrix)
+    processing: Camera
 
     def at_iso(self, iso: float) -> Camera:
-        """Set the sensitivity.
-
-        Args:
-            iso: ISO number, above 0.
-
-        Returns:
-            The camera with the noise of that number.
+        """Return the camera with the noise of an ISO number.
 
         Raises:
             ValueError: If `iso` is not above 0.
@@ -53,52 +37,53 @@ class CameraProfile:
         if not iso > 0:
             raise ValueError(f'iso must be above 0, got {iso!r}')
         shot = iso / 100 / self.full_well
-        return Camera(
-            shot=shot,
-            read=self.read_floor + self.read_electrons * shot,
-            white_balance=self.white_balance,
-            pattern=self.pattern,
-            correction=self.correction,
-            color_matrix=self.color_matrix,
-        )
+        return replace(self.processing, shot=shot, read=self.read_floor + self.read_electrons * shot)
 
 
 #: Only `phone` is fitted to images (see docs/data/simulator.md); the others are plausible, not measured.
 PROFILES = {
     'phone': CameraProfile(
+        'noise and correlations fitted to SIDD pairs of 15 images; its ISO scale is an assumption',
         full_well=4000,
         read_electrons=1.3,
         read_floor=0.0005,
-        white_balance=(2.1, 1.0, 1.7),
-        color_matrix=((1.05, -0.15, 0.10), (-0.05, 1.06, -0.01), (0.10, -0.40, 1.30)),
-        correction=0.6,
-        description='noise and correlations fitted to SIDD pairs of 15 images; its ISO scale is an assumption',
+        processing=Camera(
+            white_balance=(2.1, 1.0, 1.7),
+            color_matrix=((1.05, -0.15, 0.10), (-0.05, 1.06, -0.01), (0.10, -0.40, 1.30)),
+            correction=0.6,
+        ),
     ),
     'small_phone': CameraProfile(
+        'plausible values for an older phone: small pixels, soft demosaicing, wider correlation',
         full_well=2500,
         read_electrons=2.0,
         read_floor=0.001,
-        white_balance=(1.8, 1.0, 2.0),
-        color_matrix=((1.30, -0.25, -0.05), (-0.10, 1.20, -0.10), (0.00, -0.45, 1.45)),
-        correction=0.2,
-        description='plausible values for an older phone: small pixels, soft demosaicing, wider correlation',
+        processing=Camera(
+            white_balance=(1.8, 1.0, 2.0),
+            color_matrix=((1.30, -0.25, -0.05), (-0.10, 1.20, -0.10), (0.00, -0.45, 1.45)),
+            correction=0.2,
+        ),
     ),
     'large_phone': CameraProfile(
+        'plausible values for the main camera of a recent phone',
         full_well=10000,
         read_electrons=1.5,
         read_floor=0.0004,
-        white_balance=(2.0, 1.0, 1.8),
-        color_matrix=((1.20, -0.20, 0.00), (-0.08, 1.16, -0.08), (0.00, -0.35, 1.35)),
-        correction=0.8,
-        description='plausible values for the main camera of a recent phone',
+        processing=Camera(
+            white_balance=(2.0, 1.0, 1.8),
+            color_matrix=((1.20, -0.20, 0.00), (-0.08, 1.16, -0.08), (0.00, -0.35, 1.35)),
+            correction=0.8,
+        ),
     ),
     'dslr': CameraProfile(
+        'plausible values for a full-frame camera, as PolyU and CC used: far less noise at equal ISO',
         full_well=60000,
         read_electrons=3.0,
         read_floor=0.0003,
-        white_balance=(2.2, 1.0, 1.5),
-        color_matrix=((1.40, -0.30, -0.10), (-0.15, 1.35, -0.20), (0.00, -0.40, 1.40)),
-        correction=1.0,
-        description='plausible values for a full-frame camera, as PolyU and CC used: far less noise at equal ISO',
+        processing=Camera(
+            white_balance=(2.2, 1.0, 1.5),
+            color_matrix=((1.40, -0.30, -0.10), (-0.15, 1.35, -0.20), (0.00, -0.40, 1.40)),
+            correction=1.0,
+        ),
     ),
 }

@@ -128,9 +128,9 @@ def test_nothing_is_overwritten_unasked_or_lost(main, clean, refused):
     [
         ('none -o out', 'there is no folder none'),
         ('empty -o out', 'empty holds no image'),
-        ('clean -o out --iso 0', 'iso must be above 0'),
-        ('clean -o out --iso 9 1', 'iso must be one number, or'),
-        ('clean -o out --jpeg 0', 'qualities go from 1 to 100'),
+        ('clean -o out --iso 0', 'iso must be one number above 0, or'),
+        ('clean -o out --iso 9 1', 'iso must be one number above 0, or'),
+        ('clean -o out --jpeg 0', 'jpeg must be one quality from 1 to 100, or'),
         ('clean -o clean/a.png', 'must not lie in each other'),
     ],
 )

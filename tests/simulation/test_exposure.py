@@ -11,10 +11,12 @@ from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.data.camera_noise_dataset import CameraNoiseDataset
+from amsnet_basicsr.options.blocks.simulation import SimulationOptions
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.simulation.camera import Camera, linear_to_srgb, srgb_to_linear
 from amsnet_basicsr.simulation.demosaic import BAYER_PATTERNS
-from amsnet_basicsr.simulation.exposure import Simulation, jpeg_and_back
+from amsnet_basicsr.simulation.exposure import Simulation
+from amsnet_basicsr.simulation.jpeg import jpeg_and_back
 from amsnet_basicsr.simulation.profiles import PROFILES
 from tests.conftest import REPOSITORY
 
@@ -146,7 +148,7 @@ def dataset(**options: object) -> CameraNoiseDataset:
 
 
 def simulation(**options: object) -> Simulation:
-    return Simulation.from_options(options, 'test')
+    return Simulation.of(SimulationOptions.read(options, 'test'), 'test')
 
 
 def to_uint8(image: torch.Tensor) -> np.ndarray:
@@ -325,9 +327,9 @@ def test_training_gets_crops_of_the_noisy_images_alone(folder):
         ({'camera': {'profile': 'phone', 'pattern': 'RGB'}}, 'pattern must be one of RGGB, BGGR, GRBG, GBRG, random'),
         (
             {'camera': {'profile': 'phone', 'correction': '1e-1'}},
-            "correction must be a number, not negative, got '1e-1'",
+            'camera.correction: 1e-1 is text to YAML; write !!float 1e-1',
         ),
-        ({'camera': {'shot': -1}}, 'shot must be a number, not negative'),
+        ({'camera': {'shot': -1}}, 'camera.shot must be a number of at least 0, got -1'),
         ({'camera': {'white_balance': [2, 1]}}, 'three gains of at least 1'),
         ({'camera': {'white_balance': [2, 1, 0.5]}}, 'three gains of at least 1'),
         (
@@ -337,12 +339,12 @@ def test_training_gets_crops_of_the_noisy_images_alone(folder):
         ({'camera': {'color_matrix': [1, 0, 0]}}, 'three rows of three numbers'),
         ({'camera': {'color_matrix': [[1, 0, 0], [1, 0, 0], [0, 0, 1]]}}, 'cannot be inverted'),
         ({'iso': 800}, 'iso: needs a camera with a profile'),
-        ({'camera': 'phone', 'iso': [6400, 800]}, 'iso must be one number, or'),
-        ({'camera': 'phone', 'iso': '800'}, 'iso must be one number, or'),
-        ({'camera': 'phone', 'iso': 0}, 'iso must be above 0'),
-        ({'jpeg': 101}, 'qualities go from 1 to 100'),
-        ({'jpeg': [70.5, 90]}, 'jpeg must be one number, or'),
-        ({'jpeg': True}, 'jpeg must be one number, or'),
+        ({'camera': 'phone', 'iso': [6400, 800]}, 'iso must be one number above 0, or'),
+        ({'camera': 'phone', 'iso': '800'}, 'iso must be one number above 0, or'),
+        ({'camera': 'phone', 'iso': 0}, 'iso must be one number above 0, or'),
+        ({'jpeg': 101}, 'jpeg must be one quality from 1 to 100, or'),
+        ({'jpeg': [70.5, 90]}, 'jpeg must be one quality from 1 to 100, or'),
+        ({'jpeg': True}, 'jpeg must be one quality from 1 to 100, or'),
         ({'seed': 'x'}, 'seed must be a whole number'),
         ({'shots': 0}, 'shots must be a whole number of at least 1'),
         ({'cache_mb': -1}, 'cache_mb must be a number of at least 0, got -1'),

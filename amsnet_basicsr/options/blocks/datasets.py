@@ -12,18 +12,16 @@ from amsnet_basicsr.options.blocks.base import (
     Block,
     Flag,
     NotNegative,
-    Pair,
     Positive,
     SetName,
     Several,
     Text,
     Whole,
 )
-from amsnet_basicsr.options.blocks.messages import Wanted
+from amsnet_basicsr.options.blocks.simulation import SimulationOptions
 
 D = TypeVar('D', bound='DatasetOptions')
 Share = Annotated[float, Ge(0), Le(1)]
-_Range = Annotated[float | Pair[float], Wanted('one number, or [lowest, highest]')]
 
 
 class IoBackend(Block):
@@ -159,21 +157,6 @@ class NoisyImageOptions(Crops, Channels, Depth):
     """Read every file once at the start. Of an LMDB, listing and keys are always checked, the images never."""
     on_bad_image: Literal['error', 'skip'] = 'error'
     """What to do with images that cannot be read or are smaller than the crops."""
-
-
-class SimulationOptions(Block):
-    """A simulated camera."""
-
-    camera: Annotated[Text | dict[str, Any], Wanted('the name of a profile or a group of values')] | None = None
-    """Name of a profile (`phone`, `small_phone`, `large_phone`, `dslr`); or `{profile: NAME, …}` with a changed
-    `white_balance`, `pattern` (`random` draws one for each image), `correction` or `color_matrix`; or a camera of fixed
-    noise: `{shot: 0.01, read: 0.01, …}`. Default: a camera of fixed noise."""
-    iso: _Range | None = None
-    """ISO number of a profile, or lowest and highest, drawn for each image. Default: 3200."""
-    jpeg: _Range | None = None
-    """Quality of JPEG compression of the noisy images, or lowest and highest. Default: no compression."""
-    seed: Annotated[int, Ge(-(10**12)), Le(10**12)] = 0
-    """Seed of the simulation."""
 
 
 class CameraNoiseOptions(Crops, SimulationOptions, Channels):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from amsnet_basicsr.options.blocks import datasets, file, scheme, training, validation
+from amsnet_basicsr.options.blocks import datasets, file, scheme, simulation, training, validation
 from amsnet_basicsr.options.blocks.base import Block
 from amsnet_basicsr.options.blocks.messages import words
 from amsnet_basicsr.options.blocks.signatures import IMAGES, block_of
@@ -21,6 +21,7 @@ _SECTIONS: dict[str, type[Block]] = {
     '`scheme` of APBSNModel': scheme.APBSNOptions,
     '`datasets`: every set': datasets.DatasetOptions,
     **{f'`datasets`: {name}': block for name, block in datasets.DATASETS.items()},
+    '`camera` of CameraNoiseDataset': simulation.CameraOptions,
     '`train`': training.AMSNetTraining,
     '`train` of APBSNModel': training.APBSNTraining,
     '`train` of SRModel': training.SRTraining,
