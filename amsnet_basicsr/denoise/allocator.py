@@ -1,4 +1,4 @@
-"""Memory that is freed and wanted again at once: the C library is told to keep it, within bounds."""
+"""Keep freed memory in the process, within bounds (glibc's mallopt)."""
 
 import ctypes
 import os
@@ -6,9 +6,9 @@ import sys
 
 #: Numbers of glibc's `mallopt`.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-#: With one of these the user has settled the matter.
+#: The allocator is left alone where the user has set one of these.
 _SETTINGS = ('MALLOC_MMAP_MAX_', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES', 'LD_PRELOAD')
-#: Most freed bytes that a process keeps from one image to the next.
+#: Most freed bytes kept from one image to the next.
 _MOST_KEPT = 128 * 2**20
 
 _kept = False
@@ -17,10 +17,9 @@ _kept = False
 def keep_freed_memory() -> bool:
     """Let glibc keep freed memory instead of returning it to the system; for a command of ours, not for imports.
 
-    Features above 32 MiB are otherwise mapped anew at every operation, and each 4 KiB of them faults when it is first
-    written: docs/results/performance.md has what that costs. Without a limit a process would grow over images of
-    many sizes, so `release_freed_memory` must be called between them. Other systems and C libraries are left as they
-    are, as is one whose allocator was set up by the environment.
+    Otherwise features above 32 MiB are mapped anew at every operation, and each 4 KiB of them faults when first
+    written (docs/results/performance.md has the cost). Call `release_freed_memory` between images, or the process
+    grows over images of many sizes. Does nothing on other systems and C libraries.
 
     Returns:
         Whether it was done.
@@ -37,7 +36,7 @@ def keep_freed_memory() -> bool:
 
 
 def release_freed_memory() -> None:
-    """Return to the system what `keep_freed_memory` has let gather, if it is more than 128 MiB."""
+    """Return freed memory that `keep_freed_memory` kept to the system, if it is more than 128 MiB."""
     if not _kept:
         return
     library = ctypes.CDLL(None)

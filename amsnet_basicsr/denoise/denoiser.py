@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,41 +10,20 @@ import PIL.Image
 import torch
 from torch import nn
 
-from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
-from amsnet_basicsr.denoise import SMALLEST_TILE
 from amsnet_basicsr.denoise.allocator import release_freed_memory
 from amsnet_basicsr.denoise.blend import Blend
 from amsnet_basicsr.denoise.detail_guard import BAND, BLOCK, give_back_detail
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
-from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
-from amsnet_basicsr.denoise.precision import PRECISIONS, bfloat16_may_pay, trial_part
+from amsnet_basicsr.denoise.precision import PRECISIONS, bfloat16_will_do
+from amsnet_basicsr.denoise.tiled_network import DenoiseError, TiledNetwork
 from amsnet_basicsr.options.blocks import DenoiserScheme
-from amsnet_basicsr.scheme import (
-    R3,
-    AsymmetricMaskDenoiser,
-    Refinement,
-    channels_and_multiple,
-    same_size_forward,
-)
-from amsnet_basicsr.scheme.tile import RunRegion, run_in_regions
+from amsnet_basicsr.scheme import R3, Refinement, channels_and_multiple
 from amsnet_basicsr.utils.text import first_line
 
 __all__ = ['DenoiseError', 'Denoiser', 'ModelError']
 
 Image = TypeVar('Image', np.ndarray, torch.Tensor, PIL.Image.Image)
-#: On a CPU larger tiles bring no speed, only memory.
-LARGEST_TILE, LARGEST_TILE_ON_CPU = 2048, 1024
-#: Of it 60 pixels are context alone: what DnCNN sees at stride 2 and again in R3, to a few. More costs time.
-LARGEST_OVERLAP = 160
-#: Most pixels of branches and samples in one pass of the mask scheme, where tiles don't ask for less. On a CPU features
-#: of smaller passes stay nearer (docs/results/performance.md).
-MOST_PIXELS, MOST_PIXELS_ON_CPU = 2**18, 2**16
-_OUT_OF_MEMORY = ('alloc', 'out of memory')
-
-
-class DenoiseError(RuntimeError):
-    """An image can't be denoised; the message says why, in one line."""
 
 
 class Denoiser:
@@ -100,24 +78,19 @@ class Denoiser:
         self.precision = precision
         self.computed_in = 'float32'
         self.scheme = scheme or DenoiserScheme()
-        self.seed = seed
-        self.tile = tile
-        self.on_notice = on_notice
         try:
-            self.channels, self.multiple = channels_and_multiple(net)
+            channels, multiple = channels_and_multiple(net)
         except ValueError as error:
             raise ModelError(str(error)) from None
-        if self.channels not in (1, 3):
-            raise ModelError(f'{type(net).__name__} takes images of {self.channels} channels, not RGB or grey ones')
+        if channels not in (1, 3):
+            raise ModelError(f'{type(net).__name__} takes images of {channels} channels, not RGB or grey ones')
         self.net = net.eval().to(self.device).to(memory_format=torch.channels_last)
-        self._folded = fuse_batch_norm(self.net)
-        self._most_pixels = MOST_PIXELS_ON_CPU if self.device.type == 'cpu' else MOST_PIXELS
+        self._network = TiledNetwork(self.net, channels, multiple, self.device, self.scheme, seed, tile, on_notice)
         self.arch = type(net).__name__
         self.options: dict[str, Any] = {}
         self.source = ''
         self.notes: list[str] = []
         self.noise_level: float | None = None
-        self._auto_tile: int | None = None
 
     @classmethod
     def from_pretrained(
@@ -168,7 +141,7 @@ class Denoiser:
         denoiser = cls(loaded.net, settings, seed, tile, device, precision, on_notice)
         denoiser.arch, denoiser.options, denoiser.source = loaded.arch, loaded.options, loaded.source
         denoiser.notes = loaded.notes if scheme == 'auto' else [x for x in loaded.notes if '--scheme' not in x]
-        if denoiser.channels == 1:
+        if denoiser._network.channels == 1:
             denoiser.notes.append('this is a network for grey images: each colour is denoised by itself')
         return denoiser
 
@@ -225,7 +198,7 @@ class Denoiser:
     @torch.no_grad()
     def _image(self, noisy: torch.Tensor, result: torch.Tensor, blend: Blend) -> Iterator[int]:
         """Denoise one image (C, H, W) of any type into `result`, region by region; yields the pixels done."""
-        yield from self._one(noisy[None], result[None], Blend() if blend.auto else blend)
+        yield from self._regions(noisy[None], result[None], Blend() if blend.auto else blend)
         release_freed_memory()  # what follows needs memory of other sizes
         if not blend.auto:
             return
@@ -236,50 +209,42 @@ class Denoiser:
                 after.copy_(from_float(blend(to_float(before), to_float(after)).clamp(0, 1), after.dtype))
 
     def _precision_for(self, noisy: torch.Tensor, blend: Blend) -> str:
-        """Choose what an image is computed in: for 'auto', bfloat16 if a trial stays within one level of float32."""
+        """Choose what an image is computed in."""
         if self.precision != 'auto':
             return self.precision
-        if not bfloat16_may_pay(noisy, self.device):
-            return 'float32'
-        part = trial_part(noisy)
-        exact, rough = torch.empty_like(part), torch.empty_like(part)
+
+        def trial(part: torch.Tensor, precision: str) -> torch.Tensor:
+            self.computed_in, result = precision, torch.empty_like(part)
+            for _ in self._image(part, result, Blend(blend.auto)):
+                pass
+            return result
+
         try:
-            for self.computed_in, result in (('float32', exact), ('bfloat16', rough)):
-                for _ in self._image(part, result, Blend(blend.auto)):
-                    pass
+            return 'bfloat16' if bfloat16_will_do(noisy, self.device, trial) else 'float32'
         except DenoiseError:
             return 'float32'
-        return 'bfloat16' if (exact.int() - rough.int()).abs().max() <= 1 else 'float32'
 
     @torch.inference_mode()
-    def _one(self, noisy: torch.Tensor, result: torch.Tensor, blend: Blend) -> Iterator[int]:
-        """Denoise one image (1, C, H, W) of any type into `result`, region by region."""
+    def _regions(self, noisy: torch.Tensor, result: torch.Tensor, blend: Blend) -> Iterator[int]:
+        """Denoise one image (1, C, H, W) of any type into `result`; yields the pixels done after each region."""
         if noisy.shape[1] == 3 and torch.equal(noisy[:, :1].expand_as(noisy), noisy):  # grey stays grey
-            yield from self._one(noisy[:, :1], result[:, :1], blend)
+            yield from self._regions(noisy[:, :1], result[:, :1], blend)
             result.copy_(result[:, :1].expand_as(result).clone())
             return
-        h, w = noisy.shape[-2:]
-        masked = self._masked() if self.scheme.type == 'amsnet' else None
-        run: RunRegion = masked.on_regions((1, self.channels, h, w)) if masked is not None else self._one_pass
-        align = self.multiple * (self.scheme.stride if self.scheme.type == 'amsnet' else 1)
-        size = self._tile_size()
-        if size:  # room for an overlap on the network's own grid
-            size = max(size, 2 * align)
+        grey_network = self._network.channels == 1
 
         def read(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
             region = to_float(noisy[..., top:bottom, left:right].to(self.device))
             # Three colours are three images to a grey network.
-            region = region.transpose(0, 1) if self.channels == 1 else region.expand(-1, 3, -1, -1)
+            region = region.transpose(0, 1) if grey_network else region.expand(-1, 3, -1, -1)
             return region.contiguous(memory_format=torch.channels_last)
 
         def write(rows: torch.Tensor, top: int) -> None:
             if not rows.isfinite().all():
-                raise DenoiseError(
-                    'the network gives NaN or infinite values'
-                    + ('; try precision float32' if self.computed_in != 'float32' else '')
-                )
+                advice = '' if self.computed_in == 'float32' else '; try precision float32'
+                raise DenoiseError(f'the network gives NaN or infinite values{advice}')
             target = result[..., top : top + rows.shape[2], :]
-            if self.channels == 1:
+            if grey_network:
                 rows = rows.transpose(0, 1)
             elif target.shape[1] == 1:
                 rows = rows.mean(dim=1, keepdim=True)
@@ -287,73 +252,8 @@ class Denoiser:
                 rows = blend(to_float(noisy[..., top : top + rows.shape[2], :].to(rows.device)), rows)
             target.copy_(from_float(rows.clamp(0, 1), result.dtype))
 
-        while True:
-            if size and masked is not None:
-                # Branches and samples share a pass; together they must take no more memory than a tile may.
-                masked.max_pixels = min(self._most_pixels, (size // self._tile_by_pass) ** 2)
-            try:
-                overlap = min(size // 4, LARGEST_OVERLAP)
-                yield from run_in_regions(run, read, write, h, w, size, overlap, align)
-                return
-            except (MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-            used = min(size or max(h, w), max(h, w))
-            if used <= SMALLEST_TILE:
-                raise DenoiseError(f'out of memory, even with tiles of {used} pixels')
-            size = self._auto_tile = max(SMALLEST_TILE, used // 2)
-            if self.device.type == 'cuda':
-                torch.cuda.empty_cache()
-            if self.on_notice is not None:
-                self.on_notice(f'out of memory: going on with tiles of {size} pixels')
-
-    def _one_pass(self, x: torch.Tensor, top: int, left: int) -> torch.Tensor:
-        if len(x) == 1:
-            return same_size_forward(self._forward, x, self.multiple)
-        return torch.cat([same_size_forward(self._forward, image, self.multiple) for image in x.split(1)])
-
-    def _masked(self) -> AsymmetricMaskDenoiser:
-        scheme = self.scheme
-        return AsymmetricMaskDenoiser(
-            self._forward,
-            stride=scheme.stride,
-            branches=scheme.branches,
-            mask_per_channel=scheme.mask_per_channel,
-            seed=self.seed,
-            refine=scheme.refine,
-            size_multiple=self.multiple,
-            max_pixels=self._most_pixels,
-        )
-
-    def _forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.computed_in == 'float32':
-            return self._folded(x)
-        with torch.autocast(self.device.type, PRECISIONS[self.computed_in]):
-            return self._folded(x).float()
-
-    @cached_property
-    def _bytes_per_pixel(self) -> float:
-        """What the network takes; its trial run is made once, not for every image."""
-        return bytes_per_pixel(self._folded, self.channels, self.multiple)
-
-    def _tile_size(self) -> int:
-        if self._auto_tile is not None:
-            return self._auto_tile
-        if self.tile != 'auto':
-            return int(self.tile)
-        # Asked once: memory that was freed and kept (allocator.py) looks used to the next image.
-        affordable = memory_budget(self.device) / self._bytes_per_pixel * self._tile_by_pass**2
-        largest = LARGEST_TILE_ON_CPU if self.device.type == 'cpu' else LARGEST_TILE
-        self._auto_tile = int(min(max(affordable**0.5, SMALLEST_TILE), largest)) // 64 * 64
-        return self._auto_tile
-
-    @property
-    def _tile_by_pass(self) -> int:
-        """Side of a tile by that of the largest sub-image that is run at once."""
-        scheme = self.scheme
-        if scheme.type == 'plain':
-            return 1
-        return min(scheme.stride, scheme.refine.pass_stride(scheme.stride) if scheme.refine else scheme.stride)
+        h, w = noisy.shape[-2:]
+        yield from self._network.run(read, write, h, w, self.computed_in)
 
 
 def _override(
@@ -387,9 +287,3 @@ def _device(device: str | torch.device | None) -> torch.device:
         reason = first_line(error)
         raise ValueError(f'device {device} cannot be used: {reason}') from None
     return chosen
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return not isinstance(error, DenoiseError) and any(word in str(error).lower() for word in _OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""How much memory a pass of a network takes, and how much there is."""
+"""How much memory a pass of a network takes, and how much is free."""
 
 import weakref
 from collections.abc import Iterator
@@ -53,26 +53,18 @@ class _PeakMemory(TorchDispatchMode):
         weakref.finalize(tensor, self._drop, key)
 
     def _drop(self, key: int) -> None:
-        entry = self.alive.get(key)
-        if entry is not None:
-            entry[1] -= 1
-            if not entry[1]:
-                self.now -= entry[0]
-                del self.alive[key]
+        entry = self.alive[key]
+        entry[1] -= 1
+        if not entry[1]:
+            self.now -= entry[0]
+            del self.alive[key]
 
 
 @torch.no_grad()
 def bytes_per_pixel(net: nn.Module, channels: int = 3, multiple: int = 1, size: int = 64) -> float:
-    """Measure what a pass of a network holds at once, per pixel of its input.
+    """Measure the peak bytes of activations of a network per pixel of its input, without what operations use inside.
 
-    Args:
-        net: The network, in evaluation mode, maps (N, C, H, W) to (N, C, H, W).
-        channels: The network's number of image channels.
-        multiple: Its size multiple.
-        size: Side of the image tried, rounded up to the multiple.
-
-    Returns:
-        Peak bytes of activations by the number of pixels; without what an operation uses inside.
+    It is run on an image of `size` pixels a side, rounded up to its size multiple.
     """
     parameter = next(net.parameters(), None)
     device = parameter.device if parameter is not None else None
@@ -84,13 +76,9 @@ def bytes_per_pixel(net: nn.Module, channels: int = 3, multiple: int = 1, size: 
 
 
 def memory_budget(device: torch.device) -> int:
-    """Say how many bytes denoising may take.
+    """Return how many bytes denoising may take.
 
-    Args:
-        device: Where it runs.
-
-    Returns:
-        Half of what is free on a GPU; on a CPU a quarter, at most 512 MiB, within control groups and `ulimit -v`.
+    Half of what is free on a GPU; on a CPU a quarter, at most 512 MiB, within control groups and `ulimit -v`.
     """
     if device.type == 'cuda':
         return int(_SHARE * torch.cuda.mem_get_info(device)[0])
@@ -105,23 +93,18 @@ def memory_budget(device: torch.device) -> int:
 
 
 def _control_groups() -> Iterator[tuple[Path, tuple[str, str, str, str]]]:
-    """Yield the folders of the control groups that this process is in, which may be missing, and the files in them.
+    """Yield the folders of this process's control groups, which may not exist, and the names of their files.
 
     In a container its own group is the root of what is mounted; elsewhere (systemd, SLURM) the groups lie below, and
     each of them may set a limit.
     """
     try:
-        lines = [
-            line.split(':', 2)
-            for line in _OWN_CGROUPS.read_text(encoding='utf-8', errors='surrogateescape').splitlines()
-        ]
+        text = _OWN_CGROUPS.read_text(encoding='utf-8', errors='surrogateescape')
     except OSError:
-        lines = []
+        text = ''
+    lines = [line.split(':', 2) for line in text.splitlines()]
     paths = {name: PurePosixPath(path) for _, names, path in lines for name in names.split(',')}
-    for root, own, files in (
-        (_CGROUPS, paths.get(''), _V2),
-        (_CGROUPS / 'memory', paths.get('memory'), _V1),
-    ):
+    for root, own, files in ((_CGROUPS, paths.get(''), _V2), (_CGROUPS / 'memory', paths.get('memory'), _V1)):
         for path in [own, *own.parents] if own else [PurePosixPath('/')]:
             yield root / path.relative_to('/'), files
 

@@ -56,5 +56,5 @@ def test_denoising_folds():
     with torch.inference_mode():
         denoiser = Denoiser(net, device='cpu')
         x = torch.rand(1, 3, 20, 24)
-        assert norms(denoiser._folded) == 0 and denoiser.net is net
-        torch.testing.assert_close(denoiser._forward(x), net(x), atol=1e-5, rtol=1e-5)
+        assert norms(denoiser._network.net) == 0 and denoiser.net is net
+        torch.testing.assert_close(denoiser._network.net(x), net(x), atol=1e-5, rtol=1e-5)

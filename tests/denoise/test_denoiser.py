@@ -13,7 +13,7 @@ from torch import nn
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.archs import DnCNN, NAFNet
-from amsnet_basicsr.denoise import denoiser as denoiser_module
+from amsnet_basicsr.denoise import tiled_network
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.load_model import ModelError
 from amsnet_basicsr.options.blocks import DenoiserScheme
@@ -337,12 +337,12 @@ def test_a_pass_fits_into_the_memory_that_is_free(refine, monkeypatch):
     affordable = 200**2
     denoiser = Denoiser(Counting(), DenoiserScheme(refine=refine), device='cpu')
     asked = []
-    monkeypatch.setattr(denoiser_module, 'memory_budget', lambda device: asked.append(1) or 1000 * affordable)
-    monkeypatch.setattr(denoiser_module, 'bytes_per_pixel', lambda *network: 1000)
+    monkeypatch.setattr(tiled_network, 'memory_budget', lambda device: asked.append(1) or 1000 * affordable)
+    monkeypatch.setattr(tiled_network, 'bytes_per_pixel', lambda *network: 1000)
     for _ in range(2):
         denoiser(np.zeros((700, 500, 3), np.uint8))
     assert max(Counting.passes) <= affordable
-    assert denoiser._tile_size() == (192 if isinstance(refine, R3) else 384)
+    assert denoiser._network.tile == (192 if isinstance(refine, R3) else 384)
     assert len(asked) == 1  # what an earlier image has left in the process doesn't count
 
 
