@@ -4,8 +4,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import fields, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -116,20 +116,15 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def _list_images(inputs: list[str], folder: Path) -> list[list[Any]]:
-    """Path and bytes of each image; none if no inputs are given."""
+def _list_images(inputs: list[str], folder: Path) -> dict[str, int | None]:
+    """Bytes of each image by its path, None for a link to nothing; none if no inputs are given."""
     from amsnet_basicsr.fit.images import find_images
 
-    return [[str(path), _size(path)] for path in find_images(inputs, folder)] if inputs else []
+    paths = find_images(inputs, folder) if inputs else []
+    return {str(path): path.stat().st_size if path.exists() else None for path in paths}
 
 
-def _size(path: Path) -> int | None:
-    with suppress(OSError):  # a link to nothing, which the survey names
-        return path.stat().st_size
-    return None
-
-
-def _differences(fit: Fit, given: dict[str, Any], images: list[list[Any]]) -> str:
+def _differences(fit: Fit, given: dict[str, Any], images: dict[str, int | None]) -> str:
     """Say what differs from what the fit began with, e.g. `--width 32 instead of 16`; empty if nothing does."""
 
     def shown(value: Any) -> Any:
@@ -141,16 +136,13 @@ def _differences(fit: Fit, given: dict[str, Any], images: list[list[Any]]) -> st
         if (found := getattr(fit.settings, name)) != value
     ]
     if images and images != fit.images:
-        before, now = ({path for path, _ in files} for files in (fit.images, images))
-        if changed := sorted(before ^ now):
-            what = f'{changed[0]} is {"new" if changed[0] in now else "no longer there"}'
-        else:
-            what = f'{next(a[0] for a, b in zip(images, fit.images, strict=True) if a != b)} has changed'
-        differing.append(f'other images ({what})')
+        path = min(path for path, _ in images.items() ^ fit.images.items())
+        what = 'is new' if path not in fit.images else 'has changed' if path in images else 'is no longer there'
+        differing.append(f'other images ({path} {what})')
     return ', '.join(differing)
 
 
-def _begin(folder: Path, settings: Settings, images: list[list[Any]]) -> Fit:
+def _begin(folder: Path, settings: Settings, images: dict[str, int | None]) -> Fit:
     """Start anew: first everything is checked, then an earlier fit's results are put aside and its files removed."""
     from amsnet_basicsr.fit.networks import network_bytes, read_init, start_weights
 
@@ -161,9 +153,7 @@ def _begin(folder: Path, settings: Settings, images: list[list[Any]]) -> Fit:
     check_space(network_bytes(settings.width), folder, 'a smaller --width')
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / _RESULTS[0]).exists():
-        number = 1
-        while (aside := folder / f'previous-{number}').exists():
-            number += 1
+        aside = next(path for number in count(1) if not (path := folder / f'previous-{number}').exists())
         aside.mkdir()
         for name in (*_RESULTS, NAME):
             if (folder / name).exists():
@@ -174,12 +164,14 @@ def _begin(folder: Path, settings: Settings, images: list[list[Any]]) -> Fit:
 
 
 def _run(fit: Fit) -> list[str]:
-    from amsnet_basicsr.fit import pack, report, stages  # PyTorch takes its seconds: mistakes are told before
+    from amsnet_basicsr.fit import report  # PyTorch takes its seconds: mistakes are told before
+    from amsnet_basicsr.fit.stages.pack import is_finished
+    from amsnet_basicsr.fit.stages.run import run_stages
 
     folder = fit.folder
-    if pack.is_finished(fit):
+    if is_finished(fit):
         return [f'{folder} is finished: see {folder / "report.md"}; --restart starts over']
-    stages.run_stages(fit)
+    run_stages(fit)
     say(f'\n{"Done" if report.is_advised(fit) else "Done, but not worth using"}: {folder / _RESULTS[0]}')
     say(f'Look at {folder / "progress" / "result.png"} (noisy | teacher | student); figures in {folder / "report.md"}')
     doubts = report.doubts(fit) or ['The student denoises nearly as its teacher does.']

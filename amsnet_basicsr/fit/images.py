@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -47,10 +47,7 @@ def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
     """List the images in folders (searched to the bottom), files and patterns, each once, sorted by path.
 
     What lies in the folder `exclude`, the work folder, doesn't count. Folders that can't be searched are named, and the
-    rest is taken.
-
-    Raises:
-        UserError: If an input is missing or holds no image.
+    rest is taken; a UserError says that an input is missing or holds no image.
     """
     found = find_inputs(inputs, exclude)
     for name, reason in found.problems.items():
@@ -74,32 +71,15 @@ def spread(items: Sequence[Item], most: int) -> list[Item]:
     return [items[(2 * number + 1) * len(items) // (2 * most)] for number in range(most)]
 
 
-def say_left_out(name: str, reason: str) -> None:
-    """Print that an image or folder is left out."""
-    say(f'left out: {printable(name)}: {reason}')
-
-
 def read_pixels(path: Path) -> np.ndarray:
-    """Read an image as training sees it: RGB, (H, W, 3), uint8, without alpha.
-
-    Raises:
-        LeftOutError: If it can't be read or is too small.
-    """
+    """Read an image as training sees it: RGB, (H, W, 3), uint8, without alpha; or raise a LeftOutError."""
     return to_8_bit(ImageData(read_usable(path, SMALLEST))).pixels
 
 
 def survey(paths: Sequence[Path], look: Callable[[Path], Found]) -> tuple[list[Found], dict[str, str]]:
-    """Look at images, and print which can't be used.
+    """Look at images; a ValueError tells why one doesn't serve.
 
-    Args:
-        paths: The files.
-        look: Looks at one; raises ValueError if it doesn't serve.
-
-    Returns:
-        What `look` returned for the images that can be used, and why others can't be, by name.
-
-    Raises:
-        UserError: If none can be used.
+    Returns what `look` returned for the others, and why those can't be used, by name. Stops if there are no others.
     """
     found: list[Found] = []
     left_out: dict[str, str] = {}
@@ -107,18 +87,23 @@ def survey(paths: Sequence[Path], look: Callable[[Path], Found]) -> tuple[list[F
         try:
             found.append(look(path))
         except ValueError as error:
-            left_out[printable(str(path))] = str(error)
+            left_out |= say_left_out(path, error)
     if not found:
         refuse_all(left_out)
-    for name, reason in left_out.items():
-        say_left_out(name, reason)
     return found, left_out
 
 
-def refuse_all(left_out: Mapping[str, str]) -> None:
+def say_left_out(name: object, reason: object) -> dict[str, str]:
+    """Print that an image or folder is left out, and return the reason by its name."""
+    shown = printable(str(name))
+    say(f'left out: {shown}: {reason}')
+    return {shown: str(reason)}
+
+
+def refuse_all(left_out: Mapping[str, str]) -> NoReturn:
     """Stop, as no image can be used."""
     name, reason = next(iter(left_out.items()))
-    raise UserError(f'none of {len(left_out)} images can be used; {printable(name)}: {reason}')
+    raise UserError(f'none of {len(left_out)} images can be used; {name}: {reason}')
 
 
 def survey_for_training(paths: Sequence[Path]) -> tuple[list[Surveyed], dict[str, str]]:
@@ -130,8 +115,7 @@ def survey_for_training(paths: Sequence[Path]) -> tuple[list[Surveyed], dict[str
     reason = f'too small: training crops are {_ROOMY} pixels wide, and the other images have room for them'
     for image in found:
         if image not in roomy:
-            left_out[printable(str(image.path))] = reason
-            say_left_out(str(image.path), reason)
+            left_out |= say_left_out(image.path, reason)
     return roomy, left_out
 
 

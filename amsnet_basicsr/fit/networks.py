@@ -17,6 +17,10 @@ ARCH = 'NAFNet'
 MODEL, TEACHER = 'model.safetensors', 'teacher.safetensors'
 """What a fit makes: the student, which is the model, and its teacher."""
 TEACHER_INIT, STUDENT_INIT = 'init.pth', 'student_init.pth'
+SAMPLES = 8
+"""Partitions that the teacher averages over: better than R3 at the same cost, see docs/results/results.md."""
+PASSES = 2 * SAMPLES
+"""Passes through the teacher to denoise once: each partition has two branches."""
 
 
 def network_options(width: int) -> dict[str, Any]:
@@ -38,11 +42,7 @@ def start_weights(settings: Settings) -> Path | None:
 
 
 def read_init(settings: Settings) -> dict[str, torch.Tensor] | None:
-    """Read the weights that the teacher starts from, float32; None to start from scratch.
-
-    Raises:
-        UserError: If they can't be read or are those of another network.
-    """
+    """Read the weights that the teacher starts from, float32; None to start from scratch."""
     path = start_weights(settings)
     if path is None:
         return None

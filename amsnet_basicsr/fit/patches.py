@@ -32,8 +32,8 @@ class Cut:
 def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int, one_in: int = 8) -> list[Cut]:
     """Choose patches and hold some out.
 
-    From four images on, whole ones are held out (one in eight, at most eight); else one in eight patches. The patches
-    to train on are shared out among the images as evenly as these have them.
+    From four images on, whole ones are held out, at most eight; else patches, at most eight. The patches to train on
+    are shared out among the images as evenly as these have them. Images without any are left out.
 
     Args:
         images: The images.
@@ -41,12 +41,6 @@ def plan_cuts(images: Sequence[Surveyed], size: int, most: int, seed: int, one_i
         most: Most patches to train on.
         seed: Seed of the choice.
         one_in: How many images or patches there are for each that is held out.
-
-    Returns:
-        The patches of the images that have any; no two overlap.
-
-    Raises:
-        UserError: If there is too little to train on.
     """
     whole = len(images) >= ENOUGH
     while not whole and size > SMALLEST and sum(len(split(image, size)) for image in images) < 8:
@@ -90,10 +84,7 @@ def split(image: Surveyed, size: int) -> list[Box]:
 
 
 def write_patches(cut: Cut, pixels: np.ndarray, folder: Path, name: str) -> None:
-    """Write an image's patches into `train` and `held_out`; those that are there already stay.
-
-    Those without noise to learn from (black, white, constant) are left out.
-    """
+    """Write an image's patches into `train` and `held_out`, but those there already or without noise to learn from."""
     for part, boxes in (('train', cut.train), ('held_out', cut.held_out)):
         (folder / part).mkdir(parents=True, exist_ok=True)
         for top, left, bottom, right in boxes:
@@ -104,11 +95,7 @@ def write_patches(cut: Cut, pixels: np.ndarray, folder: Path, name: str) -> None
 
 
 def hold_one_out(folder: Path) -> tuple[int, int]:
-    """Count the patches to train on and held out; if all those chosen to be held out were left out, hold one out.
-
-    Raises:
-        UserError: If there is none to train on or to hold out.
-    """
+    """Count the patches to train on and held out; if all those chosen to be held out were left out, hold one out."""
     train, held_out = (sorted((folder / part).glob('*.png')) for part in ('train', 'held_out'))
     if not held_out and len(train) > 1:
         held_out = [train.pop()]

@@ -17,35 +17,27 @@ _SIDE = 256  # a crop is shown at least this large, each pixel several times if 
 def shown_patches(folder: Path) -> list[Path]:
     """Choose the held-out patches that images show: those with the most detail, as flat ones show little."""
 
-    def detail(path: Path) -> float:
-        # Without the noise, which is as strong in flat places.
+    def detail(path: Path) -> float:  # without the noise, which is as strong in flat places
         return float(cv2.GaussianBlur(read_png(path), (0, 0), 4).std(axis=(0, 1)).mean())
 
     return sorted(sorted(patch_files(folder, 'held_out'), key=detail, reverse=True)[:MOST_ROWS])
 
 
 def comparison(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) -> np.ndarray:
-    """Arrange images in a table on white.
-
-    Args:
-        rows: Images, (H, W, 3), uint8 RGB; those of a row have one size. Of larger ones the middle is shown.
-        headings: What to write above the columns.
-
-    Returns:
-        The table, (H', W', 3), uint8 RGB.
-    """
+    """Arrange images, (H, W, 3) uint8 RGB, in a table on white; those of a row have one size, the middle is shown."""
     height, width = (min(min(row[0].shape[axis] for row in rows), _SIDE) for axis in (0, 1))
     zoom = max(1, -(-_SIDE // max(height, width)))
-    step_y, step_x = height * zoom + _LINE, width * zoom + _LINE
-    table = np.full((_HEADING + len(rows) * step_y - _LINE, len(headings) * step_x - _LINE, 3), 255, np.uint8)
+
+    def cell(image: np.ndarray) -> np.ndarray:
+        y, x = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+        shown = image[y : y + height, x : x + width].repeat(zoom, 0).repeat(zoom, 1)
+        return np.pad(shown, [(0, _LINE), (0, _LINE), (0, 0)], constant_values=255)
+
+    table = np.vstack([np.hstack([cell(image) for image in row]) for row in rows])[:-_LINE, :-_LINE]
+    table = np.pad(table, [(_HEADING, 0), (0, 0), (0, 0)], constant_values=255)
     for column, heading in enumerate(headings):
-        left = column * step_x
-        cv2.putText(table, heading, (left + 4, _HEADING - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
-        for row, images in enumerate(rows):
-            y, x = ((images[column].shape[axis] - side) // 2 for axis, side in ((0, height), (1, width)))
-            shown = images[column][y : y + height, x : x + width].repeat(zoom, 0).repeat(zoom, 1)
-            top = _HEADING + row * step_y
-            table[top : top + height * zoom, left : left + width * zoom] = shown
+        place = column * (width * zoom + _LINE) + 4, _HEADING - 7
+        cv2.putText(table, heading, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
     return table
 
 

@@ -38,7 +38,7 @@ class Fit:
     Attributes:
         folder: The work folder.
         settings: The settings it began with.
-        images: Path and bytes of each image.
+        images: Bytes of each image by its path, None for a link to nothing.
         device: PyTorch's device to run on this time, which changes the result by rounding only.
         workers: Processes that read images this time.
     """
@@ -46,7 +46,7 @@ class Fit:
     def __init__(self, folder: Path, data: dict[str, Any]) -> None:
         self.folder = folder
         self.settings = Settings(**data['settings'])
-        self.images: list[list[Any]] = data['images']
+        self.images: dict[str, int | None] = dict(data['images'])
         self.device: Any = None
         self.workers = 0
         self._data = data
@@ -77,9 +77,9 @@ class Fit:
         raise UserError(f'{path} is damaged or of another version; name a new folder with -o')
 
     @classmethod
-    def begin(cls, folder: Path, settings: Settings, images: list[list[Any]]) -> 'Fit':
+    def begin(cls, folder: Path, settings: Settings, images: dict[str, int | None]) -> 'Fit':
         """Write the record of a new fit in a folder that exists."""
-        fit = cls(folder, {**_HEAD, 'settings': asdict(settings), 'images': images, 'stages': {}})
+        fit = cls(folder, {**_HEAD, 'settings': asdict(settings), 'images': [*images.items()], 'stages': {}})
         fit.save()
         return fit
 

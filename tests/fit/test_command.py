@@ -22,7 +22,6 @@ from safetensors.torch import load_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit import command as fit
-from amsnet_basicsr.fit.training import run_training
 from amsnet_basicsr.scheme import PartitionAverage
 from amsnet_basicsr.utils.lock import exclusive_lock
 from tests.conftest import REPOSITORY, noisy_image
@@ -126,6 +125,15 @@ def test_gives_what_an_undisturbed_run_gives(work):
         killed, whole = (load_file(work / folder / name) for folder in ('my model', 'undisturbed'))
         assert killed.keys() == whole.keys()
         assert all(torch.equal(killed[key], whole[key]) for key in whole)
+    killed, whole = (
+        json.loads((work / folder / 'fit.json').read_text())['stages'] for folder in ('my model', 'undisturbed')
+    )
+    assert (
+        killed['student']['curve'] == whole['student']['curve']
+        and killed['teacher']['curve'] == whole['teacher']['curve']
+    )
+    assert [step for step, _ in whole['teacher']['curve']] == [20, 40]
+    assert [step for step, _ in whole['student']['curve']] == [10, 20]
 
 
 def test_images_are_accounted_for(work):
@@ -161,21 +169,6 @@ def test_the_model_can_be_used(work):
     noisy = cv2.imread(str(model / 'patches' / 'train' / target.name))
     again = Denoiser.from_pretrained(model / 'teacher.safetensors', device='cpu', seed=3)(noisy[..., ::-1].copy())
     assert np.abs(again[..., ::-1].astype(int) - cv2.imread(str(target))).max() <= 1
-
-
-def test_training_is_deterministic(work, tmp_path):
-    model = work / 'my model'
-    shutil.copy(model / 'student.yml', tmp_path)
-    for name in ('patches', 'pairs'):
-        shutil.copytree(model / name, tmp_path / name)
-    weights = Path('experiments', 'teacher', 'models')
-    shutil.copytree(model / weights, tmp_path / weights)
-    validations = []
-    run_training(tmp_path, 'student', 20, lambda *_: None, lambda *values: validations.append(values))
-    assert [iteration for iteration, _ in validations] == [10, 20]
-    latest = Path('experiments', 'student', 'models', 'net_g_latest.pth')
-    first, again = (torch.load(folder / latest, weights_only=True)['params_ema'] for folder in (model, tmp_path))
-    assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
 def test_images_show_the_progress(work):
@@ -222,7 +215,7 @@ def test_restart_keeps_the_results_and_what_is_not_its_own(work, capsys, tmp_pat
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr('amsnet_basicsr.fit.stages.run_stages', stop)
+    monkeypatch.setattr('amsnet_basicsr.fit.stages.run.run_stages', stop)
     assert fit.main(['-o', str(model), '--restart', '--iterations', '4']) == 130
     assert 'the same command resumes' in capsys.readouterr().err
     assert {path.name for path in model.iterdir()} == {'mine.txt', 'previous-1', 'fit.json'}
@@ -271,7 +264,7 @@ def test_a_full_disk_is_told_before_anything_is_written(work, capsys, tmp_path):
 
 
 def test_too_little_time_is_told_before_images_are_read(work, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr('amsnet_basicsr.fit.stages.read_pixels', None)
+    monkeypatch.setattr('amsnet_basicsr.fit.stages.prepare.read_pixels', None)
     error = refused(capsys, work / 'photos', '-o', tmp_path / 'out', '--minutes', 0.01, '--width', 4, '--patch', 64)
     assert '0.01 minutes are too few here: --minutes ' in error
     assert {path.name for path in (tmp_path / 'out').iterdir()} == {'fit.json'}

@@ -20,13 +20,13 @@ from amsnet_basicsr.fit.images import (
     spread,
     survey_for_training,
 )
-from amsnet_basicsr.fit.learn import neighbour_loss
 from amsnet_basicsr.fit.networks import network_options, read_init, start_weights, student_network, student_start
-from amsnet_basicsr.fit.options import student_options, teacher_options
 from amsnet_basicsr.fit.patches import hold_one_out, plan_cuts, read_png, split, write_patches
 from amsnet_basicsr.fit.report import doubts, is_advised, next_steps
+from amsnet_basicsr.fit.stages.learn import neighbour_loss
+from amsnet_basicsr.fit.stages.time_budget import crop_size, plan_steps, refuse_too_little_time
 from amsnet_basicsr.fit.state import Fit, Settings
-from amsnet_basicsr.fit.time_budget import Costs, crop_size, plan_steps, refuse_too_little_time
+from amsnet_basicsr.fit.training.options import student_options, teacher_options
 from amsnet_basicsr.options.reader import OptionsLoader
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from amsnet_basicsr.utils.errors import UserError
@@ -67,8 +67,8 @@ def test_what_cannot_be_looked_at_is_named_in_a_line_and_the_rest_goes_on(tmp_pa
     (folder / 'line\nbreak.png').write_bytes(b'no image')
 
     images = fit._list_images([str(folder)], tmp_path / 'm')
-    assert [Path(name).name for name, _ in images] == ['good.png', 'line\nbreak.png', 'nowhere.png']
-    usable, left_out = survey_for_training([Path(name) for name, _ in images])
+    assert [Path(name).name for name in images] == ['good.png', 'line\nbreak.png', 'nowhere.png']
+    usable, left_out = survey_for_training([Path(name) for name in images])
     assert [image.path.name for image in usable] == ['good.png'] and len(left_out) == 2
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and all(line.startswith('left out: ') for line in lines)
@@ -206,10 +206,10 @@ def test_survey_says_why_an_image_is_left_out(tmp_path):
 
 
 def test_time_is_shared_out_and_the_number_of_steps_fixes_all():
-    costs = Costs(teacher=0.25, student=0.3, patch=1.7)
+    costs = dict(teacher=0.25, student=0.3, patch=1.7)
     plan = plan_steps(costs, available=1000, held_out=8, minutes=15, iterations=None)
     assert 0.9 * 15 * 60 < plan.seconds <= 15 * 60 and plan.student == plan.teacher // 2
-    slower = Costs(teacher=1.0, student=1.0, patch=1.0)
+    slower = dict(teacher=1.0, student=1.0, patch=1.0)
     again = plan_steps(slower, available=1000, held_out=8, minutes=1, iterations=plan.teacher)
     assert (again.teacher, again.student, again.patches) == (plan.teacher, plan.student, plan.patches)
     assert plan_steps(costs, 7, 1, 15, None).patches == 7
@@ -282,12 +282,12 @@ def test_record_of_another_program_is_refused(tmp_path):
 
 
 def test_record_survives_and_adds_up(tmp_path):
-    record = Fit.begin(tmp_path, Settings(width=8), [['a.png', 5]])
+    record = Fit.begin(tmp_path, Settings(width=8), {'a.png': 5})
     with pytest.raises(KeyError), record.stage('prepare') as facts:
         facts['found'] = 3
         raise KeyError
     again = Fit.read(tmp_path)
-    assert again.settings == Settings(width=8) and again.images == [['a.png', 5]] and not again.done('prepare')
+    assert again.settings == Settings(width=8) and again.images == {'a.png': 5} and not again.done('prepare')
     with again.stage('prepare'):
         pass
     final = Fit.read(tmp_path).facts('prepare')
@@ -295,7 +295,7 @@ def test_record_survives_and_adds_up(tmp_path):
 
 
 def test_the_shipped_teacher_is_where_a_fit_starts_unless_told_otherwise(tmp_path):
-    images = [['a.png', 1]]
+    images = {'a.png': 1}
     for number, (settings, expected) in enumerate(
         [
             (Settings(), SHIPPED / TEACHER),

@@ -25,18 +25,17 @@ def risks(
     device: torch.device,
     seed: int,
 ) -> np.ndarray:
-    """Estimate the mean squared errors of networks on noisy crops.
+    """Estimate the mean squared errors of networks on noisy crops, (crops, networks), values in [0, 1].
+
+    An error in the noise's level shifts those of all networks alike, so their differences are surer than their values.
+    Crops whose noise is plainly misjudged are left out, NaN: the first network removes far more than the noise, or an
+    error comes out negative.
 
     Args:
         nets: Networks from (N, 3, H, W) to the same, values in [0, 1], in evaluation mode.
-        crops: Noisy crops, (H, W, 3), float32 in [0, 1], of sides that the networks take, and what their noise is like.
+        crops: Noisy crops, (H, W, 3), float32, of sides that the networks take, and what their noise is like.
         device: Where to run.
         seed: Seed of the probes.
-
-    Returns:
-        Errors in units of the squared image range, (crops, networks). An error in the noise's level shifts those of all
-        networks alike, so their differences are surer than their values. Crops whose noise is plainly misjudged are
-        left out, NaN: the first network removes far more than the noise, or an error comes out negative.
     """
     generator = np.random.default_rng(seed)
     result = np.empty((len(crops), len(nets)))

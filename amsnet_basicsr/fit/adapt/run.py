@@ -15,7 +15,7 @@ from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit.adapt.measure import is_better, psnr, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
-from amsnet_basicsr.fit.adapt.tune import tune
+from amsnet_basicsr.fit.adapt.tune import Tile, tune
 from amsnet_basicsr.fit.images import Surveyed, find_images, read_pixels, spread, survey
 from amsnet_basicsr.fit.patches import Box, plan_cuts, split, write_png
 from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison
@@ -29,20 +29,9 @@ _SIDE, _CROP = 256, 128  # of what is held out of a tile, at most, and of the cr
 _MULTIPLE = 16
 _ONE_IN = 4  # held out: whether a model is better must not hang on a single image
 
-Tile = tuple[np.ndarray, NoiseModel]
-"""A noisy tile, (H, W, 3), float32 in [0, 1], and what its noise is like."""
-
 
 def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
-    """Adapt a model to images, and write it if it is better for them.
-
-    Args:
-        args: The command's arguments.
-        target: The file of the model; `comparison.png` is written beside it.
-
-    Yields:
-        Lines that say what was found and done.
-    """
+    """Adapt a model to images, and write it if it is better for them, with `comparison.png`; yields what to print."""
     device = choose_device(args.device)
     start = load_model(args.model)
     if start.scheme.type != 'plain':

@@ -16,34 +16,33 @@ from torch import nn
 from amsnet_basicsr.fit.adapt.measure import run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel
 
+Tile = tuple[np.ndarray, NoiseModel]
+"""A noisy image, (H, W, 3), float32 in [0, 1], and what its noise is like."""
 CROP, BATCH, RATE = 96, 4, 5e-4
 _AVERAGED = 0.98  # weights are averaged over some 50 steps
 
 
 def tune(
     net: nn.Module,
-    images: Sequence[tuple[np.ndarray, NoiseModel]],
+    images: Sequence[Tile],
     progress: Callable[[int], float],
     device: torch.device,
     seed: int,
 ) -> dict[str, torch.Tensor]:
-    """Fine-tune a network.
+    """Fine-tune a network on noisy images, (H, W, 3) float32 in [0, 1], and return its averaged weights.
 
-    Args:
-        net: The network, (N, 3, H, W) to the same in [0, 1]; changed.
-        images: Noisy images, (H, W, 3), float32 in [0, 1], and what their noise is like.
-        progress: Told how many steps are done; says what share of the work that is.
-        device: Where to run.
-        seed: Seed of all draws.
-
-    Returns:
-        The averaged weights.
+    `progress` is told how many steps are done, and says what share of the work that is.
     """
     generator = np.random.default_rng(seed)
     torch.manual_seed(seed)
     net.to(device).eval()
-    smaller = [(image, noise) for noisy, noise in images for image in _smaller(run(net, noisy, device))]
-    small = [one for one in smaller if min(one[0].shape[:2]) >= CROP // 2]
+    small = [
+        (cv2.resize(clean, (width, height), interpolation=cv2.INTER_AREA).clip(0, 1), noise)
+        for noisy, noise in images
+        for clean in [run(net, noisy, device)]
+        for height, width in [(clean.shape[0] // by, clean.shape[1] // by) for by in (2, 4)]
+        if min(height, width) >= CROP // 2
+    ]
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=0)
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     step = 0
@@ -74,17 +73,7 @@ def tune(
     return average
 
 
-def _smaller(image: np.ndarray) -> list[np.ndarray]:
-    """An image at half and at quarter size."""
-    return [
-        cv2.resize(image, (image.shape[1] // by, image.shape[0] // by), interpolation=cv2.INTER_AREA).clip(0, 1)
-        for by in (2, 4)
-    ]
-
-
-def _crop(
-    images: Sequence[tuple[np.ndarray, NoiseModel]], generator: np.random.Generator
-) -> tuple[np.ndarray, NoiseModel]:
+def _crop(images: Sequence[Tile], generator: np.random.Generator) -> Tile:
     """Cut a crop at random, flipped and turned; images count by their pixels, and small ones are mirrored on."""
     pixels = np.array([image.shape[0] * image.shape[1] for image, _ in images], float)
     image, noise = images[generator.choice(len(images), p=pixels / pixels.sum())]

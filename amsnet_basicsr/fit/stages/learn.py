@@ -10,6 +10,7 @@ from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.fit.images import spread
 from amsnet_basicsr.fit.networks import (
     ARCH,
+    SAMPLES,
     TEACHER,
     averaged_weights,
     denoiser_of,
@@ -18,12 +19,11 @@ from amsnet_basicsr.fit.networks import (
     teacher_start,
     trained_weights,
 )
-from amsnet_basicsr.fit.options import student_options, teacher_options
 from amsnet_basicsr.fit.patches import patch_files, read_png, write_png
 from amsnet_basicsr.fit.progress_images import write_progress
 from amsnet_basicsr.fit.state import Fit
-from amsnet_basicsr.fit.time_budget import SAMPLES
-from amsnet_basicsr.fit.training import run_training
+from amsnet_basicsr.fit.training.options import student_options, teacher_options
+from amsnet_basicsr.fit.training.run import run_training
 from amsnet_basicsr.scheme import pixel_downsample
 from amsnet_basicsr.scheme.pad import pad_to_multiple
 from amsnet_basicsr.utils.atomic_write import atomic_write

@@ -55,8 +55,7 @@ def pack(fit: Fit, facts: dict[str, Any]) -> None:
 def compare(fit: Fit, student: str) -> dict[str, float]:
     """Denoise the held-out patches by teacher and student, and draw some of them in `progress/result.png`.
 
-    Returns:
-        PSNR to the teacher's result in dB, and seconds to denoise a megapixel.
+    Returns the PSNR to the teacher's result in dB, and the seconds that each takes to denoise a megapixel.
     """
     files = patch_files(fit.folder, 'held_out')
     noisy = [read_png(file) for file in files]
@@ -86,11 +85,7 @@ def _psnr(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
 
 
 def against_shipped(fit: Fit, candidate: Path) -> dict[str, float]:
-    """Estimate the PSNR of the shipped model and of the student on held-out patches, see `risks`.
-
-    Returns:
-        `shipped_psnr` and `student_psnr` in dB; nothing if the noise can't be estimated.
-    """
+    """Estimate the PSNR of the shipped model and of the student on held-out patches; nothing if noise can't be told."""
     try:
         models = [load_model(model) for model in (None, candidate)]
     except ValueError:  # nothing is shipped

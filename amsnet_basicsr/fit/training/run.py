@@ -26,21 +26,15 @@ def run_training(
 ) -> None:
     """Train by `NAME.yml`, from the last intact checkpoint on if there is one.
 
-    Output goes to `NAME.log`. The training ends with this process.
-
-    Args:
-        folder: The work folder.
-        name: Name of the training.
-        total: Its number of steps.
-        on_step: Told the iteration and the loss now and then.
-        on_validation: Told the iteration and the metric after each validation.
+    Output goes to `NAME.log`. `on_step` is told the iteration and the loss now and then, `on_validation` the iteration
+    and the metric. The training ends with this process.
     """
     experiment = folder / 'experiments' / name
     if newest_intact(experiment / 'training_states', ['net_g'])[0] is None:
         shutil.rmtree(experiment, ignore_errors=True)  # of a kill before the first checkpoint; else it is put aside
-    command = [sys.executable, '-m', 'amsnet_basicsr.fit.train_subprocess', '-opt', f'{name}.yml', '--auto_resume']
+    command = [sys.executable, '-m', 'amsnet_basicsr.fit.training.child', '-opt', f'{name}.yml', '--auto_resume']
     # The child finds this package where this process did, whatever folder it is run in.
-    paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get('PYTHONPATH')])]
+    paths = [str(Path(__file__).resolve().parents[3]), *filter(None, [os.environ.get('PYTHONPATH')])]
     environment = {'PYTHONUNBUFFERED': '1', 'PYTHONIOENCODING': 'utf-8', 'PYTHONPATH': os.pathsep.join(paths)}
     validated, last = -1, ''
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import yaml
 
-from amsnet_basicsr.fit.networks import STUDENT_INIT, network_options, student_network
+from amsnet_basicsr.fit.networks import PASSES, STUDENT_INIT, network_options, student_network
 from amsnet_basicsr.fit.state import Fit
-from amsnet_basicsr.fit.time_budget import PASSES
 
 _HEAD = """\
 # Written by amsnet-denoise fit. Paths are relative to this folder, in which

@@ -1,0 +1,1 @@
+"""The stages of a fit: prepare, plan, teacher, pairs, student, pack."""

@@ -1,0 +1,154 @@
+"""Stage `plan`: how many training steps fit into the time, measured by doing a few."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from amsnet_basicsr.archs import NAFNet
+from amsnet_basicsr.fit.networks import PASSES, SAMPLES, network_options, student_network
+from amsnet_basicsr.fit.state import Fit
+from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.text import say
+
+LEAST_ITERATIONS = 50
+_ON_CPU, _ON_GPU = (120, 2), (160, 16)
+"""Side of the training crops in pixels, and crops in a step. The paper's side is 160; where time is short, more steps
+of less do better."""
+_PATCHES_PER_ITERATION = 1 / 20  # for each step of the teacher, so many patches are denoised for the student
+_LEAST_PATCHES = 16
+_TRAINING_OVERHEAD = 1.25  # BasicSR's step against a pass and its gradient: optimizer, reading, averaging, logging
+_START = 10.0  # seconds until a training begins
+_VALIDATIONS = 6
+_WARM_UP, _TIMED = 1, 3
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Training steps of teacher and student, patches denoised for the student, and about how many seconds it takes."""
+
+    teacher: int
+    student: int
+    patches: int
+    seconds: float
+
+
+def plan(fit: Fit, facts: dict[str, Any]) -> None:
+    """Measure what steps cost here, and share out the time."""
+    settings, prepared = fit.settings, fit.facts('prepare')
+    facts.update(measure(fit, prepared, prepared['train_stride']))
+    costs = facts['costs']
+    steps = plan_steps(costs, prepared['train'], prepared['held_out'], settings.minutes, settings.iterations)
+    facts.update(teacher=steps.teacher, student=steps.student, patches=steps.patches)
+    teacher, pairs, student = (
+        _duration(count * costs[name])
+        for count, name in ((steps.teacher, 'teacher'), (steps.patches, 'patch'), (steps.student, 'student'))
+    )
+    say(
+        f'plan: about {_duration(steps.seconds)} in all on {fit.device}: teacher {steps.teacher} steps ({teacher}), '
+        f'{steps.patches} patches denoised ({pairs}), student {steps.student} steps ({student}), start and images'
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Write a time in minutes or hours."""
+    return f'{seconds / 60:.1f} min' if seconds < 6000 else f'{seconds / 3600:.1f} h'
+
+
+def measure(fit: Fit, sides: Mapping[str, Any], stride: int) -> dict[str, Any]:
+    """Choose crops and batch for patches of these sides, and time a few steps.
+
+    Returns:
+        `batch`, `crop`, `student_crop`, and `costs`: seconds of a training step of `teacher` and `student`, and of
+        denoising a `patch` by the teacher.
+
+    Raises:
+        UserError: If memory runs out.
+    """
+    gpu = fit.device.type == 'cuda'
+    wanted, crops = _ON_GPU if gpu else _ON_CPU
+    batch = fit.settings.batch or crops
+    networks = network_options(fit.settings.width), student_network(fit)
+    # Each level of a network halves its crops.
+    crop, student_crop = (
+        crop_size(sides['side'], apart, wanted, 2 ** len(options['enc_blk_nums']))
+        for options, apart in zip(networks, (stride, 1), strict=True)
+    )
+
+    def seconds(run: Callable[[], Any]) -> float:
+        taken = []
+        for _ in range(_WARM_UP + _TIMED):
+            start = time.perf_counter()
+            run()
+            if gpu:
+                torch.cuda.synchronize(fit.device)
+            taken.append(time.perf_counter() - start)
+        return statistics.median(taken[_WARM_UP:])
+
+    try:
+        teacher, student = (
+            NAFNet(**options).to(fit.device).to(memory_format=torch.channels_last) for options in networks
+        )
+        sub_images = torch.rand((batch * stride**2, 3, crop // stride, crop // stride), device=fit.device)
+        image = torch.rand((batch, 3, student_crop, student_crop), device=fit.device)
+        # Without an optimizer, whose first step costs PyTorch seconds of imports.
+        costs = {
+            'teacher': _TRAINING_OVERHEAD * seconds(lambda: teacher(sub_images).mean().backward()),
+            'student': _TRAINING_OVERHEAD * seconds(lambda: student(image).mean().backward()),
+        }
+        with torch.no_grad():
+            a_pixel = seconds(lambda: teacher(sub_images)) / (batch * crop**2)
+    except (MemoryError, RuntimeError) as error:
+        if 'memory' not in str(error) and 'alloc' not in str(error):
+            raise
+        raise UserError(f'memory ran out with {batch} crops in a step: give a smaller --batch or --width') from None
+    costs['patch'] = PASSES * a_pixel * sides['mean_side'] ** 2
+    return {'batch': batch, 'crop': crop, 'student_crop': student_crop, 'costs': costs}
+
+
+def crop_size(patch: int, stride: int, wanted: int, multiple: int = 8) -> int:
+    """Choose the side of the training crops: at most that of the patches and the one wanted.
+
+    It is a multiple of the train stride, and if possible the sub-images' sides are multiples of what the network wants.
+    """
+    most = min(patch, wanted)
+    return most // (multiple * stride) * multiple * stride or most // stride * stride
+
+
+def plan_steps(
+    costs: Mapping[str, float], available: int, held_out: int, minutes: float, iterations: int | None
+) -> Steps:
+    """Share the time out among the stages, given the number of patches to train on and held out.
+
+    One number fixes all: the teacher's steps N, at least `LEAST_ITERATIONS`, or `iterations` if that is given. The
+    student gets N / 2 of them, and N / 20 patches.
+    """
+    # A validation denoises once and predicts the hidden pixels once; at the end everything is denoised once more.
+    fixed = 2 * _START + held_out * costs['patch'] * (2 * _VALIDATIONS / SAMPLES + 2)
+
+    def plan(count: int) -> Steps:
+        student = max(1, count // 2)
+        patches = min(available, max(_LEAST_PATCHES, round(count * _PATCHES_PER_ITERATION)))
+        seconds = fixed + count * costs['teacher'] + student * costs['student'] + patches * costs['patch']
+        return Steps(count, student, patches, seconds)
+
+    if iterations is not None:
+        return plan(iterations)
+    count = int(max(0.0, minutes * 60 - fixed) / (costs['teacher'] + costs['student'] / 2)) // 50 * 50
+    while count > LEAST_ITERATIONS and plan(count).seconds > minutes * 60:
+        count -= 50
+    return plan(max(count, LEAST_ITERATIONS))
+
+
+def refuse_too_little_time(costs: Mapping[str, float], available: int, held_out: int, minutes: float) -> None:
+    """Stop if the time isn't enough for `LEAST_ITERATIONS`."""
+    least = plan_steps(costs, available, held_out, minutes, LEAST_ITERATIONS).seconds / 60
+    if least > minutes:
+        raise UserError(
+            f'{minutes:g} minutes are too few here: --minutes {math.ceil(10 * least) / 10:g} is the least, and a good '
+            'result takes many times that'
+        )

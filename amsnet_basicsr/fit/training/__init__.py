@@ -1,0 +1,1 @@
+"""BasicSR's training of teacher and student: options files and a subprocess."""
