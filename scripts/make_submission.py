@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amsnet_basicsr.prepare import dnd_submission, sidd_submission
 from amsnet_basicsr.prepare.outputs import run_command
-from amsnet_basicsr.prepare.sidd_submission import Submission
+from amsnet_basicsr.prepare.submission import Submission
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ benchmark were made without.
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -14,16 +14,8 @@ import numpy as np
 import scipy.io
 
 from amsnet_basicsr.prepare.mat_blocks import checked_object, damage_told, inner_object
-from amsnet_basicsr.prepare.outputs import (
-    check_space,
-    discard,
-    human_bytes,
-    partial_path,
-    publish,
-    refuse_existing,
-)
-from amsnet_basicsr.prepare.sidd_submission import Submission, begin, denoise_missing
-from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.prepare.outputs import discard, human_bytes, partial_path, publish, refuse_existing
+from amsnet_basicsr.prepare.submission import Place, Submission, denoise_images
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 
@@ -44,12 +36,16 @@ def submit(data: Path, how: Submission) -> str:
         print(f'Warning: {len(counts)} images with {sum(counts)} boxes; DND has {IMAGES} with {BOXES} each')
     crops, bundled = how.output / 'crops', how.output / 'bundled'
     refuse_existing(bundled, how.overwrite)
+
+    def read(place: Place) -> np.ndarray:
+        image, box = place
+        return read_crop(image_path(data, image), boxes[image][box])
+
     with exclusive_lock(how.output):
-        if not how.ignore_space:
-            values = sum(3 * int((y2 - y1 + 1) * (x2 - x1 + 1)) for image in boxes for y1, x1, y2, x2 in image)
-            check_space(2 * 4 * values, how.output)
-        model = begin(how, crops, data, '*_*.mat')
-        denoise_crops(data, boxes, model.denoise, crops)
+        values = sum(3 * int((y2 - y1 + 1) * (x2 - x1 + 1)) for image in boxes for y1, x1, y2, x2 in image)
+        how.check_space(2 * 4 * values)
+        names = {_crop_name(image, box): (image, box) for image, count in enumerate(counts) for box in range(count)}
+        denoise_images(how, crops, data, names, read, lambda crop: _mat(Idenoised_crop=np.asarray(crop, np.float32)))
         discard(partial_path(bundled))
         bundle(crops, counts, partial_path(bundled))
         publish(bundled)
@@ -95,26 +91,6 @@ def read_crop(path: Path, box: Sequence[int]) -> np.ndarray:
     return np.ascontiguousarray(crop.transpose(), dtype=np.float32)
 
 
-def denoise_crops(
-    data: Path, boxes: Sequence[np.ndarray], denoise: Callable[[np.ndarray], np.ndarray], folder: Path
-) -> None:
-    """Denoise all crops and keep each as `NNNN_BB.mat` (`Idenoised_crop`); those that are there already stay."""
-
-    def denoise_crop(place: tuple[int, int]) -> bytes:
-        index, box = place
-        file = io.BytesIO()
-        denoised = denoise(read_crop(image_path(data, index), boxes[index][box]))
-        scipy.io.savemat(file, {'Idenoised_crop': np.asarray(denoised, np.float32)})
-        return file.getvalue()
-
-    places = {_crop_name(index, box): (index, box) for index, image in enumerate(boxes) for box in range(len(image))}
-    denoise_missing(folder, places, '.mat', denoise_crop)
-
-
-def _crop_name(index: int, box: int) -> str:
-    return f'{index + 1:04d}_{box + 1:02d}'
-
-
 def bundle(crops: Path, counts: Sequence[int], folder: Path) -> None:
     """Put the crops together, as the bundling step of DND's submission kit does.
 
@@ -128,8 +104,17 @@ def bundle(crops: Path, counts: Sequence[int], folder: Path) -> None:
     for index, count in enumerate(counts):
         cells = np.empty((1, count), object)
         for box in range(count):
-            path = crops / f'{_crop_name(index, box)}.mat'
+            path = crops / _crop_name(index, box)
             with damage_told(path, 'not a crop: remove it and run again'):
                 cells[0, box] = scipy.io.loadmat(path)['Idenoised_crop']
-        with atomic_write(folder / f'{index + 1:04d}.mat') as file:
-            scipy.io.savemat(file, {'Idenoised': cells, 'israw': False, 'eval_version': '1.0'})
+        (folder / f'{index + 1:04d}.mat').write_bytes(_mat(Idenoised=cells, israw=False, eval_version='1.0'))
+
+
+def _crop_name(image: int, box: int) -> str:
+    return f'{image + 1:04d}_{box + 1:02d}.mat'
+
+
+def _mat(**variables: object) -> bytes:
+    file = io.BytesIO()
+    scipy.io.savemat(file, variables)
+    return file.getvalue()

@@ -25,7 +25,7 @@ from amsnet_basicsr.prepare.image_patches import (
     patch_offsets,
     read_usable,
 )
-from amsnet_basicsr.prepare.lmdb_build import Choices, LmdbBuild, Made, Source
+from amsnet_basicsr.prepare.lmdb_build import Choices, Made, Source, check_target, open_build
 from amsnet_basicsr.prepare.noise_correlation import (
     MAX_LAG,
     NoiseSpectra,
@@ -154,7 +154,7 @@ def find_images(folder: Path) -> Inputs:
 
 
 def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choices | None = None) -> ImagesReport:
-    """Cut the images in a folder and its subfolders into patches and write them to a BasicSR LMDB, see `LmdbBuild`."""
+    """Cut the images in a folder and its subfolders into patches and write them to a BasicSR LMDB, see `open_build`."""
     if rules.size < 32 or rules.step < 1:
         raise UserError(f'--size must be at least 32 and --step at least 1, got {rules.size} and {rules.step}')
     choices = choices or Choices()
@@ -169,9 +169,9 @@ def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choic
         return facts
 
     settings = {'of': str(folder.resolve()), **asdict(rules)}
-    build = LmdbBuild(target, (rules.size, rules.size), settings, choices)
+    check_target(target, choices.overwrite)
     inputs = find_images(folder)
-    with build:
+    with open_build(target, settings, choices) as build:
         names = sorted(one.relative.as_posix() for one in inputs.found)
         sources = [
             Source(image_key(name), name, _fingerprint(folder / name), partial(cut_image, folder / name, name, rules))
@@ -205,7 +205,7 @@ def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choic
         content = json.dumps(asdict(report), indent=2, ensure_ascii=False) + '\n'
         with atomic_write(build.folder / REPORT) as file:
             file.write(content.encode(errors='backslashreplace'))
-        build.publish()
+        build.publish((rules.size, rules.size))
     return report
 
 

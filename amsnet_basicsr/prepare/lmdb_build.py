@@ -5,8 +5,8 @@ in the LMDB itself, in the same transactions, and removed once the LMDB is in it
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,17 @@ from amsnet_basicsr.utils.text import name_some, say
 
 _MAP_SIZE = 2**26  # to begin with
 _PROGRESS, _SETTINGS, _GROUP = b'progress', b'settings', b'group/'
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How to run: the options that the preparing commands have in common."""
+
+    workers: int | None = None  # threads; None for one per core
+    overwrite: bool = False
+    restart: bool = False
+    skip_damaged: bool = False
+    ignore_space: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,24 +80,12 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Choices:
-    """How to run: the options that the preparing commands have in common."""
-
-    workers: int | None = None  # threads; None for one per core
-    overwrite: bool = False
-    restart: bool = False
-    skip_damaged: bool = False
-    ignore_space: bool = False
-    say: Callable[[str], object] = say
-
-
-@dataclass(frozen=True)
 class BuildReport:
     """What was made: groups by name, how many of them by earlier runs, and a line for each source left out."""
 
     groups: dict[str, Group]
-    resumed: int = 0
-    damaged: tuple[str, ...] = ()
+    resumed: int
+    damaged: tuple[str, ...]
 
     @property
     def images(self) -> int:
@@ -99,70 +98,63 @@ class BuildReport:
         return sum(group.stored for group in self.groups.values())
 
 
-class LmdbBuild:
-    """Writes `data.mdb` and `meta_info.txt` as BasicSR's `LmdbMaker` does, first as `<target>.partial`.
+def check_target(target: Path, overwrite: bool, as_folder: bool = False) -> None:
+    """Check what can be checked of a target before any work."""
+    if target.suffix != '.lmdb' and not as_folder:
+        raise UserError(f'{target}: BasicSR wants the name of an LMDB to end in .lmdb')
+    refuse_existing(target, overwrite)
 
-    A context manager that holds a lock on the target. Everything that can be checked before the work is checked when it
-    is made.
+
+@contextmanager
+def open_build(
+    target: Path, settings: Mapping[str, Any], choices: Choices, needed: float = 0, as_folder: bool = False
+) -> Iterator['LmdbBuild']:
+    """Begin or resume the build of a target, with a lock on it.
 
     Args:
-        target: The LMDB; its name ends in `.lmdb`.
-        image_size: Height and width of every image.
+        target: The LMDB; its name ends in `.lmdb`. It is written as `<target>.partial` first.
         settings: What the content depends on, plain values; a resumed run must have the same.
         choices: How to run.
         needed: Estimated bytes.
+        as_folder: Whether the target is a folder of PNGs instead.
     """
+    check_target(target, choices.overwrite, as_folder)
+    folder = partial_path(target)
+    with exclusive_lock(folder):
+        if choices.restart:
+            discard(folder)
+        data = folder / 'data.mdb'
+        done = data.stat().st_size if data.is_file() else 0
+        if folder.exists() and not data.is_file() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f'{folder} is in the way: it is not an LMDB; remove it')
+        if not choices.ignore_space:
+            check_space(needed - done, target.parent)
+        try:
+            env = lmdb.open(str(folder), map_size=max(_MAP_SIZE, done), max_dbs=1, readahead=False)
+        except lmdb.Error as error:
+            raise UserError(f'{folder} cannot be opened: {error}; --restart starts over') from error
+        with closing(env):
+            yield LmdbBuild(env, target, settings, choices, as_folder)
+
+
+class LmdbBuild:
+    """A build under way, see `open_build`."""
 
     def __init__(
-        self,
-        target: Path,
-        image_size: tuple[int, int],
-        settings: Mapping[str, Any],
-        choices: Choices,
-        needed: float = 0,
+        self, env: lmdb.Environment, target: Path, settings: Mapping[str, Any], choices: Choices, as_folder: bool
     ) -> None:
-        if target.suffix != '.lmdb':
-            raise UserError(f'{target}: BasicSR wants the name of an LMDB to end in .lmdb')
-        refuse_existing(target, choices.overwrite)
         self.target, self.folder = target, partial_path(target)
-        self._image_size, self._choices = image_size, choices
-        #: Estimated bytes.
-        self.needed = needed
-        self._settings = json.loads(json.dumps(settings))
-
-    def __enter__(self) -> 'LmdbBuild':
-        with ExitStack() as stack:
-            stack.enter_context(exclusive_lock(self.folder))
-            if self._choices.restart:
-                discard(self.folder)
-            data = self.folder / 'data.mdb'
-            done = data.stat().st_size if data.is_file() else 0
-            if self.folder.exists() and not data.is_file() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-                raise UserError(f'{self.folder} is in the way: it is not an LMDB; remove it')
-            if not self._choices.ignore_space:
-                check_space(self.needed - done, self.target.parent)
-            try:
-                self._env = lmdb.open(str(self.folder), map_size=max(_MAP_SIZE, done), max_dbs=1, readahead=False)
-            except lmdb.Error as error:
-                raise UserError(f'{self.folder} cannot be opened: {error}; --restart starts over') from error
-            stack.callback(self._env.close)
-            self._compare_settings()
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def _compare_settings(self) -> None:
-        with self._env.begin(write=True) as txn:
+        self._env, self._choices, self._as_folder = env, choices, as_folder
+        settings = json.loads(json.dumps(settings))
+        with env.begin(write=True) as txn:
             begun = txn.stat()['entries'] > 0
-            self._progress = self._env.open_db(_PROGRESS, txn=txn)
+            self._progress = env.open_db(_PROGRESS, txn=txn)
             found = json.loads(txn.get(_SETTINGS, db=self._progress) or 'null')
             if found is not None:
-                refuse_other_settings(self.folder, found, self._settings)
+                refuse_other_settings(self.folder, found, settings)
             elif begun:
                 raise UserError(f'{self.folder} holds something else than asked for; --restart starts over')
-            txn.put(_SETTINGS, json.dumps(self._settings).encode(), db=self._progress)
+            txn.put(_SETTINGS, json.dumps(settings).encode(), db=self._progress)
 
     def groups(self) -> dict[str, Group]:
         """Read the records of the groups that are done, by name."""
@@ -209,9 +201,9 @@ class LmdbBuild:
         """
         groups, lines, total = self.groups(), list(damaged), len(sources) + len(damaged)
         resumed = len(groups)
-        _compare_sources(groups, sources, self.folder)
+        self._compare_sources(groups, sources)
         if resumed:
-            self._choices.say(f'Resuming: {resumed} of {total} are done already')
+            say(f'Resuming: {resumed} of {total} are done already')
 
         def make(source: Source) -> Made | ValueError:
             try:
@@ -239,11 +231,25 @@ class LmdbBuild:
             )
         return BuildReport(groups, resumed, tuple(lines))
 
-    def publish(self) -> None:
-        """List the images and move the LMDB into its place; the build is closed then."""
-        height, width = self._image_size
+    def _compare_sources(self, groups: Mapping[str, Group], sources: Sequence[Source]) -> None:
+        by_name = {source.name: source for source in sources}
+        for name, group in groups.items():
+            if name not in by_name:
+                what = f'{self.folder} holds {name}, which the input lacks now'
+            elif group.source != json.loads(json.dumps(by_name[name].fingerprint)):
+                what = f'{by_name[name].title} has changed since {self.folder} was begun'
+            else:
+                continue
+            raise UserError(f'{what}: give the same input to resume, or --restart to start over')
+
+    def publish(self, image_size: tuple[int, ...]) -> None:
+        """List the images, all of one height and width, and move the target into its place; closes the build."""
         with self._env.begin() as txn:
+            if self._as_folder:
+                self._unpack(txn)
+                return
             keys = [bytes(key).decode('ascii') for key in txn.cursor().iternext(values=False) if key != _PROGRESS]
+        height, width = image_size
         with atomic_write(self.folder / 'meta_info.txt') as file:
             file.writelines(f'{key}.png ({height},{width},3) {png.LEVEL}\n'.encode() for key in keys)
         self._env.close()
@@ -255,14 +261,12 @@ class LmdbBuild:
             with env.begin(write=True) as txn:
                 txn.drop(records)
 
-
-def _compare_sources(groups: Mapping[str, Group], sources: Sequence[Source], folder: Path) -> None:
-    by_name = {source.name: source for source in sources}
-    for name, group in groups.items():
-        if name not in by_name:
-            what = f'{folder} holds {name}, which the input lacks now'
-        elif group.source != json.loads(json.dumps(by_name[name].fingerprint)):
-            what = f'{by_name[name].title} has changed since {folder} was begun'
-        else:
-            continue
-        raise UserError(f'{what}: give the same input to resume, or --restart to start over')
+    def _unpack(self, txn: lmdb.Transaction) -> None:
+        images = self.folder / 'images'
+        discard(images)  # of a run killed here
+        images.mkdir()
+        for key, content in txn.cursor():
+            if key != _PROGRESS:
+                (images / f'{bytes(key).decode("ascii")}.png').write_bytes(content)
+        publish(self.target, images)
+        discard(self.folder)

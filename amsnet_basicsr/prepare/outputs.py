@@ -61,13 +61,13 @@ def refuse_existing(target: Path, overwrite: bool) -> None:
         raise UserError(f'{target} exists already; --overwrite replaces it, or -o names another place')
 
 
-def publish(target: Path) -> None:
-    """Move a finished folder from its partial path into place; what was there goes only then."""
+def publish(target: Path, finished: Path | None = None) -> None:
+    """Move a finished folder, by default at the partial path, into place; what was there goes only then."""
     replaced = target.with_name(f'.{target.name}.replaced')
     if target.exists():
         discard(replaced)
         os.rename(target, replaced)
-    os.rename(partial_path(target), target)
+    os.rename(finished or partial_path(target), target)
     discard(replaced)
 
 

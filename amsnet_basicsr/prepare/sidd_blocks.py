@@ -4,28 +4,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from amsnet_basicsr.prepare.image_patches import encode_patch
-from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, Group, LmdbBuild, Made, Source
+from amsnet_basicsr.prepare.lmdb_build import Choices, Made, Source, check_target, open_build
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, MatBlocks, block_name, open_blocks, variables
-from amsnet_basicsr.prepare.outputs import (
-    check_space,
-    compare_settings,
-    discard,
-    human_bytes,
-    partial_path,
-    publish,
-    refuse_existing,
-)
-from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.lock import exclusive_lock
-from amsnet_basicsr.utils.parallel import ordered_map
-from amsnet_basicsr.utils.text import name_some, one_line
+from amsnet_basicsr.utils.text import name_some, one_line, say
 from amsnet_basicsr.utils.walk import walk_files
 
 #: Names of the variables, and of the files that hold them.
@@ -81,9 +68,10 @@ def write_blocks(
         choices: How to run.
     """
     choices = choices or Choices()
-    targets = {role: target / (role if to == 'folder' else f'{role}.lmdb') for role in files}
+    as_folder = to == 'folder'
+    targets = {role: target / (role if as_folder else f'{role}.lmdb') for role in files}
     for path in targets.values():
-        refuse_existing(path, choices.overwrite)
+        check_target(path, choices.overwrite, as_folder)
     with ExitStack() as stack:
         blocks = {role: stack.enter_context(open_blocks(path, [wanted[role]])) for role, path in files.items()}
         shapes = {role: array.shape for role, array in blocks.items()}
@@ -91,12 +79,12 @@ def write_blocks(
             raise UserError(' and '.join(f'{files[role]} {shape}' for role, shape in shapes.items()) + ' do not match')
         shape = next(iter(shapes.values()))
         if shape != (*GRID, *BLOCK):
-            choices.say(f'Warning: {"×".join(map(str, shape))} values found; SIDD has 40×32×256×256×3')
-        kind, builds = {'folder': FolderBuild, 'lmdb': LmdbBuild}[to], {}
+            say(f'Warning: {"×".join(map(str, shape))} values found; SIDD has 40×32×256×256×3')
+        builds = {}
         for role, source in files.items():
             settings = {'of': source.name, 'bytes': source.stat().st_size, 'shape': list(shape)}
-            build = kind(targets[role], shape[2:4], settings, choices, needed=float(np.prod(shape)))
-            builds[role] = stack.enter_context(build)
+            needed = float(np.prod(shape)) * (1 + as_folder)  # a folder is unpacked from an LMDB
+            builds[role] = stack.enter_context(open_build(targets[role], settings, choices, needed, as_folder))
         made = []
         for role, array in blocks.items():
             sources = [
@@ -106,7 +94,7 @@ def write_blocks(
             report = builds[role].fill(sources)
             made.append(f'{targets[role]}: {report.images} blocks, {human_bytes(report.stored)}')
         for build in builds.values():  # only now, so that a run killed between the two can be resumed
-            build.publish()
+            build.publish(shape[2:4])
     return '; '.join(made)
 
 
@@ -116,57 +104,3 @@ def encode_image(blocks: MatBlocks, index: int) -> Made:
         block_name(index, number): encode_patch(block)
         for number, block in enumerate(blocks.image(index))
     })  # fmt: skip
-
-
-class FolderBuild:
-    """As `LmdbBuild`, for a folder of PNGs.
-
-    A context manager that holds a lock on the target. A source's fingerprint is the number of its images, whose names
-    start with the source's.
-    """
-
-    def __init__(
-        self, target: Path, image_size: Any, settings: Mapping[str, Any], choices: Choices, needed: float
-    ) -> None:
-        self.target, self.folder, self._choices = target, partial_path(target), choices
-        # Beside the folder, as BasicSR takes every file in it for an image.
-        self._record = self.folder.with_suffix('.partial.json')
-        self._settings, self._needed = settings, needed
-
-    def __enter__(self) -> 'FolderBuild':
-        with ExitStack() as stack:
-            stack.enter_context(exclusive_lock(self.folder))
-            if self._choices.restart:
-                discard(self.folder)
-            if not self._choices.ignore_space:
-                check_space(self._needed, self.target.parent)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            compare_settings(self.folder, self._record, self._settings, any(self.folder.iterdir()))
-            for path in self.folder.glob('.*.tmp'):  # of a run that was killed
-                path.unlink()
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def fill(self, sources: Sequence[Source]) -> BuildReport:
-        """Write the images that are not there yet."""
-        left = [one for one in sources if len(list(self.folder.glob(f'{one.name}_*.png'))) != one.fingerprint]
-
-        def write(source: Source) -> None:
-            for name, content in source.make().images.items():
-                with atomic_write(self.folder / f'{name}.png') as file:
-                    file.write(content)
-
-        with tqdm(total=len(sources), initial=len(sources) - len(left), unit='image', disable=None) as bar:
-            for _ in ordered_map(write, left, self._choices.workers):
-                bar.update()
-        stored = sum(path.stat().st_size for path in self.folder.iterdir())
-        count = sum(source.fingerprint for source in sources)
-        return BuildReport({'all': Group(count, stored, None, {})}, len(sources) - len(left))
-
-    def publish(self) -> None:
-        """Move the folder into its place."""
-        publish(self.target)
-        self._record.unlink(missing_ok=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from amsnet_basicsr.images import png
 from amsnet_basicsr.prepare.image_patches import patch_offsets
-from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, LmdbBuild, Made, Source
+from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, Made, Source, check_target, open_build
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.text import one_line
+from amsnet_basicsr.utils.text import one_line, say
 from amsnet_basicsr.utils.walk import walk_files
 
 #: Noisy images in the published dataset: 160 scenes, two shots each.
@@ -162,11 +162,11 @@ def make_medium_lmdb(
     choices = choices or Choices()
     if size < 1 or step < 1:
         raise UserError(f'--size and --step must be at least 1, got {size} and {step}')
-    build = LmdbBuild(target, (size, size), {'of': 'SIDD-Medium', 'size': size, 'step': step}, choices)
+    check_target(target, choices.overwrite)
     damaged: list[str] = []
     images = find_noisy_images(inputs, damaged)
     if len(images) != EXPECTED_IMAGES:
-        choices.say(f'Warning: {len(images)} noisy images found; SIDD-Medium has {EXPECTED_IMAGES}')
+        say(f'Warning: {len(images)} noisy images found; SIDD-Medium has {EXPECTED_IMAGES}')
     sources, patches, needed = [], 0, 0.0
     for image in images:
         try:
@@ -179,11 +179,10 @@ def make_medium_lmdb(
         # Patches overlap, and take about as many bytes per pixel as the images do.
         needed += count * size**2 / (height * width) * image.size_bytes
         sources.append(Source(image.key, image.name, image.size_bytes, partial(cut_patches, image, size, step)))
-    choices.say(f'{len(sources)} noisy images make {patches} patches of {size}×{size}, about {human_bytes(needed)}')
-    build.needed = needed
-    with build:
+    say(f'{len(sources)} noisy images make {patches} patches of {size}×{size}, about {human_bytes(needed)}')
+    with open_build(target, {'of': 'SIDD-Medium', 'size': size, 'step': step}, choices, needed) as build:
         report = build.fill(sources, damaged)
-        build.publish()
+        build.publish((size, size))
     return report
 
 

@@ -6,52 +6,29 @@
 """
 
 import base64
-import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import scipy.io
-from tqdm import tqdm
 
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, block_name, open_blocks
-from amsnet_basicsr.prepare.outputs import (
-    check_space,
-    compare_settings,
-    discard,
-    human_bytes,
-    refuse_existing,
-)
+from amsnet_basicsr.prepare.outputs import human_bytes, refuse_existing
 from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK
+from amsnet_basicsr.prepare.submission import Place, Submission, denoise_images
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.text import name_some
 
-if TYPE_CHECKING:
-    from amsnet_basicsr.prepare.trained_model import TrainedModel
-
 #: Reads a block, RGB (H, W, 3) uint8, by the indices of image and block, from 0.
 ReadBlock = Callable[[int, int], np.ndarray]
 _BLOCK_FILE = re.compile(r'(\d{2}_\d{2})(_.*)?\.png', re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Submission:
-    """Test options with a trained model, the folder to write to, and how to treat what is there."""
-
-    options: Path | None
-    output: Path
-    overwrite: bool = False
-    restart: bool = False
-    ignore_space: bool = False
+_PLACES: dict[str, Place] = {block_name(i, j): (i, j) for i, j in np.ndindex(GRID)}
 
 
 def submit(noisy: Path | None, denoised: Path | None, about: Mapping[str, str], how: Submission) -> str:
@@ -72,14 +49,8 @@ def submit(noisy: Path | None, denoised: Path | None, about: Mapping[str, str], 
     with exclusive_lock(how.output):
         if noisy is not None:
             denoised = how.output / 'denoised'
-            with open_noisy(noisy) as read:
-                height, width, _ = read(0, 0).shape
-                if not how.ignore_space:
-                    # The PNGs and the .mat at most as they are, the CSV with a third more.
-                    check_space(GRID[0] * GRID[1] * height * width * 10, how.output)
-                model = begin(how, denoised, noisy, '*.png')
-                about = {**about, 'MethodName': about.get('MethodName') or model.name}
-                seconds = denoise_blocks(read, model.denoise, denoised)
+            name, seconds = denoise_blocks(noisy, denoised, how)
+            about = {**about, 'MethodName': about.get('MethodName') or name}
         assert denoised is not None
         blocks = read_denoised(denoised)
         if blocks.shape[2:] != BLOCK:
@@ -92,43 +63,21 @@ def submit(noisy: Path | None, denoised: Path | None, about: Mapping[str, str], 
     return f'{" and ".join(sizes)}: {blocks.shape[0] * blocks.shape[1]} blocks{timing}'
 
 
-def begin(how: Submission, folder: Path, source: Path, pattern: str) -> 'TrainedModel':
-    """Load the model and open, or resume, the folder that keeps what is denoised."""
-    from amsnet_basicsr.prepare.trained_model import TrainedModel  # imports PyTorch: after the quick checks
-
-    assert how.options is not None
-    model = TrainedModel(how.options)
-    if how.restart:
-        discard(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    done = len(list(folder.glob(pattern)))
-    compare_settings(folder, folder / 'settings.json', {**model.settings, 'input': source.name}, done > 0)
-    if done:
-        print(f'Resuming: {done} in {folder} are done already')
-    return model
+def denoise_blocks(noisy: Path, folder: Path, how: Submission) -> tuple[str, float]:
+    """Denoise the blocks to `II_JJ.png`; returns the model's name and the seconds per megapixel."""
+    with open_noisy(noisy) as read:
+        height, width, _ = read(0, 0).shape
+        # The PNGs and the .mat at most as they are, the CSV with a third more.
+        how.check_space(GRID[0] * GRID[1] * height * width * 10)
+        names = {f'{name}.png': place for name, place in _PLACES.items()}
+        return denoise_images(
+            how, folder, noisy, names, lambda place: read(*place).astype(np.float32) / 255, _encode_denoised
+        )
 
 
-def denoise_missing(
-    folder: Path, names: Mapping[str, tuple[int, int]], suffix: str, denoise: Callable[[tuple[int, int]], bytes]
-) -> None:
-    """Make the files of a folder that are not there yet, each whole or not at all.
-
-    Args:
-        folder: The folder.
-        names: The indices that each name stands for.
-        suffix: What all names end in.
-        denoise: Denoises what two indices stand for; returns the file.
-    """
-    left = [name for name in names if not (folder / f'{name}{suffix}').is_file()]
-    with tqdm(total=len(names), initial=len(names) - len(left), unit='image', disable=None) as bar:
-        for name in left:
-            try:
-                content = denoise(names[name])
-            except UserError as error:
-                raise UserError(f'{name}: {error}') from error
-            with atomic_write(folder / f'{name}{suffix}') as file:
-                file.write(content)
-            bar.update()
+def _encode_denoised(denoised: np.ndarray) -> bytes:
+    # Rounded once, here, as test.py does before it computes the metrics.
+    return cv2.imencode('.png', (denoised * 255).round().astype(np.uint8)[..., ::-1])[1].tobytes()
 
 
 @contextmanager
@@ -147,40 +96,32 @@ def open_noisy(source: Path) -> Iterator[ReadBlock]:
 
 
 def _lmdb_reader(source: Path) -> ReadBlock:
-    from amsnet_basicsr.data.lmdb_env import SharedLmdb
+    from amsnet_basicsr.data.lmdb_env import SharedLmdb  # imports PyTorch
 
     if not (source / 'data.mdb').is_file():
         raise UserError(f'{source} is not an LMDB')
     reader = SharedLmdb(str(source))
-    missing = reader.missing(block_name(i, j) for i, j in np.ndindex(GRID))
-    if missing:
-        raise UserError(f'{source} lacks {_some(missing)}')
+    _refuse_missing(source, reader.missing(_PLACES))
     return lambda i, j: _decode(reader.get(block_name(i, j)), f'{source}: {block_name(i, j)}')
 
 
 def _folder_reader(source: Path) -> ReadBlock:
-    files = find_block_files(source)
+    """Read `II_JJ.png`, or `II_JJ_<suffix>.png` as `basicsr/test.py` writes them."""
+    if not source.is_dir():
+        raise UserError(f'there is no folder {source}')
+    files: dict[str, Path] = {}
+    for path in sorted(source.iterdir()):
+        if match := _BLOCK_FILE.fullmatch(path.name):
+            if match[1] in files:
+                raise UserError(f'{source} holds {match[1]} twice: {files[match[1]].name} and {path.name}')
+            files[match[1]] = path
+    _refuse_missing(source, [f'{name}.png' for name in _PLACES if name not in files])
     return lambda i, j: _decode(files[block_name(i, j)].read_bytes(), str(files[block_name(i, j)]))
 
 
-def find_block_files(folder: Path) -> dict[str, Path]:
-    """Find the image of each of the 1280 blocks: `II_JJ.png`, or `II_JJ_<suffix>.png` as `basicsr/test.py` writes."""
-    if not folder.is_dir():
-        raise UserError(f'there is no folder {folder}')
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if match := _BLOCK_FILE.fullmatch(path.name):
-            if match[1] in files:
-                raise UserError(f'{folder} holds {match[1]} twice: {files[match[1]].name} and {path.name}')
-            files[match[1]] = path
-    missing = [block_name(i, j) for i, j in np.ndindex(GRID) if block_name(i, j) not in files]
-    if missing:
-        raise UserError(f'{folder} lacks {_some([f"{name}.png" for name in missing])}')
-    return files
-
-
-def _some(names: list[str]) -> str:
-    return f'{len(names)} of {GRID[0] * GRID[1]} blocks: {name_some(names, 3)}'
+def _refuse_missing(source: Path, names: list[str]) -> None:
+    if names:
+        raise UserError(f'{source} lacks {len(names)} of {len(_PLACES)} blocks: {name_some(names, 3)}')
 
 
 def _decode(content: bytes, name: str) -> np.ndarray:
@@ -190,46 +131,16 @@ def _decode(content: bytes, name: str) -> np.ndarray:
     return np.ascontiguousarray(image[..., ::-1])
 
 
-def denoise_blocks(read: ReadBlock, denoise: Callable[[np.ndarray], np.ndarray], folder: Path) -> float:
-    """Denoise the blocks that aren't `II_JJ.png` in a folder yet; returns the seconds per megapixel of all of them.
-
-    Args:
-        read: Reads a noisy block.
-        denoise: Denoises an image, RGB (H, W, 3) float32 in [0, 1].
-        folder: Where they go, and `timing.json`.
-    """
-    record = folder / 'timing.json'
-    try:
-        seconds, megapixels = map(float, json.loads(record.read_bytes())) if record.is_file() else (0.0, 0.0)
-    except (TypeError, ValueError) as error:
-        raise UserError(f'{record} is damaged; remove it, and the time counts from here on') from error
-
-    def denoise_block(place: tuple[int, int]) -> bytes:
-        nonlocal seconds, megapixels
-        noisy = read(*place)
-        start = time.perf_counter()
-        denoised = denoise(noisy.astype(np.float32) / 255)
-        seconds += time.perf_counter() - start
-        megapixels += noisy.shape[0] * noisy.shape[1] / 1e6
-        with atomic_write(record) as file:
-            file.write(json.dumps([seconds, megapixels]).encode())
-        # Rounded once, here, as test.py does before it computes the metrics.
-        return cv2.imencode('.png', (denoised * 255).round().astype(np.uint8)[..., ::-1])[1].tobytes()
-
-    denoise_missing(folder, {block_name(i, j): (i, j) for i, j in np.ndindex(GRID)}, '.png', denoise_block)
-    return seconds / megapixels if megapixels else 0.0
-
-
 def read_denoised(folder: Path) -> np.ndarray:
     """Read all denoised blocks of a folder, (40, 32, H, W, 3) uint8 RGB."""
     read = _folder_reader(folder)
     shape = read(0, 0).shape
     blocks = np.empty((*GRID, *shape), np.uint8)
-    for i, j in np.ndindex(GRID):
-        block = read(i, j)
+    for name, place in _PLACES.items():
+        block = read(*place)
         if block.shape != shape:
-            raise UserError(f'{folder}: {block_name(i, j)} is {block.shape}, but {block_name(0, 0)} is {shape}')
-        blocks[i, j] = block
+            raise UserError(f'{folder}: {name} is {block.shape}, but {block_name(0, 0)} is {shape}')
+        blocks[place] = block
     return blocks
 
 

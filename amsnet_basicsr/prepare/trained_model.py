@@ -33,7 +33,7 @@ class TrainedModel:
         self.settings: dict[str, Any] = {
             **{key: opt.get(key) for key in ('model_type', 'network_g', 'scheme')},
             'param_key_g': opt['path'].get('param_key_g'),
-            'weights': f'{weights} (sha256 {_sha256(weights)})',
+            'weights': f'{weights} (sha256 {hashlib.sha256(weights.read_bytes()).hexdigest()[:16]})',
         }
         self.settings = copy.deepcopy(self.settings)  # building the network takes its type out
         #: The name of the experiment.
@@ -74,11 +74,3 @@ def _read(path: Path) -> dict[str, Any]:
     if problems:
         raise UserError(f'{path}: ' + '; '.join(problems))
     return opt
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
-    return digest.hexdigest()[:16]

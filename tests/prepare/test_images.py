@@ -245,7 +245,7 @@ def test_a_run_stopped_before_the_renaming_is_finished(prepare, tmp_path, monkey
     folder, target = tmp_path / 'photos', tmp_path / 'mine.lmdb'
     save(folder / '0.png', rgb(64, 64, 0))
 
-    def stop(target: Path) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -1,5 +1,6 @@
 """SIDD's validation and benchmark blocks: MATLAB files of both formats to PNGs and LMDBs."""
 
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -125,7 +126,7 @@ def test_a_killed_run_resumes_and_ends_the_same(prepare, fork_server, tmp_path, 
     for name, seed in ((NOISY, 0), (CLEAN, 1)):
         scipy.io.savemat(tmp_path / f'{name}.mat', {name: random_blocks(seed, (40, 32, 32, 32, 3))})
     command = ['validation', f'{NOISY}.mat', f'{CLEAN}.mat', '--to', to, '--workers', '1']
-    begun = 'noisy.partial/02_02.png' if to == 'folder' else 'clean.lmdb'
+    begun = 'noisy.partial/images/02_02.png' if to == 'folder' else 'clean.lmdb'
     fork_server.killed(SCRIPT, *command, '-o', 'killed', cwd=tmp_path, when=begun)
     left = {path.name for path in (tmp_path / 'killed').iterdir() if path.is_dir()}
     assert left and all(name.endswith('.partial') for name in left)
@@ -140,15 +141,23 @@ def test_a_killed_run_resumes_and_ends_the_same(prepare, fork_server, tmp_path, 
     )
 
 
-def test_another_source_is_not_mixed_in(prepare, files, tmp_path):
+def test_another_source_is_not_mixed_in(prepare, files, tmp_path, monkeypatch):
     folder = tmp_path / 'datasets' / 'SIDD_validation'
     (folder / 'noisy.partial').mkdir(parents=True)
     (folder / 'noisy.partial' / '01_01.png').write_bytes(b'of somebody else')
-    refused(prepare('validation', *files), 'noisy.partial.json is missing or damaged', '--restart to start over')
-    (folder / 'noisy.partial.json').write_text('{"of": "other.mat"}')
-    refused(
-        prepare('validation', *files), 'noisy.partial was begun with other settings', f'of other.mat instead of {NOISY}'
-    )
+    refused(prepare('validation', *files), 'noisy.partial is in the way: it is not an LMDB; remove it')
+    shutil.rmtree(folder / 'noisy.partial')
+    other = shutil.copy(files[0], tmp_path / 'other.mat')
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr('amsnet_basicsr.prepare.lmdb_build.publish', stop)
+        assert prepare('validation', other, files[1]).returncode == 130
+    assert [path.name for path in folder.iterdir() if path.suffix != '.partial'] == []
+    message = f'of other.mat instead of {NOISY}'
+    refused(prepare('validation', *files), 'noisy.partial was begun with other settings', message)
     assert prepare('validation', *files, '--restart').returncode == 0
     assert np.array_equal(cv2.imread(str(folder / 'noisy' / '01_01.png'))[..., ::-1], random_blocks(0)[0, 0])
 

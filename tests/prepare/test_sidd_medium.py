@@ -17,7 +17,7 @@ import pytest
 
 from amsnet_basicsr.images import png
 from amsnet_basicsr.prepare.image_patches import patch_offsets
-from amsnet_basicsr.prepare.lmdb_build import Choices, Group, LmdbBuild, Made
+from amsnet_basicsr.prepare.lmdb_build import Choices, Group, Made, open_build
 from amsnet_basicsr.prepare.sidd_medium import find_noisy_images, make_medium_lmdb, patch_key
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import ordered_map
@@ -103,7 +103,7 @@ def test_zip_and_folder_give_the_patches_of_the_noisy_images(prepare, tmp_path):
 def test_basicsr_and_our_dataset_read_it(tmp_path):
     target = tmp_path / 'noisy.lmdb'
     tree = make_tree(tmp_path / 'tree', SCENES[:1])
-    make_medium_lmdb([tree], target, 64, 32, Choices(say=lambda text: None))
+    make_medium_lmdb([tree], target, 64, 32, Choices())
     from amsnet_basicsr.data import NoisyImageDataset
 
     from basicsr.utils import imfrombytes  # isort: skip
@@ -159,7 +159,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, fork_server, prepare):
 def test_a_run_killed_before_the_renaming_resumes(tmp_path, prepare, monkeypatch):
     tree = make_tree(tmp_path / 'tree', SCENES[:1])
 
-    def stop(target: Path) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -260,10 +260,10 @@ def test_a_disk_that_fills_up_costs_one_line_and_nothing_done(tmp_path, prepare)
 def test_the_map_grows(tmp_path, monkeypatch):
     monkeypatch.setattr('amsnet_basicsr.prepare.lmdb_build._MAP_SIZE', 2**17)
     images = {f'k{number}': os.urandom(50_000) for number in range(40)}
-    with LmdbBuild(tmp_path / 'a.lmdb', (8, 9), {'n': 1}, Choices()) as build:
+    with open_build(tmp_path / 'a.lmdb', {'n': 1}, Choices()) as build:
         for key, value in images.items():
             build.put_group(key, Made({key: value}), None)
-        build.publish()
+        build.publish((8, 9))
     values, listing = content(tmp_path / 'a.lmdb')
     assert values == {key.encode(): value for key, value in images.items()}
     assert listing.splitlines() == [f'{key}.png (8,9,3) 1' for key in sorted(images)]
@@ -312,7 +312,7 @@ def test_every_flipped_bit_and_every_length_is_noticed():
 
 def test_settings_are_plain_json(tmp_path):
     for shape in ((1, 2), [1, 2]):
-        with LmdbBuild(tmp_path / 'a.lmdb', (1, 2), {'shape': shape}, Choices()) as build:
+        with open_build(tmp_path / 'a.lmdb', {'shape': shape}, Choices()) as build:
             build.put_group('g', Made({'k': b'1'}), (1, 2))
             assert build.groups() == {'g': Group(1, 1, [1, 2], {})}
 

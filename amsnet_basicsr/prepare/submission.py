@@ -1,0 +1,88 @@
+"""What the submissions to benchmark servers have in common: a trained model denoises images, one file for each."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from amsnet_basicsr.prepare.outputs import check_space, compare_settings, discard
+from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.errors import UserError
+
+#: The indices from 0 of what is denoised by itself: image and block, or image and box.
+Place = tuple[int, int]
+_TIMING = 'timing.json'
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Test options with a trained model, the folder to write to, and how to treat what is there."""
+
+    options: Path | None
+    output: Path
+    overwrite: bool = False
+    restart: bool = False
+    ignore_space: bool = False
+
+    def check_space(self, needed: float) -> None:
+        """Stop if the disk has less room, unless that is to be ignored."""
+        if not self.ignore_space:
+            check_space(needed, self.output)
+
+
+def denoise_images(
+    how: Submission,
+    folder: Path,
+    source: Path,
+    names: Mapping[str, Place],
+    read: Callable[[Place], np.ndarray],
+    encode: Callable[[np.ndarray], bytes],
+) -> tuple[str, float]:
+    """Denoise the images whose files are not in a folder yet.
+
+    Args:
+        how: Model and output.
+        folder: Where the files go; `timing.json` adds up the seconds and the megapixels.
+        source: Where the images come from: a folder is resumed only for the same.
+        names: The files' names, and what each is of.
+        read: Reads an image, RGB, (H, W, 3), float32 in [0, 1].
+        encode: Makes the file of a denoised image, likewise.
+
+    Returns:
+        The model's name, and the seconds per megapixel of all images.
+    """
+    from amsnet_basicsr.prepare.trained_model import TrainedModel  # imports PyTorch: after the quick checks
+
+    assert how.options is not None
+    model = TrainedModel(how.options)
+    if how.restart:
+        discard(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    left = [name for name in names if not (folder / name).is_file()]
+    done = len(names) - len(left)
+    compare_settings(folder, folder / 'settings.json', {**model.settings, 'input': source.name}, done > 0)
+    if done:
+        print(f'Resuming: {done} in {folder} are done already')
+    record = folder / _TIMING
+    try:
+        seconds, megapixels = map(float, json.loads(record.read_bytes())) if record.is_file() else (0.0, 0.0)
+    except (TypeError, ValueError) as error:
+        raise UserError(f'{record} is damaged; remove it, and the time counts from here on') from error
+
+    for name in tqdm(left, total=len(names), initial=done, unit='image', disable=None):
+        try:
+            noisy = read(names[name])
+            start = time.perf_counter()
+            denoised = model.denoise(noisy)
+        except UserError as error:
+            raise UserError(f'{name}: {error}') from error
+        seconds += time.perf_counter() - start
+        megapixels += noisy.shape[0] * noisy.shape[1] / 1e6
+        for path, content in ((record, json.dumps([seconds, megapixels]).encode()), (folder / name, encode(denoised))):
+            with atomic_write(path) as file:
+                file.write(content)
+    return model.name, seconds / megapixels if megapixels else 0.0
