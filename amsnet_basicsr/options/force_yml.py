@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from amsnet_basicsr.options.reader import OptionsLoader, parse_yaml, plain
+from amsnet_basicsr.options.reader import OptionsLoader, parse_yaml
 from amsnet_basicsr.utils.text import did_you_mean, one_line
 
 
@@ -35,8 +35,7 @@ def apply_force_yml(options: Mapping[str, Any], changes: Iterable[str]) -> dict[
     problems = []
     for entry in changes:
         try:
-            group, key = _find(changed, entry)
-            group[key] = parse_value(entry.partition('=')[2])
+            _apply(changed, entry)
         except ValueError as error:
             problems.append(f'--force_yml {entry}: {error}')
     if problems:
@@ -54,38 +53,26 @@ def parse_value(text: str) -> Any:
     try:
         if text.startswith(_MARKUP):
             return parse_yaml(text, ValueLoader)
-        return plain(_scalar(text))
+        loader = ValueLoader('')  # only the type of a word is resolved: no character in it has a meaning
+        tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        return loader.construct_object(yaml.ScalarNode(tag, text))
     except yaml.YAMLError as error:
         problem = one_line(getattr(error, 'problem', None) or error)
         refused = isinstance(error, yaml.constructor.ConstructorError)
         raise ValueError(problem if refused else f'the value is no YAML: {problem}') from None
 
 
-def _scalar(text: str) -> Any:
-    """Read one word: only its type is resolved, so no character in it has a meaning."""
-    loader = ValueLoader('')
-    try:
-        tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
-        return loader.construct_object(yaml.ScalarNode(tag, text))
-    finally:
-        loader.dispose()
-
-
-def _find(options: dict[str, Any], entry: str) -> tuple[Any, Any]:
-    """Find the group (or list) and the key in it that an entry changes."""
-    path, equals, _ = entry.partition('=')
+def _apply(options: dict[str, Any], entry: str) -> None:
+    """Change the option, in a group or a list, that an entry names."""
+    path, equals, text = entry.partition('=')
     if not equals:
         raise ValueError('key:key=value expected, e.g. train:optim_g:lr=1e-5')
-    keys = [key.strip() for key in path.split(':')]
-    group: Any = options
+    *groups, last = keys = [key.strip() for key in path.split(':')]
     _make_room(options, keys)
-    for number, key in enumerate(keys):
-        where = ':'.join(keys[:number])
-        found = _in_list(group, key, where) if isinstance(group, list) else _in_group(group, key, where)
-        if number == len(keys) - 1:
-            return group, found
-        group = group[found]
-    raise AssertionError  # split gives at least one key
+    group: Any = options
+    for number, key in enumerate(groups):
+        group = group[_place(group, key, ':'.join(groups[:number]))]
+    group[_place(group, last, ':'.join(groups))] = parse_value(text)
 
 
 def _make_room(options: dict[str, Any], keys: list[str]) -> None:
@@ -104,16 +91,15 @@ def _make_room(options: dict[str, Any], keys: list[str]) -> None:
         group.setdefault(rest[-1], None)
 
 
-def _in_group(group: Any, key: str, where: str) -> str:
+def _place(group: Any, key: str, where: str) -> Any:
+    """Return the key of a group, or the index of a list, that is there to change."""
+    if isinstance(group, list):
+        if key.isascii() and key.isdigit() and len(key) < 9 and int(key) < len(group):
+            return int(key)
+        raise ValueError(f'{where} is a list of {len(group)}; its elements are 0 to {len(group) - 1}, not {key!r}')
     if not isinstance(group, dict):
         raise ValueError(f'{where} is no group of options, but {one_line(repr(group), 80)}')
     if key not in group:
         place = f'{where} of the file' if where else 'the file'
         raise ValueError(f'{place} has no {key!r} to change; {did_you_mean(key, group, "there are")}')
     return key
-
-
-def _in_list(values: list[Any], key: str, where: str) -> int:
-    if not (key.isascii() and key.isdigit() and len(key) < 9 and int(key) < len(values)):
-        raise ValueError(f'{where} is a list of {len(values)}; its elements are 0 to {len(values) - 1}, not {key!r}')
-    return int(key)

@@ -1,9 +1,8 @@
 """Reading options files safely: plain values only, nothing is run, and nothing takes much time or memory."""
 
 import datetime
-import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -13,107 +12,93 @@ PLUGIN_NAME = 'amsnet_basicsr.__version__'
 
 _STANDARD = 'tag:yaml.org,2002:'
 _PLUGIN_TAG = f'{_STANDARD}python/name:{PLUGIN_NAME}'
-_PLAIN_TAGS = frozenset(
-    f'{_STANDARD}{kind}' for kind in 'str int float bool null timestamp seq map merge value'.split()
-)
-_ALLOWED = f'only plain values are read, and !!python/name:{PLUGIN_NAME}'
 _TEXT_TAGS = frozenset(f'{_STANDARD}{kind}' for kind in ('str', 'value', 'merge'))
+_NUMBER_TAGS = frozenset(f'{_STANDARD}{kind}' for kind in ('int', 'float'))
+_OTHER_TAGS = frozenset(f'{_STANDARD}{kind}' for kind in ('bool', 'null', 'timestamp', 'seq', 'map'))
+_TAGS = _TEXT_TAGS | _NUMBER_TAGS | _OTHER_TAGS | {_PLUGIN_TAG}
 
 #: Bounds that no honest options file comes near; beyond them a file is refused before it takes time or memory.
 MOST_BYTES = 200_000
 MOST_VALUES = 20_000
 MOST_LEVELS = 40
-_MOST_DIGITS = 2**63
+_LARGEST_NUMBER = 2**63
 _LONGEST_NUMBER = 100
-_NUMBERS = (f'{_STANDARD}int', f'{_STANDARD}float')
+_TOO_DEEP = f'nested deeper than {MOST_LEVELS} levels'
 
 
 class OptionsLoader(yaml.SafeLoader):
     """YAML's safe loader with the one tag that options files need, that of the `plugin:` line, and with stricter rules.
 
-    Refused, with the line: every other tag, keys that are not text, keys that occur twice (YAML would keep the
-    last), and references (`*name`) that lead to themselves or would grow the file beyond all bounds.
+    Refused, with the line: every other tag, keys that are not text or occur twice (YAML would keep the last),
+    references (`*name`) that lead to themselves or make the file grow beyond all bounds, dates, whole numbers beyond
+    64 bits, and invalid characters. No two places share a value.
     """
 
-    def get_single_node(self) -> yaml.Node | None:
-        """Parse the only document, and inspect it before any value is made."""
-        node = super().get_single_node()
-        if node is not None:
-            _inspect(node)
+    _values = _level = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Parse a node, and inspect it before any value is made."""
+        node = super().compose_node(parent, index)
+        if node is None:
+            return None
+        if node.tag not in _TAGS:
+            _refuse(node, f'{_short(node.tag)} is refused: only plain values are read, and !!python/name:{PLUGIN_NAME}')
+        if node.tag in _NUMBER_TAGS and len(node.value) > _LONGEST_NUMBER:  # 1:59:59:… would take minutes
+            _refuse(node, f'a number of {len(node.value)} characters; put it in quotes if it is text')
+        if isinstance(node, yaml.MappingNode):
+            _refuse_bad_keys(node)
         return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge the groups that `<<` names."""
+        super().flatten_mapping(node)
+        self._bound(node, len(node.value))
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Make a value; one that Python refuses (`!!int x`, 2024-13-01) is an error with a line, like any other."""
+        if node in self.recursive_objects:
+            _refuse(node, 'a reference (*name) leads to the group that it stands in')
+        self._values, self._level = self._values + 1, self._level + 1
+        self._bound(node, self._values)
+        if self._level > MOST_LEVELS:
+            _refuse(node, _TOO_DEEP)
+        self.constructed_objects.pop(node, None)  # what a reference repeats is a value of its own
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep=True)
         except (ValueError, LookupError, AttributeError, TypeError, OverflowError):
-            problem = f'{str(node.value)[:40]!r} is no valid {_short(node.tag).removeprefix("!!")}'
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+            _refuse(node, f'{str(node.value)[:40]!r} is no valid {_short(node.tag).removeprefix("!!")}')
+        self._level -= 1
+        if isinstance(value, datetime.date):
+            _refuse(node, f'{value} is a date to YAML; put it in quotes')
+        if isinstance(value, int) and abs(value) >= _LARGEST_NUMBER:
+            _refuse(node, f'a whole number of {value.bit_length()} bits is too large')
+        if isinstance(value, str) and ('\0' in value or any('\ud800' <= character <= '\udfff' for character in value)):
+            _refuse(node, f'the text {value!a} holds an invalid character')
+        return value
+
+    def _bound(self, node: yaml.Node, values: int) -> None:
+        if values > MOST_VALUES:
+            _refuse(node, f'more than {MOST_VALUES} values, counting what references (*name) repeat')
 
 
-def _construct_plugin(loader: OptionsLoader, node: yaml.Node) -> str:
-    return PLUGIN_NAME
-
-
-OptionsLoader.add_constructor(_PLUGIN_TAG, _construct_plugin)
+OptionsLoader.add_constructor(_PLUGIN_TAG, lambda loader, node: PLUGIN_NAME)
 # YAML has a type for a lone "=", which the safe loader cannot make; and `<<` merges only as a key.
 for _kind in ('value', 'merge'):
     OptionsLoader.add_constructor(f'{_STANDARD}{_kind}', lambda loader, node: str(node.value))
 
 
-def _inspect(root: yaml.Node) -> None:
-    """Refuse what an options file must not hold.
-
-    Raises:
-        yaml.constructor.ConstructorError: With the line.
-    """
-    measured: dict[int, tuple[int, int]] = {}
-    open_nodes: set[int] = set()
-
-    def refuse(node: yaml.Node, problem: str) -> None:
-        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-
-    def measure(node: yaml.Node, level: int) -> tuple[int, int]:
-        """Count values and levels below a node, following references; each node is measured once."""
-        if id(node) in open_nodes:
-            refuse(node, 'a reference (*name) leads to the group that it stands in')
-        if id(node) in measured:
-            return measured[id(node)]
-        if level > MOST_LEVELS:
-            refuse(node, f'nested deeper than {MOST_LEVELS} levels')
-        if node.tag not in _PLAIN_TAGS and node.tag != _PLUGIN_TAG:
-            refuse(node, f'{_short(node.tag)} is refused: {_ALLOWED}')
-        if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:  # 1:59:59:… would take minutes
-            refuse(node, f'a number of {len(node.value)} characters; put it in quotes if it is text')
-        open_nodes.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            _refuse_bad_keys(node, refuse)
-            inner = [value for _, value in node.value]
-        else:
-            inner = node.value if isinstance(node, yaml.SequenceNode) else []
-        parts = [measure(value, level + 1) for value in inner]
-        total, levels = 1 + sum(values for values, _ in parts), 1 + max((depth for _, depth in parts), default=0)
-        if total > MOST_VALUES:
-            refuse(node, f'more than {MOST_VALUES} values, counting what references (*name) repeat')
-        if levels > MOST_LEVELS:
-            refuse(node, f'nested deeper than {MOST_LEVELS} levels')
-        open_nodes.remove(id(node))
-        measured[id(node)] = total, levels
-        return measured[id(node)]
-
-    measure(root, 0)
+def _refuse(node: yaml.Node, problem: str) -> NoReturn:
+    raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
-def _refuse_bad_keys(node: yaml.MappingNode, refuse: Any) -> None:
+def _refuse_bad_keys(node: yaml.MappingNode) -> None:
     seen: dict[str, int] = {}
     for key, _ in node.value:
-        if key.tag not in _PLAIN_TAGS:
-            refuse(key, f'{_short(key.tag)} is refused: {_ALLOWED}')
         if not isinstance(key, yaml.ScalarNode) or key.tag not in _TEXT_TAGS:
             said = repr(key.value) if isinstance(key, yaml.ScalarNode) else 'a list or group'
-            refuse(key, f'a key must be text, but {said} is none to YAML; put it in quotes')
+            _refuse(key, f'a key must be text, but {said} is none to YAML; put it in quotes')
         if key.value in seen:
-            refuse(key, f'{key.value!r} is there a second time, first in line {seen[key.value]}; take one out')
+            _refuse(key, f'{key.value!r} is there a second time, first in line {seen[key.value]}; take one out')
         seen[key.value] = key.start_mark.line + 1
 
 
@@ -149,41 +134,18 @@ def read_options(path: str) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, loader: type[OptionsLoader] = OptionsLoader) -> Any:
-    """Read YAML by the safe loader, into values that share nothing.
+    """Read YAML by the safe loader.
 
     Raises:
-        yaml.YAMLError: If it is no YAML.
-        ValueError: If it holds something that is no plain value; the message names the key.
+        yaml.YAMLError: If it is no YAML, or holds something that is no plain value.
+        ValueError: If it is too large or nested too deeply.
     """
     if sum(map(text.count, ',[{\n')) > MOST_VALUES:  # before it takes time: parsing these would take half a minute
         raise ValueError(f'more than {MOST_VALUES} values')
     try:
-        return plain(yaml.load(text, Loader=loader))
+        return yaml.load(text, Loader=loader)
     except RecursionError:
-        raise ValueError(f'nested deeper than {MOST_LEVELS} levels') from None
-
-
-def plain(value: Any, key: str = '') -> Any:
-    """Copy values so that no two places share one, and refuse what is not a plain value.
-
-    Raises:
-        ValueError: For dates, invalid characters, and whole numbers beyond 64 bits; the message names the key.
-    """
-    if isinstance(value, dict):
-        return {
-            plain(name, key or repr(name)): plain(item, f'{key}.{name}' if key else str(name))
-            for name, item in value.items()
-        }
-    if isinstance(value, list):
-        return [plain(item, f'{key}[{number}]') for number, item in enumerate(value)]
-    where = f'{key}: ' if key else ''
-    if isinstance(value, datetime.date):
-        raise ValueError(f'{where}{value} is a date to YAML; put it in quotes')
-    if isinstance(value, int) and abs(value) >= _MOST_DIGITS:
-        raise ValueError(f'{where}a whole number of {value.bit_length()} bits is too large')
-    if isinstance(value, str) and ('\0' in value or any('\ud800' <= character <= '\udfff' for character in value)):
-        raise ValueError(f'{where}the text {value!a} holds an invalid character')
-    return value
+        raise ValueError(_TOO_DEEP) from None
 
 
 def _read_text(path: str) -> str:
@@ -197,11 +159,10 @@ def _read_text(path: str) -> str:
     if len(content) > MOST_BYTES:
         raise ValueError(f'{path} is larger than {MOST_BYTES // 1000} kB: no options file')
     try:
-        text = content.decode('utf-8-sig')
+        return content.decode('utf-8-sig')
     except UnicodeDecodeError as error:
         line = content.count(b'\n', 0, error.start) + 1
-        raise ValueError(f'{os.fspath(path)}, line {line}: no UTF-8 text; save it as UTF-8') from None
-    return text
+        raise ValueError(f'{path}, line {line}: no UTF-8 text; save it as UTF-8') from None
 
 
 def refuse_unknown(options: Mapping[str, Any], known: Iterable[str], where: str) -> None:

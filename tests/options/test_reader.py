@@ -53,10 +53,10 @@ def bomb(levels: int, width: int, item: str) -> str:
         ('a: !!bool maybe', 'is no valid bool'),
         ('a: !!timestamp x', 'is no valid timestamp'),
         ('a: 2024-13-01', "'2024-13-01' is no valid timestamp"),
-        ('a: {b: [0, 2024-01-31]}', r'a\.b\[1\]: 2024-01-31 is a date to YAML; put it in quotes'),
+        ('a:\n  b: [0, 2024-01-31]', 'line 2: 2024-01-31 is a date to YAML; put it in quotes'),
         ('a: 0b_', "'0b_' is no valid int"),
-        ('a: 123456789012345678901234567890', 'a: a whole number of 97 bits is too large'),
-        ('a: "x\\0y"', r"a: the text 'x\\x00y' holds an invalid character"),
+        ('a: 123456789012345678901234567890', 'line 1: a whole number of 97 bits is too large'),
+        ('a: "x\\0y"', r"line 1: the text 'x\\x00y' holds an invalid character"),
         ('a: "\\ud800"', 'holds an invalid character'),
         ('"\\0": 1', 'holds an invalid character'),
         ('a: ' + '[' * 45 + ']' * 45, 'nested deeper than 40 levels'),
@@ -76,10 +76,13 @@ def test_refused(read, text, message):
     assert 'o.yml' in str(caught.value)
 
 
-@pytest.mark.parametrize('item', ['[{}]', '{{<<: [{}]}}'])
-def test_bombs_do_not_blow_up(read, item):
+def test_bombs_do_not_blow_up(read):
     with pytest.raises(ValueError, match='more than 20000 values'):
-        read(bomb(30, 10, item))  # of 10^29 values: followed, it would never end
+        read(bomb(30, 10, '[{}]'))  # of 10^29 values: followed, it would never end
+    try:
+        assert read(bomb(30, 10, '{{<<: [{}]}}')) == {f'a{level}': {'k': 'v'} for level in range(30)}
+    except ValueError as error:  # older PyYAML merges a key as often as it is named
+        assert 'more than 20000 values' in str(error)
     with pytest.raises(ValueError, match='nested deeper'):
         read('\n'.join(['a0: &a0 [x]'] + [f'a{level}: &a{level} [*a{level - 1}]' for level in range(1, 3000)]))
 
