@@ -186,7 +186,7 @@ def _with_options(path: Path, options: Mapping[str, Any], opt: str, trusted: boo
         raise ModelError(f'{path} does not fit network_g of {opt}: {lines[0][:300]}') from None
     block = options.get('scheme')
     plain = options.get('model_type') != 'AMSNetModel' and block is None
-    scheme = DenoiserScheme('plain') if plain else SchemeOptions.from_options(block).denoising()
+    scheme = DenoiserScheme('plain') if plain else SchemeOptions.read(block, 'scheme').denoising()
     return Model(net.eval(), arch, network, scheme, str(path))
 
 

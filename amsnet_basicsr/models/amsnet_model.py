@@ -55,7 +55,7 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
 
     def __init__(self, opt: dict[str, Any]) -> None:
         """Read the scheme and build network, losses and optimizer."""
-        self.scheme = self.scheme_options.from_options(opt.get('scheme'))
+        self.scheme: Any = self.scheme_options.read(opt.get('scheme'), 'scheme')
         self.generator = torch.Generator()
         self.batch_names: list[str] = []
         super().__init__(opt)

@@ -107,9 +107,9 @@ def test_denoising_restores_the_training_mode_and_repeats(tmp_path):
 
 
 def test_scheme_options():
-    assert SchemeOptions.from_options(None) == SchemeOptions()
-    assert SchemeOptions.from_options({'refine': {'type': 'R3'}}).refine == R3(8, 0.16)
-    assert SchemeOptions.from_options({'size_multiple': None, 'tile': {'size': 128}}).tile.sides() == {'size': 128}
+    assert SchemeOptions.read(None, 'scheme') == SchemeOptions()
+    assert SchemeOptions.read({'refine': {'type': 'R3'}}, 'scheme').refine == R3(8, 0.16)
+    assert SchemeOptions.read({'size_multiple': None, 'tile': {'size': 128}}, 'scheme').tile.size == 128
     for wrong, message in (
         ({'train_strid': 5}, "did you mean 'train_stride'"),
         ({'branches': 1}, 'branches must be a whole number of at least 2'),
@@ -124,7 +124,7 @@ def test_scheme_options():
         ({'refine': {'type': 'R4'}}, 'scheme.refine: type must be one of'),
     ):
         with pytest.raises(ValueError, match=message):
-            SchemeOptions.from_options(wrong)
+            SchemeOptions.read(wrong, 'scheme')
 
 
 def test_tiles_that_the_network_cannot_do_are_refused_at_the_start(tmp_path):

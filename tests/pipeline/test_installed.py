@@ -85,7 +85,7 @@ def test_options_files_pass_the_check_once_their_data_is_there(name, tmp_path, m
     monkeypatch.syspath_prepend(REPOSITORY)
     assert import_parts(options.get('import')) == []
     assert check_options(options)[:2] == ([], [])
-    SchemeOptions.from_options(options.get('scheme'))
+    SchemeOptions.read(options.get('scheme'), 'scheme')
 
 
 def test_options_of_the_paper():

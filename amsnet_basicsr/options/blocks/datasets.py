@@ -77,9 +77,13 @@ class DatasetOptions(Block):
     @classmethod
     def of(cls: builtins.type[D], opt: Mapping[str, Any]) -> D:
         """Read the options that BasicSR hands to a data set."""
-        name = opt.get('name') or '?'
-        kind = cls.model_fields['type'].default
+        name, kind = opt.get('name') or '?', cls.class_name()
         return cls.read({**opt, 'name': name, 'type': kind}, f'dataset {name!r} ({kind})')
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name of the data set that reads them, `type` in the options."""
+        return cls.__name__.replace('Options', 'Dataset')
 
     @property
     def where(self) -> str:
@@ -141,8 +145,6 @@ class Depth(Block):
 class NoisyImageOptions(Crops, Channels, Depth):
     """Unpaired noisy images from folders, lists or LMDBs: crops for training, else whole images."""
 
-    type: Text = 'NoisyImageDataset'
-    """Name of the class."""
     dataroot_lq: Text | None = None
     """Folder (searched with its subfolders) or LMDB (a folder whose name ends in `.lmdb`)."""
     dataroots: Sequence[Text] | None = None
@@ -162,8 +164,6 @@ class NoisyImageOptions(Crops, Channels, Depth):
 class CameraNoiseOptions(Crops, SimulationOptions, Channels):
     """Noisy images made from clean ones by a simulated camera; the same noise in every epoch and worker."""
 
-    type: Text = 'CameraNoiseDataset'
-    """Name of the class."""
     dataroot_gt: Text | None = None
     """Folder of clean images. Default: the photographs that ship with scikit-image."""
     scenes: Sequence[Text] | None = None
@@ -178,8 +178,6 @@ class CameraNoiseOptions(Crops, SimulationOptions, Channels):
 class NoiseMixtureOptions(DatasetOptions):
     """Crops for a student of many cameras: real pairs with a teacher's images, and scenes under many kinds of noise."""
 
-    type: Text = 'NoiseMixtureDataset'
-    """Name of the class."""
     dataroot_lq: Text
     """Folder of noisy images, all of one size."""
     dataroot_gt: Text
@@ -199,8 +197,6 @@ class NoiseMixtureOptions(DatasetOptions):
 class PairedPhotosOptions(DatasetOptions, Channels, Depth):
     """Pairs of noisy and clean photographs, whole, for validation and tests: PolyU, CC15, folders of pairs."""
 
-    type: Text = 'PairedPhotosDataset'
-    """Name of the class."""
     dataroot: Text | None = None
     """Folder, searched with its subfolders, in which noisy and clean images lie side by side."""
     noisy: Text | None = None
@@ -228,8 +224,6 @@ class _BasicSRImages(DatasetOptions):
 class PairedImageOptions(_BasicSRImages, Augmented):
     """BasicSR's pairs of images of equal name."""
 
-    type: Text = 'PairedImageDataset'
-    """Name of the class."""
     dataroot_lq: Text
     """Folder or LMDB of noisy images."""
     dataroot_gt: Text
@@ -252,8 +246,6 @@ class PairedImageOptions(_BasicSRImages, Augmented):
 class SingleImageOptions(_BasicSRImages):
     """BasicSR's noisy images alone, whole."""
 
-    type: Text = 'SingleImageDataset'
-    """Name of the class."""
     dataroot_lq: Text
     """Folder or LMDB of noisy images."""
     io_backend: IoBackend = Field(examples=['{type: disk}'])
@@ -262,15 +254,12 @@ class SingleImageOptions(_BasicSRImages):
 
 #: Ours: their unknown keys are problems, not notes.
 OUR_DATASETS: dict[str, type[DatasetOptions]] = {
-    'NoisyImageDataset': NoisyImageOptions,
-    'CameraNoiseDataset': CameraNoiseOptions,
-    'NoiseMixtureDataset': NoiseMixtureOptions,
-    'PairedPhotosDataset': PairedPhotosOptions,
+    block.class_name(): block
+    for block in (NoisyImageOptions, CameraNoiseOptions, NoiseMixtureOptions, PairedPhotosOptions)
 }
 DATASETS: dict[str, type[DatasetOptions]] = {
     **OUR_DATASETS,
-    'PairedImageDataset': PairedImageOptions,
-    'SingleImageDataset': SingleImageOptions,
+    **{block.class_name(): block for block in (PairedImageOptions, SingleImageOptions)},
 }
 #: Those whose images have no clean ones beside them.
 WITHOUT_TRUTH = ('NoisyImageDataset', 'SingleImageDataset')

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from amsnet_basicsr.options.blocks import datasets, file, scheme, simulation, training, validation
 from amsnet_basicsr.options.blocks.base import Block
@@ -35,20 +35,27 @@ _SECTIONS: dict[str, type[Block]] = {
 }
 
 
+class _Untitled(GenerateJsonSchema):
+    """Leaves out the titles that pydantic makes of names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
 def options_schema(networks: Classes, losses: Classes, metrics: Classes) -> dict[str, Any]:
     """Write the JSON schema of options files."""
     taken: dict[str, Mapping[str, type[BaseModel]]] = {
         'Network': {name: block_of(found, name) for name, found in networks.items()},
         'Loss': {name: block_of(found, name) for name, found in losses.items()},
-        'Metric': {name: _metric(found, name) for name, found in metrics.items()},
+        'Metric': {name: block_of(found, name, IMAGES) for name, found in metrics.items()},
         'Dataset': datasets.DATASETS,
         'Refinement': {name: block_of(found, name) for name, found in REFINEMENTS.items()},
     }
     models: list[type[Block]] = list(dict.fromkeys([*file.MODELS.values(), file.OtherOptions]))
     blocks: list[type[BaseModel]] = [*models, datasets.DatasetOptions]
     blocks += [block for kind in taken.values() for block in kind.values()]
-    _, schema = models_json_schema([(block, 'validation') for block in blocks], by_alias=True)
-    defs: dict[str, Any] = _without_titles(schema['$defs'])
+    _, schema = models_json_schema([(block, 'validation') for block in blocks], schema_generator=_Untitled)
+    defs: dict[str, Any] = schema['$defs']
     defs |= {'Dataset': {'type': 'object', 'required': ['name', 'type'], 'properties': {'type': {'type': 'string'}}}}
     for kind in ('Network', 'Loss', 'Metric', 'Dataset'):
         defs[kind]['allOf'] = _by_type('type', taken[kind])
@@ -126,22 +133,6 @@ def _yaml(value: Any) -> str:
     return f'{value:g}' if isinstance(value, float) else str(value)
 
 
-def _metric(found: Callable[..., Any], name: str) -> type[BaseModel]:
-    """The options of a metric: its parameters except the images, and `better`."""
-
-    def rest(**options: Any) -> None: ...
-
-    parameters = inspect.signature(found).parameters.values()
-    plain = [
-        one.replace(kind=one.KEYWORD_ONLY)
-        for one in parameters
-        if one.name not in IMAGES and one.kind != one.VAR_KEYWORD
-    ]
-    rest.__signature__ = inspect.Signature([*plain, *inspect.signature(rest).parameters.values()])  # type: ignore[attr-defined]
-    rest.__name__, rest.__doc__ = found.__name__, inspect.getdoc(found)
-    return block_of(rest, name)
-
-
 def _by_type(key: str, classes: Mapping[str, type[BaseModel]]) -> list[dict[str, Any]]:
     return [
         {
@@ -150,14 +141,3 @@ def _by_type(key: str, classes: Mapping[str, type[BaseModel]]) -> list[dict[str,
         }
         for name, block in classes.items()
     ]
-
-
-def _without_titles(schema: Any) -> Any:
-    """Drop the titles that pydantic makes of names."""
-    if isinstance(schema, dict):
-        return {
-            key: _without_titles(value)
-            for key, value in schema.items()
-            if not (key == 'title' and isinstance(value, str))
-        }
-    return [_without_titles(item) for item in schema] if isinstance(schema, list) else schema

@@ -1,6 +1,5 @@
 """The `scheme` block: how images are split, hidden and denoised."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, model_validator
@@ -30,7 +29,6 @@ def _refinement_options(refine: Refinement | None) -> dict[str, Any] | None:
     return None if refine is None else refine.options()
 
 
-Branches = Annotated[int, Field(ge=2, le=_MOST - 1)]
 Refine = Annotated[
     Refinement | None,
     PlainValidator(_refinement),
@@ -39,17 +37,22 @@ Refine = Annotated[
 ]
 
 
-class DenoiserScheme(Block):
+class Masks(Block):
+    """How pixels are hidden."""
+
+    branches: Annotated[int, Field(ge=2, le=_MOST - 1)] = 2
+    """Number of branches k; one in k pixels is hidden at a time."""
+    mask_per_channel: bool = False
+    """Draw a mask for each channel instead of one for all."""
+
+
+class DenoiserScheme(Masks):
     """How a `Denoiser` runs its network; stored in the metadata of weights. The `scheme` block is `SchemeOptions`."""
 
     type: Literal['amsnet', 'plain'] = 'amsnet'
     """`amsnet`: complementary masks over sub-images; `plain`: one pass of the network, and nothing else counts."""
     stride: Annotated[int, Field(ge=1, le=_MOST)] = 2
     """Stride of pixel-downsampling."""
-    branches: Branches = 2
-    """Number of branches k; one in k pixels is hidden at a time."""
-    mask_per_channel: bool = False
-    """Draw a mask for each channel instead of one for all."""
     refine: Refine = None
     """Refinement of the denoised image."""
 
@@ -78,10 +81,6 @@ class Tile(Block):
             raise ValueError(f'the overlap must be less than half the size, got {self.overlap} of {self.size}')
         return self
 
-    def sides(self) -> dict[str, int]:
-        """Return size and overlap as the scheme wants them."""
-        return {'size': self.size} if self.overlap is None else {'size': self.size, 'overlap': self.overlap}
-
 
 class CommonOptions(Block):
     """Settings that every scheme has; defaults are the papers'."""
@@ -102,37 +101,24 @@ class CommonOptions(Block):
     max_pixels: Positive = 2**16
     """Most pixels in one pass of the network while denoising."""
 
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any] | None) -> Any:
-        """Read the block, as `read`."""
-        return cls.read(options, 'scheme')
-
     def _for_denoiser(self, size_multiple: int) -> dict[str, Any]:
         return {
             'stride': self.test_stride,
             'seed': self.seed,
             'refine': self.refine,
-            'tile': self.tile.sides() if self.tile is not None else None,
+            'tile': self.tile.model_dump(exclude_none=True) if self.tile else None,
             'size_multiple': size_multiple,
             'max_pixels': self.max_pixels,
         }
 
 
-class SchemeOptions(CommonOptions):
+class SchemeOptions(Masks, CommonOptions):
     """Settings of the asymmetric mask scheme (AMSNetModel)."""
-
-    branches: Branches = 2
-    """Number of branches k; one in k pixels is hidden at a time."""
-    mask_per_channel: bool = False
-    """Draw a mask for each channel instead of one for all."""
 
     def denoising(self) -> DenoiserScheme:
         """Return what counts of it once a network is trained."""
         return DenoiserScheme(
-            stride=self.test_stride,
-            branches=self.branches,
-            mask_per_channel=self.mask_per_channel,
-            refine=self.refine,
+            stride=self.test_stride, branches=self.branches, mask_per_channel=self.mask_per_channel, refine=self.refine
         )
 
     def denoiser(self, net: nn.Module, size_multiple: int) -> AsymmetricMaskDenoiser:

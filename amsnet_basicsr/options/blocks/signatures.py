@@ -26,16 +26,15 @@ class AnyArguments(Block):
 
 
 @lru_cache(maxsize=256)
-def block_of(found: Callable[..., Any], name: str | None = None) -> type[Block]:
-    """Make the model of a constructor's or function's arguments."""
-    signature = inspect.signature(found)
+def block_of(found: Callable[..., Any], name: str | None = None, without: tuple[str, ...] = ()) -> type[Block]:
+    """Make the model of a constructor's or function's arguments, and of `type` if it has a name."""
     hints, said = _annotations(found), descriptions(inspect.getdoc(found) or '')
-    parameters = signature.parameters.values()
+    parameters = inspect.signature(found).parameters.values()
     fields: dict[str, Any] = {}
     if name is not None:
         fields['kind'] = (Literal[name], Field(alias='type', description='Name of the class.'))
     for number, parameter in enumerate(parameters):
-        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or parameter.name in without:
             continue
         default = ... if parameter.default is parameter.empty else parameter.default
         annotation = _plain(hints.get(parameter.name, Any))
