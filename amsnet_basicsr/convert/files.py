@@ -1,5 +1,6 @@
 """Reading and writing files of weights: tensors only, and whole or not at all."""
 
+import io
 import json
 import os
 import re
@@ -86,18 +87,24 @@ def write_file(
         raise WeightsError(f'the name must end in {" or ".join(SUFFIXES)}')
     if path.exists() and not overwrite:
         raise WeightsError('it exists already; --overwrite replaces it')
-    # Copies: a view would take its whole storage along, and safetensors refuses shared ones.
-    weights = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in weights.items()}
+    metadata = {'arch': arch, 'hyper_parameters': json.dumps(dict(options))}
+    if scheme is not None:
+        metadata['scheme'] = json.dumps(dict(scheme))
+    if crop is not None:
+        metadata['crop'] = str(crop)
     try:
         with atomic_write(path, sync=True) as file:
-            if path.suffix == '.pth':
-                torch.save({'params': weights}, file)
-            else:
-                metadata = {'format': 'pt', 'arch': arch, 'hyper_parameters': json.dumps(dict(options))}
-                if scheme is not None:
-                    metadata['scheme'] = json.dumps(dict(scheme))
-                if crop is not None:
-                    metadata['crop'] = str(crop)
-                file.write(save(weights, metadata))
+            file.write(encode_weights(path.suffix, weights, metadata))
     except OSError as error:
         raise WeightsError(f'it cannot be written: {error.strerror or error}') from None
+
+
+def encode_weights(suffix: str, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Return the content of a file of weights; `.pth` has no place for metadata."""
+    # Copies: a view would take its whole storage along, and safetensors refuses shared ones.
+    copies = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in weights.items()}
+    if suffix == '.safetensors':
+        return save(copies, {'format': 'pt', **metadata})
+    buffer = io.BytesIO()
+    torch.save({'params': copies}, buffer)
+    return buffer.getvalue()

@@ -14,7 +14,7 @@ from torch import nn
 from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.convert import read_denoiser, read_file, write_file
 from amsnet_basicsr.denoise.export.command import main
-from amsnet_basicsr.denoise.export.onnx_graph import OPSETS, OnnxError, check_onnx, to_onnx
+from amsnet_basicsr.denoise.export.onnx_file import OPSETS, AnySize, ExportError, check_onnx, to_onnx
 from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import R3, pad_to_multiple, same_size_forward
@@ -92,8 +92,8 @@ def test_onnx_denoises_images_of_any_size_as_the_package_does(tmp_path, weights,
 def test_networks_export(arch):
     need_onnx()
     net = small(arch)
-    content = to_onnx(net, net.size_multiple, {})
-    assert check_onnx(content, net, net.size_multiple) < 1e-5
+    wrapped = AnySize(net, multiple=net.size_multiple)
+    assert check_onnx(to_onnx(wrapped, {}), wrapped) < 1e-5
 
 
 @pytest.mark.parametrize('opset', [OPSETS[0], OPSETS[-1]])
@@ -101,9 +101,10 @@ def test_first_and_last_opset(opset):
     need_onnx()
     import onnx
 
-    content = to_onnx(small(), 4, {}, opset)
+    net = AnySize(small(), multiple=4)
+    content = to_onnx(net, {}, opset)
     assert onnx.load_from_string(content).opset_import[0].version == opset
-    assert check_onnx(content, small(), 4) < 1e-5
+    assert check_onnx(content, net) < 1e-5
 
 
 class Multiple(nn.Module):
@@ -116,7 +117,7 @@ class Multiple(nn.Module):
 @pytest.mark.parametrize('size', [(7, 14), (8, 20), (3, 30), (30, 3), (4, 4), (1, 1)])
 def test_padding_in_the_file_is_that_of_the_package(size):
     need_onnx()
-    content = to_onnx(Multiple(), 7, {})
+    content = to_onnx(AnySize(Multiple(), multiple=7), {})
     x = torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(2)) / 3
     h, w = size
     expected = Multiple()(pad_to_multiple(x, 7))[..., :h, :w].clamp(0, 1)
@@ -166,14 +167,14 @@ class Unknown(nn.Module):
 )
 def test_the_check_finds_what_differs(exported, net, message):
     need_onnx()
-    with pytest.raises(OnnxError, match=message):
-        check_onnx(to_onnx(exported, 1, {}), net, 1)
+    with pytest.raises(ExportError, match=message):
+        check_onnx(to_onnx(AnySize(exported), {}), AnySize(net))
 
 
 def test_an_operation_that_onnx_lacks_is_named():
     need_onnx()
-    with pytest.raises(OnnxError, match=r'cannot be exported: .*eigvals'):
-        to_onnx(Unknown(), 1, {})
+    with pytest.raises(ExportError, match=r'cannot be exported: .*eigvals'):
+        to_onnx(AnySize(Unknown()), {})
 
 
 def test_a_file_that_fails_the_check_is_not_written(tmp_path, capsys):
