@@ -21,6 +21,7 @@ from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.self_ensemble import self_ensemble
 from amsnet_basicsr.images import ImageData, ImageError, read_image, write_image
 from amsnet_basicsr.options.user_parts import import_parts
+from amsnet_basicsr.prepare.match_brightness import match_brightness
 
 
 def main() -> None:
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument('--branches', type=int, help='branches of the scheme; default: what the model says, else 2')
     parser.add_argument('--import', dest='parts', action='append', default=[], help='module with a network of your own')
     parser.add_argument('--symmetries', type=int, default=8, choices=range(1, 9), help='1 to 8; default 8')
+    parser.add_argument('--match-brightness', action='store_true', help='as bright as the noisy ones in linear light')
     parser.add_argument('--device', help='cpu, cuda, …; default: a GPU where there is one')
     args = parser.parse_args()
     if problems := import_parts(args.parts):
@@ -70,6 +72,8 @@ def main() -> None:
                 mean = np.mean([self_ensemble(group, noisy) for group in groups], axis=0)
             except DenoiseError as error:
                 sys.exit(f'{args.noisy / name}: {error}')
+            if args.match_brightness:
+                mean = match_brightness(noisy.astype(np.float64), mean.astype(np.float64))
             write_image(args.output / name, ImageData((255 * mean).round().astype(np.uint8)))
     except (DenoiseError, ImageError, OSError, ValueError) as error:
         sys.exit(str(error))

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.denoise.allocator import release_freed_memory
+from amsnet_basicsr.denoise.auto_strength.cosine_blocks import BLOCK
+from amsnet_basicsr.denoise.auto_strength.detail_guard import BAND, give_back_detail
 from amsnet_basicsr.denoise.blend import Blend
-from amsnet_basicsr.denoise.detail_guard import BAND, BLOCK, give_back_detail
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
 from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
 from amsnet_basicsr.denoise.precision import PRECISIONS, bfloat16_will_do

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from amsnet_basicsr.simulation.demosaic import bayer_mosaic, demosaic
+from amsnet_basicsr.simulation.srgb import to_linear, to_srgb
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,9 @@ def add_sensor_noise(signal: torch.Tensor, shot: float, read: float, generator: 
 
 def srgb_to_linear(image: np.ndarray) -> np.ndarray:
     """Undo the sRGB transfer curve: uint8 to linear float32 in [0, 1]."""
-    value = np.arange(256, dtype=np.float32) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)[image]
+    return to_linear(np.arange(256, dtype=np.float32) / 255).astype(np.float32)[image]
 
 
 def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
     """Apply the sRGB transfer curve: linear float clipped to [0, 1], to uint8."""
-    linear = linear.clip(0, 1)
-    value = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return (value * 255).round().astype(np.uint8)
+    return (to_srgb(linear.clip(0, 1)) * 255).round().astype(np.uint8)

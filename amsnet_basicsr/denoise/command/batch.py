@@ -161,7 +161,7 @@ class Batch:
 
 
 def _add_noise_level(outcome: Outcome, level: float | None) -> None:
-    from amsnet_basicsr.denoise.detail_guard import LITTLE  # imports PyTorch, which is loaded by now
+    from amsnet_basicsr.denoise.auto_strength.noise_level import LITTLE  # imports PyTorch, which is loaded by now
 
     outcome.noise_level = None if level is None else round(255 * level, 2)
     if level is None or level < LITTLE:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from amsnet_basicsr.denoise import detail_guard
-from amsnet_basicsr.denoise.detail_guard import LITTLE, give_back_detail, noise_level
+from amsnet_basicsr.denoise.auto_strength import detail_guard
+from amsnet_basicsr.denoise.auto_strength.detail_guard import give_back_detail
+from amsnet_basicsr.denoise.auto_strength.noise_level import LITTLE, noise_level
 
 
 def scene(height: int = 200, width: int = 232) -> np.ndarray:

@@ -1,0 +1,143 @@
+"""How much noise an image has, by brightness and frequency, judged by what a denoiser took away.
+
+The noise is read off where the image is quietest, less what fine texture there may have added to it. White noise is
+known better: it is alike in every channel and at every frequency, and the finest differences between channels have
+hardly any texture. So where those are as strong as the coarser ones, they tell the level, whatever texture the denoiser
+took away.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from amsnet_basicsr.denoise.auto_strength.cosine_blocks import ACROSS, BLOCK, DOWN, blocks_of, transform
+
+#: Noise is estimated from at most so many blocks, evenly spread.
+MOST_BLOCKS = 16384
+#: Share of blocks, of each brightness, that the noise is read off.
+QUANTILE = 0.1
+BRIGHTNESSES, FEWEST_BLOCKS = 6, 60
+#: Values this near to black or white are clipped, and their noise with them.
+CLIPPED = 4 / 255
+#: Below this level, for values from 0 to 1, an image is left as it is: about what rounding to 8 bits and JPEG do.
+LITTLE = 0.5 / 255
+#: Where the denoised image has texture, the residual has some of it too: up to so many times its power, beyond the
+#: power that the remains of noise have, and up to a most.
+TEXTURE, REMAINS, MOST_TEXTURE = 2, (0.6 / 255) ** 2, (12 / 255) ** 2
+#: Noise of every frequency is taken to have at least this share of the mean power: JPEG leaves gaps in single blocks.
+FLATTEST = 0.3
+#: How strong the finest colours must be beside the middle ones for noise that may be white, and that is white for sure.
+#: Their powers; texture and a camera's noise both fade towards fine colours.
+MAYBE_WHITE, SURELY_WHITE = 0.65**2, 0.85**2
+#: White noise has the same power in brightness and both colours, up to texture and chance.
+MOST_BRIGHTNESS, FEWEST_BRIGHTNESS, ALIKE = 4, 0.7, 0.75
+#: How many times the power of the noise a residual must have to count as detail. A camera's noise, and JPEG's way of
+#: keeping it in one block and dropping it in the next, vary more than white noise.
+TOLERANCE, TOLERANCE_WHITE = 10.0, 2.0
+#: Bands: frequencies along one axis that are so many times as strong as those beside them.
+BANDS = 4
+
+FINE = DOWN + ACROSS >= 3
+_MIDDLE, _FINEST = FINE & (DOWN + ACROSS <= 6), DOWN + ACROSS >= 8
+
+
+class NoiseLevel(NamedTuple):
+    """Noise by brightness and frequency, for values from 0 to 1.
+
+    Attributes:
+        brightness: Mean brightness of the parts of the image, ascending, (K,).
+        level: Standard deviation of the noise in each, (K,).
+        spectrum: Power of the noise by frequency, of mean about 1: brightness and two colours, 64 each, (C, 64, 1).
+        tolerance: How many times that power may still be noise.
+    """
+
+    brightness: torch.Tensor
+    level: torch.Tensor
+    spectrum: torch.Tensor
+    tolerance: float
+
+    @property
+    def middle(self) -> float:
+        """The level of the middle part: one number for the image."""
+        return float(self.level.median())
+
+    def at(self, brightness: torch.Tensor) -> torch.Tensor:
+        """Interpolate between the parts; constant beyond them."""
+        if len(self.level) == 1:
+            return self.level.expand_as(brightness)
+        upper = torch.searchsorted(self.brightness, brightness.contiguous()).clamp(1, len(self.level) - 1)
+        low, high = self.brightness[upper - 1], self.brightness[upper]
+        share = ((brightness - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+        return torch.lerp(self.level[upper - 1], self.level[upper], share)
+
+
+def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
+    """Estimate the noise from what a denoiser took away.
+
+    Args:
+        noisy: Image, (C, H, W), uint8, uint16 or floating point in [0, 1]; H and W at least 8.
+        denoised: What a denoiser made of it, alike.
+
+    Returns:
+        The noise by brightness and frequency.
+    """
+    blocks = noisy.shape[1] * noisy.shape[2] / BLOCK**2
+    step = BLOCK * max(1, math.ceil(math.sqrt(blocks / MOST_BLOCKS)))
+    own, result = (transform(blocks_of(image, step)) for image in (noisy, denoised))
+    brightness = result[0, 0] / BLOCK / math.sqrt(len(result))
+    inside = (brightness > CLIPPED) & (brightness < 1 - CLIPPED)
+    if int(inside.sum()) >= FEWEST_BLOCKS // 2:
+        own, result, brightness = own[..., inside], result[..., inside], brightness[inside]
+    power = (own - result).square()
+    activity, texture = (part[:, FINE].square().mean(dim=(0, 1)) for part in (own, result))
+    is_white, is_surely = _whiteness(own) if len(own) == 3 else (False, False)
+
+    parts = max(1, min(BRIGHTNESSES, len(brightness) // FEWEST_BLOCKS))
+    means, powers, colours = [], [], []
+    for part in brightness.argsort().chunk(parts):
+        quiet = _quietest(activity, part)
+        taken = (TEXTURE * (texture[quiet].mean() - REMAINS)).clamp(0, MOST_TEXTURE)
+        share = (1 - taken / power[:, FINE][..., quiet].mean().clamp(min=1e-12)).clamp(min=0)
+        powers.append(power[..., quiet].mean(dim=2, keepdim=True) * share)
+        means.append(brightness[part].mean())
+        colours.append(own[1:, _FINEST][..., quiet].square().mean())
+    spectrum = torch.stack(powers).mean(dim=0)
+    # The mean of the lowest tenth of blocks lies 1.75 standard deviations below that of all.
+    deviation = (2 * spectrum.square().sum()).sqrt() / spectrum.sum().clamp(min=1e-12)
+    spectra = torch.stack(powers) / (1 - 1.75 * deviation).clamp(min=0.4)
+    by_part, spectrum = spectra.mean(dim=(1, 2, 3)), spectra.mean(dim=0)
+    if not is_white:
+        spectrum = spectrum / spectrum.mean().clamp(min=1e-12)
+        return NoiseLevel(torch.stack(means), by_part.sqrt(), spectrum.clamp(min=FLATTEST), TOLERANCE)
+    colour = torch.stack(colours)
+    level = colour if is_surely else by_part.minimum(colour)
+    return NoiseLevel(
+        torch.stack(means), level.sqrt(), _white_with_bands(spectrum, float(colour.mean())), TOLERANCE_WHITE
+    )
+
+
+def _quietest(activity: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
+    """Those of some blocks that have the least power."""
+    return part[activity[part].argsort()[: max(1, round(QUANTILE * len(part)))]]
+
+
+def _whiteness(own: torch.Tensor) -> tuple[bool, bool]:
+    """Whether an image's noise may be white, and whether it surely is, by its transformed blocks (3, 64, N)."""
+    activity = own[:, _MIDDLE].square().mean(dim=(0, 1))
+    quiet = own[..., _quietest(activity, torch.arange(len(activity)))].square().mean(dim=2)
+    brightness, first, second = quiet[:, _FINEST].mean(dim=1).tolist()
+    colour, middle = (first + second) / 2, float(quiet[1:, _MIDDLE].mean())
+    if colour < max(LITTLE**2, MAYBE_WHITE * middle) or brightness > MOST_BRIGHTNESS * colour:
+        return False, False
+    is_surely = colour > SURELY_WHITE * middle and brightness > FEWEST_BRIGHTNESS * colour
+    return True, is_surely and ALIKE < first / second < 1 / ALIKE
+
+
+def _white_with_bands(spectrum: torch.Tensor, power: float) -> torch.Tensor:
+    """A flat spectrum, and in it the bands of a sensor's rows or columns: (C, 64, 1)."""
+    flat = torch.ones_like(spectrum)
+    for one in (ACROSS, DOWN):
+        if spectrum[0, FINE & (one == 0)].mean() > BANDS * spectrum[0, FINE & (one == 1)].mean():
+            flat[0, one == 0] = (spectrum[0, one == 0] / power).clamp(min=1)
+    return flat
