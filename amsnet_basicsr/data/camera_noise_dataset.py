@@ -1,9 +1,6 @@
 """Images as a smartphone would have taken them, with the noise-free image to compare with."""
 
-import os
 import os.path as osp
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +13,14 @@ from amsnet_basicsr.data.image_list import find_images
 from amsnet_basicsr.images import decode_image, read_bytes, with_channels
 from amsnet_basicsr.options.blocks.datasets import CameraNoiseOptions
 from amsnet_basicsr.simulation.exposure import Simulation
+from amsnet_basicsr.utils.parallel import ordered_map
 
 #: The colour images inside every scikit-image wheel: no download.
 SKIMAGE_SCENES = ('astronaut.png', 'chelsea.png', 'coffee.png', 'motorcycle_left.png', 'rocket.jpg')
-
 SMALLEST_SIDE = 3
+
+#: A noisy image and the clean one, which training doesn't need.
+Taken = tuple[np.ndarray, np.ndarray | None]
 
 
 class _Entry(NamedTuple):
@@ -30,13 +30,6 @@ class _Entry(NamedTuple):
     scene_path: str
     shot: int
     path: str
-
-
-class _CachedImage(NamedTuple):
-    """What the camera made; training needs no clean image."""
-
-    noisy: np.ndarray
-    clean: np.ndarray | None
 
 
 @DATASET_REGISTRY.register()
@@ -61,15 +54,14 @@ class CameraNoiseDataset(Dataset):
         super().__init__()
         self.opt = opt
         self.settings = settings = CameraNoiseOptions.of(opt)
-        self.train = settings.is_training
-        self.crop_size = settings.training_crop
+        self.train, self.crop_size = settings.is_training, settings.training_crop
         self.simulation = Simulation.of(settings, settings.where)
         self.entries = [
             _Entry(name, path, shot, path if settings.shots == 1 else f'_{shot}'.join(osp.splitext(path)))
             for name, path in _scene_paths(settings).items()
             for shot in range(settings.shots)
         ]
-        self._kept: dict[int, _CachedImage] = {}
+        self._kept: dict[int, Taken] = {}
         self._fill(settings.cache_mb * 1e6)
 
     def __len__(self) -> int:
@@ -78,47 +70,41 @@ class CameraNoiseDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return `lq` and `lq_path`, and but for training `gt` and `gt_path`; images (C, H, W) float32 in [0, 1]."""
-        path = self.entries[index].path
-        noisy, clean = self._kept[index] if index in self._kept else self._take(index)
+        entry = self.entries[index]
+        noisy, clean = self._kept[index] if index in self._kept else self._take(entry, self._read_scene(entry))
         if self.crop_size is not None:
             noisy = random_crop(noisy, self.crop_size)
             noisy = random_flip_rotate(noisy, self.settings.use_hflip, self.settings.use_rot)
-        item = {'lq': to_tensor(noisy), 'lq_path': path}
-        return item if clean is None else {**item, 'gt': to_tensor(clean), 'gt_path': path}
+        item = {'lq': to_tensor(noisy), 'lq_path': entry.path}
+        return item if clean is None else {**item, 'gt': to_tensor(clean), 'gt_path': entry.path}
 
-    def _take(self, index: int, scene: np.ndarray | None = None) -> _CachedImage:
-        entry = self.entries[index]
-        scene = self._read_scene(entry.scene_path) if scene is None else scene
-        exposure = self.simulation.exposure(entry.name, entry.shot)
-        noisy, clean = exposure.noisy(scene), None if self.train else exposure.clean(scene)
-        channels = self.settings.channels
-        return _CachedImage(
-            with_channels(noisy, None, channels), None if clean is None else with_channels(clean, None, channels)
-        )
+    def _take(self, entry: _Entry, scene: np.ndarray) -> Taken:
+        exposure, channels = self.simulation.exposure(entry.name, entry.shot), self.settings.channels
+        noisy = with_channels(exposure.noisy(scene), None, channels)
+        return noisy, None if self.train else with_channels(exposure.clean(scene), None, channels)
 
-    def _read_scene(self, path: str) -> np.ndarray:
+    def _read_scene(self, entry: _Entry) -> np.ndarray:
         try:
-            scene = read_scene(path)
+            scene = read_scene(entry.scene_path)
         except ValueError as error:
             raise ValueError(f'{self.settings.where}: {error}') from error
         if self.crop_size is not None and min(scene.shape[:2]) < self.crop_size:
-            raise ValueError(f'{self.settings.where}: {path} is smaller than crop_size {self.crop_size}')
+            raise ValueError(f'{self.settings.where}: {entry.scene_path} is smaller than crop_size {self.crop_size}')
         return scene
 
     def _fill(self, room: float) -> None:
         """Read every scene once, and keep the images of the first that fit into `room` bytes."""
         copies = 1 if self.train else 2
 
-        def read(index: int) -> tuple[int, _CachedImage | None]:
-            scene = self._read_scene(self.entries[index].scene_path)
+        def read(entry: _Entry) -> tuple[int, Taken | None]:
+            scene = self._read_scene(entry)
             # Images are as large as their scene. A thread may see some room that another is about to fill: harmless.
-            return scene.nbytes, self._take(index, scene) if room >= copies * scene.nbytes else None
+            return copies * scene.nbytes, self._take(entry, scene) if room >= copies * scene.nbytes else None
 
-        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            for index, (size, image) in enumerate(pool.map(read, range(len(self.entries)))):
-                room -= copies * size
-                if image is not None and room >= 0:
-                    self._kept[index] = image
+        for index, (size, taken) in enumerate(ordered_map(read, self.entries)):
+            room -= size
+            if taken is not None and room >= 0:
+                self._kept[index] = taken
         if len(self._kept) < len(self.entries):
             get_root_logger().info(
                 f'{self.settings.where}: {len(self._kept)} of {len(self.entries)} images fit into cache_mb; the others '
@@ -127,13 +113,7 @@ class CameraNoiseDataset(Dataset):
 
 
 def read_scene(path: str) -> np.ndarray:
-    """Read a clean image.
-
-    Args:
-        path: Image file.
-
-    Returns:
-        sRGB image, (H, W, 3), uint8; of 16 bits the upper 8, which is all that the camera's output has.
+    """Read a clean image: sRGB, (H, W, 3), uint8; of 16 bits the upper 8, which is all that a camera's output has.
 
     Raises:
         ValueError: If it cannot be read, or has less than 3 pixels on a side; the message names the file.
@@ -145,32 +125,21 @@ def read_scene(path: str) -> np.ndarray:
 
 
 def find_scenes(folder: str) -> dict[str, str]:
-    """List the images of a folder by name.
-
-    Args:
-        folder: The folder; subfolders count.
-
-    Returns:
-        Path by name, sorted by path; the name is the path in the folder without extension.
+    """List the images of a folder and its subfolders by name, the path in the folder without extension.
 
     Raises:
         ValueError: If two images have the same name.
     """
-    return dict(_named(sorted(find_images(folder)), folder))
-
-
-def _named(paths: list[str], folder: str) -> Iterator[tuple[str, str]]:
-    seen: dict[str, str] = {}
-    for path in paths:
+    scenes: dict[str, str] = {}
+    for path in sorted(find_images(folder)):
         name = osp.splitext(osp.relpath(path, folder))[0]
-        if name in seen:
-            raise ValueError(f'{path} and {seen[name]} have the same name; rename or remove one')
-        seen[name] = path
-        yield name, path
+        if scenes.setdefault(name, path) != path:
+            raise ValueError(f'{path} and {scenes[name]} have the same name; rename or remove one')
+    return scenes
 
 
 def _scene_paths(settings: CameraNoiseOptions) -> dict[str, str]:
-    """Paths of the wanted scenes by name: relative to the folder, without extension."""
+    """Paths of the wanted scenes by name."""
     folder, where = settings.dataroot_gt, settings.where
     if folder:
         folder = osp.expanduser(folder)
@@ -184,7 +153,8 @@ def _scene_paths(settings: CameraNoiseOptions) -> dict[str, str]:
         import skimage  # imported here: it is slow, and only the default needs it
 
         folder = osp.join(osp.dirname(skimage.__file__), 'data')
-        by_name = dict(_named([path for name in SKIMAGE_SCENES if osp.exists(path := osp.join(folder, name))], folder))
+        paths = [osp.join(folder, name) for name in SKIMAGE_SCENES]
+        by_name = {osp.splitext(osp.basename(path))[0]: path for path in paths if osp.exists(path)}
     if not by_name:
         raise ValueError(f'{where}: {folder} holds no image')
     wanted = settings.scenes or list(by_name)

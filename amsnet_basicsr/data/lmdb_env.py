@@ -39,13 +39,7 @@ class SharedLmdb:
         self.path = os.path.realpath(os.path.expanduser(path))
 
     def get(self, key: str) -> bytes:
-        """Read one value.
-
-        Args:
-            key: The key; BasicSR's are ASCII.
-
-        Returns:
-            The stored bytes.
+        """Read the bytes stored under a key; BasicSR's keys are ASCII.
 
         Raises:
             KeyError: If the key is missing; the message names key and path.
@@ -61,13 +55,7 @@ class SharedLmdb:
         return value
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """Find the keys that are not there, without reading the values.
-
-        Args:
-            keys: The keys to look for.
-
-        Returns:
-            Those that are missing, in order.
+        """Find the keys that are not there, in order, without reading values.
 
         Raises:
             ValueError: If the LMDB is damaged; the message names it.

@@ -9,9 +9,8 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import to_tensor
-from amsnet_basicsr.data.image_list import find_images
-from amsnet_basicsr.data.image_pairs import check_sizes, pair_folders, pair_in_folder
-from amsnet_basicsr.images import READ_SUFFIXES, decode_image, read_bytes, used_bits
+from amsnet_basicsr.data.image_pairs import check_sizes, find_pairs
+from amsnet_basicsr.images import decode_image, read_bytes, used_bits
 from amsnet_basicsr.options.blocks.datasets import PairedPhotosOptions
 from amsnet_basicsr.utils.text import as_text
 
@@ -84,19 +83,6 @@ class PairedPhotosDataset(Dataset):
 
 def _find_pairs(settings: PairedPhotosOptions) -> list[tuple[str, str]]:
     if settings.dataroot:
-        noisy_root = clean_root = osp.expanduser(settings.dataroot)
-        noisy, clean = settings.noisy or NOISY, settings.clean or CLEAN
-        pairs = pair_in_folder(noisy_root, _list(noisy_root), noisy, clean)
-    else:
-        noisy_root, clean_root = (osp.expanduser(root or '') for root in (settings.dataroot_lq, settings.dataroot_gt))
-        pairs = pair_folders(noisy_root, _list(noisy_root), clean_root, _list(clean_root))
-    return [(osp.join(noisy_root, noisy), osp.join(clean_root, clean)) for noisy, clean in pairs]
-
-
-def _list(root: str) -> list[str]:
-    if not osp.isdir(root):
-        raise FileNotFoundError(f'there is no folder {root}')
-    files = sorted(osp.relpath(path, root) for path in find_images(root))
-    if not files:
-        raise ValueError(f'{root} holds no image ({", ".join(READ_SUFFIXES)})')
-    return files
+        root = osp.expanduser(settings.dataroot)
+        return find_pairs(root, root, settings.noisy or NOISY, settings.clean or CLEAN)
+    return find_pairs(*(osp.expanduser(root or '') for root in (settings.dataroot_lq, settings.dataroot_gt)))

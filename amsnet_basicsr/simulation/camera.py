@@ -61,17 +61,7 @@ class Camera:
 
 
 def add_sensor_noise(signal: torch.Tensor, shot: float, read: float, generator: torch.Generator) -> torch.Tensor:
-    """Add Poisson shot noise and Gaussian read noise.
-
-    Args:
-        signal: Linear signal, any shape, in [0, 1].
-        shot: Signal of one photoelectron, so that the variance is `shot` times the signal; 0 for none.
-        read: Standard deviation of the read noise.
-        generator: Source of randomness.
-
-    Returns:
-        The noisy signal, not clipped.
-    """
+    """Add Poisson shot noise, of variance `shot` times the signal, and Gaussian read noise; clips nothing."""
     noise = read * torch.randn(signal.shape, generator=generator)
     return (torch.poisson(signal / shot, generator=generator) * shot if shot else signal) + noise
 

@@ -1,7 +1,7 @@
-"""Drawn images with the statistics of images: ellipses of all sizes that hide each other ("dead leaves").
+"""Drawn images with the statistics of natural ones: ellipses of all sizes that hide each other ("dead leaves").
 
 Sizes that follow a power law give edges and detail at every scale, as natural images have (Lee, Mumford and Huang,
-"Occlusion models for natural images", 2001); denoisers learn from such images nearly as well as from images
+"Occlusion models for natural images", 2001); denoisers learn from such images nearly as well as from photographs
 (Achddou, Gousseau and Ladjal, "Synthetic images as a regularity prior for image restoration neural networks", 2021).
 Half of the leaves carry a texture: weaves and gratings as of fabric, streaks as of hair and wood, grain as of grass.
 """
@@ -19,7 +19,7 @@ _STRONGEST = 0.25  # standard deviation of a texture, of the colour that it is o
 
 
 def dead_leaves(side: int, palette: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Draw an image.
+    """Draw an image, (side, side, 3), uint8.
 
     How small the smallest leaves are (1 to 8 pixels), how soft the image is (0 to 1 pixel) and its contrast (a
     quarter to all of the palette's) are drawn too: close-ups and crowds, sharp lenses and soft ones, sun and fog.
@@ -27,10 +27,7 @@ def dead_leaves(side: int, palette: np.ndarray, generator: np.random.Generator) 
     Args:
         side: Height and width, at least 32.
         palette: Colours to take, (P, 3), uint8; usually the pixels of denoised images.
-        generator: Of all that is drawn.
-
-    Returns:
-        Image, (side, side, 3), uint8.
+        generator: Source of randomness.
     """
     smallest, softness, contrast = 8 ** generator.random(), generator.random(), generator.uniform(0.25, 1)
     painted = _paint(side, smallest, palette, generator)
@@ -46,17 +43,10 @@ def dead_leaves(side: int, palette: np.ndarray, generator: np.random.Generator) 
 
 
 def texture(side: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw a texture: noise from a band of frequencies, of a random period, width and sharpness of direction.
+    """Draw a texture, (side, side), of mean 0 and standard deviation 1.
 
-    Narrow in both it is a grating, narrow in direction alone streaks, in neither grain; half of them are two that
-    cross.
-
-    Args:
-        side: Height and width.
-        generator: Of all that is drawn.
-
-    Returns:
-        Texture, (side, side), of mean 0 and standard deviation 1.
+    It is noise from a band of frequencies, of a random period, width and sharpness of direction: narrow in both it is a
+    grating, narrow in direction alone streaks, in neither grain; half of them are two that cross.
     """
     y, x = frequencies(side)
     radius, direction = np.hypot(x, y), np.arctan2(y, x)
@@ -85,11 +75,7 @@ def filtered_noise(amplitude: np.ndarray, generator: np.random.Generator) -> np.
 
 
 def _paint(side: int, smallest: float, palette: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Paint leaf over leaf.
-
-    Returns:
-        Colours and the number of the texture, 0 for none, (2·side, 2·side, 4), uint8.
-    """
+    """Paint leaf over leaf: colours and the number of the texture, 0 for none, (2·side, 2·side, 4), uint8."""
     largest = side / 2
     mean_area = 2 * math.pi * math.log(largest / smallest) / (smallest**-2 - largest**-2)
     count = math.ceil(_LAYERS * side**2 / mean_area)

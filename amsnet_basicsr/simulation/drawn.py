@@ -20,13 +20,7 @@ _FONTS = (
 def draw_scene(side: int, palette: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Draw a scene: leaves, or a background with text, lines, checks, stars, strokes or a texture on it.
 
-    Args:
-        side: Height and width, at least 32.
-        palette: Colours to take, (P, 3), uint8; usually the pixels of denoised images.
-        generator: Source of randomness.
-
-    Returns:
-        Scene, (side, side, 3), uint8.
+    Arguments and result are those of `dead_leaves`.
     """
     if generator.random() < 0.5:
         return dead_leaves(side, palette, generator)
