@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from amsnet_basicsr.prepare import dnd_submission, sidd_submission
 from amsnet_basicsr.prepare.outputs import run_command
-from amsnet_basicsr.prepare.submission import Submission
+from amsnet_basicsr.prepare.submission import dnd, sidd
+from amsnet_basicsr.prepare.submission.denoise import Submission
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,13 +19,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def submit_sidd(args: argparse.Namespace) -> list[str]:
     """Write SubmitSrgb.mat and SubmitSrgb.csv."""
     about = {'MethodName': args.method, 'Authors': args.authors, 'PaperTitle': args.title, 'Venue': args.venue}
-    made = sidd_submission.submit(args.noisy, args.denoised, about, submission(args))
+    made = sidd.submit(args.noisy, args.denoised, about, submission(args))
     return [made, 'Next: upload SubmitSrgb.csv to Kaggle, or SubmitSrgb.mat to the benchmark (docs/data/datasets.md)']
 
 
 def submit_dnd(args: argparse.Namespace) -> list[str]:
     """Write the bundle of 50 files."""
-    made = dnd_submission.submit(args.data, submission(args))
+    made = dnd.submit(args.data, submission(args))
     return [made, "Next: upload the bundle to DND's server (docs/data/datasets.md)"]
 
 

@@ -5,14 +5,12 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from amsnet_basicsr.denoise.command.inputs import Inputs, find_inputs
 from amsnet_basicsr.images import READ_SUFFIXES
@@ -26,25 +24,15 @@ from amsnet_basicsr.prepare.image_patches import (
     read_usable,
 )
 from amsnet_basicsr.prepare.lmdb_build import Choices, Made, Source, check_target, open_build
-from amsnet_basicsr.prepare.noise_correlation import (
-    MAX_LAG,
-    NoiseSpectra,
-    combine_spectra,
-    noise_spectra,
-    recommend_stride,
-)
+from amsnet_basicsr.prepare.noise_report import USUAL_STRIDE, NoiseReport, estimate_noise
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.parallel import ordered_map
 
 REPORT = 'report.json'
 """Name of the report inside the LMDB's folder; BasicSR reads nothing but `data.mdb` and `meta_info.txt` there."""
 OPTIONS = 'options/train_amsnet_small.yml'
 _CROP = 160
-_USUAL_STRIDE = 5
-_ESTIMATED_FROM = 256  # images, evenly chosen, that tell what the noise is like
-_SPECTRA = 16384  # flat patches in all: bounds the memory of the estimate to about 300 MB
 
 
 @dataclass(frozen=True)
@@ -64,35 +52,6 @@ class PatchRules:
     keep_grey: bool = False
     drop_flat: bool = False
     drop_duplicates: bool = False
-
-
-@dataclass(frozen=True)
-class NoiseReport:
-    """What the noise is like, in plain values; without a stride there is no estimate, and `why_not`."""
-
-    stride: int | None
-    why_not: str = ''
-    photos: int = 0
-    patches: int = 0
-    sigma: tuple[float, ...] = ()  # of red, green and blue in flat patches, of 255
-    horizontal: tuple[float, ...] = ()  # correlation at lags 0, 1, 2, …, mean of the channels
-    vertical: tuple[float, ...] = ()
-    mean: tuple[float, ...] = ()
-    doubtful: bool = False
-
-    def lines(self) -> Iterator[str]:
-        """Describe the noise, line by line."""
-        if self.stride is None:
-            yield f'Noise: no estimate, {self.why_not}; {_USUAL_STRIDE} is the usual train stride'
-            return
-        sigma = '/'.join(f'{value:.1f}' for value in self.sigma)
-        yield f'Noise in {self.patches} flat patches of {self.photos} images: sigma {sigma} of 255 (red/green/blue)'
-        yield 'Correlation by distance in pixels' + ''.join(f'{lag:>7}' for lag in range(1, MAX_LAG + 1))
-        for name in ('horizontal', 'vertical', 'mean'):
-            yield f'{name:>33}' + ''.join(f'{value:>7.3f}' for value in getattr(self, name)[1:])
-        if self.doubtful:
-            yield 'Even the farthest are correlated: the images may have too few flat areas, or no noise in them'
-        yield f'Recommended train stride: {self.stride}'
 
 
 @dataclass(frozen=True)
@@ -131,7 +90,7 @@ class ImagesReport:
                 f'{self.jpeg} of {self.taken} are JPEG: compression in blocks of 8×8 pixels correlates noise beyond '
                 'what any stride undoes; prefer TIFF, PNG, or JPEG of the best quality'
             )
-        stride = self.noise.stride or _USUAL_STRIDE
+        stride = self.noise.stride or USUAL_STRIDE
         yield f'Next: set in {OPTIONS}'
         yield f'  datasets.train.dataroot_lq: {target}'
         yield f'  datasets.train.crop_size: {min(_CROP, size) // stride * stride}'
@@ -158,7 +117,13 @@ def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choic
     if rules.size < 32 or rules.step < 1:
         raise UserError(f'--size must be at least 32 and --step at least 1, got {rules.size} and {rules.step}')
     choices = choices or Choices()
-    similar = SimilarImages()
+    check_target(target, choices.overwrite)
+    inputs, similar = find_images(folder), SimilarImages()
+    names = sorted(one.relative.as_posix() for one in inputs.found)
+    sources = [
+        Source(image_key(name), name, _fingerprint(folder / name), partial(cut_image, folder / name, name, rules))
+        for name in names
+    ]
 
     def accept(source: Source, facts: dict[str, Any]) -> dict[str, Any]:
         if rules.drop_duplicates and 'code' in facts:
@@ -169,22 +134,16 @@ def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choic
         return facts
 
     settings = {'of': str(folder.resolve()), **asdict(rules)}
-    check_target(target, choices.overwrite)
-    inputs = find_images(folder)
     with open_build(target, settings, choices) as build:
-        names = sorted(one.relative.as_posix() for one in inputs.found)
-        sources = [
-            Source(image_key(name), name, _fingerprint(folder / name), partial(cut_image, folder / name, name, rules))
-            for name in names
-        ]
         groups = build.fill(sources, accept=accept).groups
-        groups = {source.title: groups[source.name] for source in sources}
-        taken = {name: group for name, group in groups.items() if group.count}
-        left_out = {name: group.facts['left_out'] for name, group in groups.items() if not group.count}
+        taken = {source.title: group for source in sources if (group := groups[source.name]).count}
+        left_out = {
+            source.title: groups[source.name].facts['left_out'] for source in sources if source.title not in taken
+        }
         if not taken:
-            first, why = next(iter(left_out.items()))
+            name, why = next(iter(left_out.items()))
             reasons = _counts(Counter(reason for reason, _ in left_out.values()))
-            example = ': '.join(filter(None, [first, *why]))
+            example = ': '.join(filter(None, [name, *why]))
             raise UserError(f'none of the {len(names)} images serves: {reasons}; e.g. {example}')
         for path, reason in inputs.problems.items():
             left_out[os.path.relpath(path, folder)] = ['unreadable', reason]
@@ -226,39 +185,6 @@ def cut_image(path: Path, name: str, rules: PatchRules) -> Made:
     except LeftOutError as error:
         return Made({}, {'left_out': [error.reason, error.detail]})
     return Made(patches, {'flat': flat, 'code': difference_hash(image).hex()})
-
-
-def estimate_noise(paths: Sequence[Path], keep_grey: bool, workers: int | None) -> NoiseReport:
-    """Estimate the noise and its correlation from some of the images, evenly chosen."""
-    chosen = list(dict.fromkeys(paths[i * len(paths) // _ESTIMATED_FROM] for i in range(_ESTIMATED_FROM)))
-    limit = max(16, _SPECTRA // len(chosen))
-
-    def look(path: Path) -> NoiseSpectra | None:
-        try:
-            return noise_spectra(read_usable(path, 32, keep_grey, keep_alpha=False), limit)
-        except LeftOutError:
-            return None
-
-    bar = tqdm(ordered_map(look, chosen, workers), 'noise', len(chosen), unit='image', disable=None)
-    spectra = [result for result in bar if result is not None and len(result.power)]
-    try:
-        correlation = combine_spectra(spectra)
-    except ValueError as error:
-        return NoiseReport(None, str(error))
-
-    def plain(values: Iterable[float], digits: int = 4) -> tuple[float, ...]:
-        return tuple(round(float(value), digits) for value in values)
-
-    return NoiseReport(
-        stride=recommend_stride(correlation),
-        photos=len(spectra),
-        patches=correlation.patches,
-        sigma=plain(correlation.sigma * 255, 2),
-        horizontal=plain(correlation.horizontal.mean(axis=0)),
-        vertical=plain(correlation.vertical.mean(axis=0)),
-        mean=plain(correlation.mean),
-        doubtful=correlation.doubtful,
-    )
 
 
 def image_key(name: str) -> str:

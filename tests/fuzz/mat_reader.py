@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import scipy.io
 
-from amsnet_basicsr.prepare.dnd_submission import read_crop
 from amsnet_basicsr.prepare.mat_blocks import open_blocks, variables
+from amsnet_basicsr.prepare.submission.dnd import read_crop
 from amsnet_basicsr.utils.errors import UserError
 from tests.fuzz.in_a_child import fuzz
 from tests.fuzz.mutations import damaged

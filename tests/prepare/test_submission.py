@@ -13,7 +13,7 @@ import scipy.io
 import torch
 
 from amsnet_basicsr.archs import DnCNN
-from amsnet_basicsr.prepare.sidd_submission import open_noisy
+from amsnet_basicsr.prepare.submission.sidd import open_noisy
 from amsnet_basicsr.scheme import AsymmetricMaskDenoiser, PartitionAverage
 from tests.conftest import REPOSITORY
 from tests.pipeline.options import TINY_DNCNN, test_options, write

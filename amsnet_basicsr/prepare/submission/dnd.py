@@ -15,7 +15,7 @@ import scipy.io
 
 from amsnet_basicsr.prepare.mat_blocks import checked_object, damage_told, inner_object
 from amsnet_basicsr.prepare.outputs import discard, human_bytes, partial_path, publish, refuse_existing
-from amsnet_basicsr.prepare.submission import Place, Submission, denoise_images
+from amsnet_basicsr.prepare.submission.denoise import Place, Submission, denoise_images
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 

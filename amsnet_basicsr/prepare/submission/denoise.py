@@ -55,7 +55,7 @@ def denoise_images(
     Returns:
         The model's name, and the seconds per megapixel of all images.
     """
-    from amsnet_basicsr.prepare.trained_model import TrainedModel  # imports PyTorch: after the quick checks
+    from amsnet_basicsr.prepare.submission.trained_model import TrainedModel  # imports PyTorch: after the quick checks
 
     assert how.options is not None
     model = TrainedModel(how.options)

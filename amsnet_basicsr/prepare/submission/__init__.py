@@ -1,0 +1,1 @@
+"""What benchmark servers take, made by a trained model."""
