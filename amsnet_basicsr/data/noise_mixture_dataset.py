@@ -14,10 +14,9 @@ from amsnet_basicsr.data.image_list import find_images, read_meta_info
 from amsnet_basicsr.images import decode_image, read_bytes
 from amsnet_basicsr.options.blocks.datasets import NoiseMixtureOptions
 from amsnet_basicsr.simulation.drawn import draw_scene
-from amsnet_basicsr.simulation.noise_kinds import KINDS, jpeg, sharpen, transplant
-from amsnet_basicsr.simulation.profiles import PROFILES
+from amsnet_basicsr.simulation.mixture import add_drawn_noise
+from amsnet_basicsr.simulation.noise_kinds import transplant
 
-_GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _SCENE_SIDE = 256
 
 
@@ -27,8 +26,7 @@ class NoiseMixtureDataset(Dataset):
 
     A share of the crops are real: a noisy image and what a teacher made of it. A share have the teacher's image under
     the noise of another place of similar brightness. The rest are scenes (drawn ones; the teacher's images at half and
-    at quarter size, which are sharp; and at full size) under one of `noise_kinds.KINDS` or a simulated camera, some of
-    them grey, sharpened or compressed as JPEG after that.
+    at quarter size, which are sharp; and at full size) under drawn noise, see `add_drawn_noise`.
 
     Args:
         opt: Options, as `NoiseMixtureOptions` explains them.
@@ -45,14 +43,17 @@ class NoiseMixtureDataset(Dataset):
         self.size, self.real, self.transplanted = settings.crop_size, settings.real, settings.transplanted
         self.drawn: dict[int, np.ndarray] = {}
         self.drawn_count = settings.drawn
-        target, where = settings.dataroot_gt, settings.where
+        where = settings.where
+        noisy, target = (osp.expanduser(root) for root in (settings.dataroot_lq, settings.dataroot_gt))
         if settings.meta_info_file:
             self.names = [name for name, _ in read_meta_info(settings.meta_info_file)]
         else:
             self.names = sorted(osp.relpath(path, target) for path in find_images(target))
         if not self.names:
             raise ValueError(f'{where}: {target} holds no image')
-        self.noisy = [_read(osp.join(settings.dataroot_lq, name)) for name in self.names]
+        if self.transplanted and len(self.names) == 1:
+            raise ValueError(f'{where}: the noise of another image needs two pairs; set transplanted: 0')
+        self.noisy = [_read(osp.join(noisy, name)) for name in self.names]
         self.target = [_read(osp.join(target, name)) for name in self.names]
         shape = self.target[0].shape
         for name, *pair in zip(self.names, self.noisy, self.target, strict=True):
@@ -99,26 +100,7 @@ class NoiseMixtureDataset(Dataset):
     def _synthetic(self, index: int, generator: np.random.Generator) -> list[np.ndarray]:
         """A scene under drawn noise."""
         (clean,) = self._crop((self._scene(index, generator),), generator)
-        clean = clean[..., generator.permutation(3)]
-        grey = generator.random() < 0.15
-        if grey:
-            clean = np.repeat((clean @ _GREY)[..., None], 3, axis=2)
-        kind = int(generator.integers(len(KINDS) + 3))
-        if kind < len(KINDS):
-            noisy = list(KINDS.values())[kind](clean, generator)
-        elif kind == len(KINDS):
-            noisy, clean = _camera(clean, generator)
-        else:
-            noisy = KINDS['grey' if generator.random() < 0.2 else 'white'](clean, generator)
-        if grey:  # one channel for all: the noise of grey images is alike in the three
-            noisy = np.repeat(noisy[..., :1], 3, axis=2)
-            clean = np.repeat(clean[..., :1], 3, axis=2)
-        if generator.random() < 0.12:
-            radius, amount = generator.uniform(0.6, 1.5), generator.uniform(0.2, 1.2)
-            noisy, clean = sharpen(noisy.clip(0, 255), radius, amount), sharpen(clean, radius, amount)
-        if generator.random() < 0.2:
-            noisy = jpeg(noisy, generator)
-        return [noisy, clean]
+        return list(add_drawn_noise(clean, generator))
 
     def _scene(self, index: int, generator: np.random.Generator) -> np.ndarray:
         """A drawn scene, or teacher's images: at full, half or quarter size."""
@@ -138,15 +120,6 @@ class NoiseMixtureDataset(Dataset):
 
     def _small(self, index: int, factor: int) -> np.ndarray:
         return cv2.resize(self.target[index], None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
-
-
-def _camera(clean: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Take a scene with a random camera of random sensitivity: noisy, and without noise."""
-    names = sorted(PROFILES)
-    camera = PROFILES[names[int(generator.integers(len(names)))]].at_iso(float(50 * 2 ** generator.uniform(0, 8)))
-    scene = clean.round().clip(0, 255).astype(np.uint8)
-    noise = torch.Generator().manual_seed(int(generator.integers(2**62)))
-    return camera.expose(scene, noise).astype(np.float32), camera.expose(scene, None).astype(np.float32)
 
 
 def _read(path: str) -> np.ndarray:

@@ -31,16 +31,13 @@ class LeftOutError(ValueError):
 
 
 def read_usable(path: Path, least: int, keep_grey: bool = True, keep_alpha: bool = True) -> np.ndarray:
-    """Read an image to train on.
+    """Read an image to train on: upright, RGB, (H, W, 3), uint8 or uint16; fewer bits of 16 become the whole range.
 
     Args:
         path: The file.
         least: Least side in pixels.
         keep_grey: Take grey images too, with three equal channels.
         keep_alpha: Take images that are partly transparent too, without their alpha.
-
-    Returns:
-        Upright RGB image, (H, W, 3), uint8 or uint16; 8 to 14 bits in a file of 16 are scaled to the whole range.
 
     Raises:
         LeftOutError: If it doesn't serve.
@@ -69,12 +66,9 @@ def patch_offsets(height: int, width: int, size: int, step: int) -> list[tuple[i
 
 
 def is_flat(patch: np.ndarray) -> bool:
-    """Tell whether a patch has no noise to learn from: it is mostly clipped, or constant but for rounding.
+    """Tell whether an RGB patch has no noise to learn from: it is mostly clipped, or constant but for rounding.
 
     Smooth patches with noise in them are no less useful than others, and are not flat in this sense.
-
-    Args:
-        patch: RGB patch, (H, W, 3), uint8 or uint16.
     """
     largest = np.iinfo(patch.dtype).max
     clipped = ((patch == 0) | (patch == largest)).any(axis=2).mean()
@@ -87,12 +81,9 @@ def encode_patch(patch: np.ndarray) -> bytes:
 
 
 def difference_hash(image: np.ndarray) -> bytes:
-    """Hash an image so that similar ones have similar hashes (dHash): 256 bits.
+    """Hash an image, RGB, uint8 or uint16, so that similar ones have similar hashes (dHash): 256 bits.
 
     The image is shrunk to 17×16 grey pixels; a bit says whether a pixel is brighter than its left neighbour.
-
-    Args:
-        image: RGB image, (H, W, 3), uint8 or uint16.
     """
     small = cv2.resize(image, (_ROWS + 1, _ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)

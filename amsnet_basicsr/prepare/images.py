@@ -1,4 +1,4 @@
-"""A folder of people's own images: patches in an LMDB to train on, and what its noise is like."""
+"""The user's own images: patches of them in an LMDB to train on, and a report."""
 
 import json
 import os
@@ -112,11 +112,10 @@ def find_images(folder: Path) -> Inputs:
     return inputs
 
 
-def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choices | None = None) -> ImagesReport:
+def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choices) -> ImagesReport:
     """Cut the images in a folder and its subfolders into patches and write them to a BasicSR LMDB, see `open_build`."""
     if rules.size < 32 or rules.step < 1:
         raise UserError(f'--size must be at least 32 and --step at least 1, got {rules.size} and {rules.step}')
-    choices = choices or Choices()
     check_target(target, choices.overwrite)
     inputs, similar = find_images(folder), SimilarImages()
     names = sorted(one.relative.as_posix() for one in inputs.found)

@@ -3,11 +3,11 @@
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -30,24 +30,17 @@ def block_name(image: int, block: int) -> str:
     return f'{image + 1:02d}_{block + 1:02d}'
 
 
+@dataclass(frozen=True)
 class MatBlocks:
-    """An array of blocks, (images, blocks, H, W, 3) uint8 RGB; an image's blocks are read when they are asked for.
+    """An array of blocks, (images, blocks, H, W, 3) uint8 RGB.
 
-    Args:
-        array: The array, or an HDF5 dataset, whose axes are reversed.
-        path: Where it comes from, for errors.
+    Attributes:
+        shape: Its shape.
+        image: Reads the blocks of one image, (blocks, H, W, 3), by its index.
     """
 
-    def __init__(self, array: np.ndarray | h5py.Dataset, path: Path) -> None:
-        self._array, self._path = array, path
-        self.shape: tuple[int, ...] = array.shape[::-1] if isinstance(array, h5py.Dataset) else array.shape
-
-    def image(self, index: int) -> np.ndarray:
-        """Read the blocks of one image, (blocks, H, W, 3)."""
-        if not isinstance(self._array, h5py.Dataset):
-            return self._array[index]
-        with damage_told(self._path):
-            return self._array[..., index].transpose()
+    shape: tuple[int, ...]
+    image: Callable[[int], np.ndarray]
 
 
 def variables(path: Path) -> list[str]:
@@ -71,24 +64,29 @@ def open_blocks(path: Path, names: Sequence[str]) -> Iterator[MatBlocks]:
     name = next((name for name in names if name in found), None)
     if name is None:
         raise UserError(f'{path} holds {one_line(name_some(found)) or "nothing"}, but no {" or ".join(names)}')
+    if not h5py.is_hdf5(path):
+        _check_v5(path, name)
+        # In a process of its own: over some damaged files scipy's reader ends the process.
+        with damage_told(path), ProcessPoolExecutor(1) as pool:
+            array = pool.submit(_load_array, path, name).result()
+        _check_kind(path, array.shape, array.dtype)
+        yield MatBlocks(array.shape, array.__getitem__)
+        return
     with ExitStack() as stack:
-        array: Any
-        if h5py.is_hdf5(path):
+        with damage_told(path):
+            stored = inner_object(stack.enter_context(h5py.File(path)), name, path)
+        shape = getattr(stored, 'shape', ())[::-1]  # HDF5 has the axes reversed
+        _check_kind(path, shape, getattr(stored, 'dtype', 'structs'))
+
+        def read(index: int) -> np.ndarray:
             with damage_told(path):
-                array = inner_object(stack.enter_context(h5py.File(path)), name, path)
-        else:
-            _check_v5(path, name)
-            # In a process of its own: over some damaged files scipy's reader ends the process.
-            with damage_told(path), ProcessPoolExecutor(1) as pool:
-                array = pool.submit(_load_array, path, name).result()
-        shape = getattr(array, 'shape', ())
-        in_order = shape[::-1] if isinstance(array, h5py.Dataset) else shape
-        _check_kind(path, in_order, getattr(array, 'dtype', 'structs'))
-        yield MatBlocks(array, path)
+                return stored[..., index].transpose()
+
+        yield MatBlocks(shape, read)
 
 
-def _load_array(path: Path, name: str) -> Any:
-    return scipy.io.loadmat(path, variable_names=[name])[name]
+def _load_array(path: Path, name: str) -> np.ndarray:
+    return np.asarray(scipy.io.loadmat(path, variable_names=[name])[name])
 
 
 def _check_v5(path: Path, name: str) -> None:

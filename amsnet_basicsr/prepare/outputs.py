@@ -62,7 +62,7 @@ def refuse_existing(target: Path, overwrite: bool) -> None:
 
 
 def publish(target: Path, finished: Path | None = None) -> None:
-    """Move a finished folder, by default at the partial path, into place; what was there goes only then."""
+    """Move a finished folder, by default at the partial path, into place; what it replaces is removed only then."""
     replaced = target.with_name(f'.{target.name}.replaced')
     if target.exists():
         discard(replaced)

@@ -55,9 +55,7 @@ def find_mat_files(inputs: Sequence[Path], wanted: Mapping[str, str]) -> dict[st
     return found
 
 
-def write_blocks(
-    files: Mapping[str, Path], wanted: Mapping[str, str], target: Path, to: str, choices: Choices | None = None
-) -> str:
+def write_blocks(files: Mapping[str, Path], wanted: Mapping[str, str], target: Path, to: str, choices: Choices) -> str:
     """Write blocks as PNGs `II_JJ.png` (image, block, counted from 1) in folders or LMDBs; returns what was made.
 
     Args:
@@ -67,7 +65,6 @@ def write_blocks(
         to: 'folder' or 'lmdb'.
         choices: How to run.
     """
-    choices = choices or Choices()
     as_folder = to == 'folder'
     targets = {role: target / (role if as_folder else f'{role}.lmdb') for role in files}
     for path in targets.values():

@@ -147,9 +147,7 @@ def patch_key(image: str, top: int, left: int) -> str:
     return f'{image}_y{top:04d}_x{left:04d}'
 
 
-def make_medium_lmdb(
-    inputs: Iterable[Path], target: Path, size: int = 512, step: int = 256, choices: Choices | None = None
-) -> BuildReport:
+def make_medium_lmdb(inputs: Iterable[Path], target: Path, size: int, step: int, choices: Choices) -> BuildReport:
     """Cut the noisy images of SIDD-Medium into patches and write them to a BasicSR LMDB.
 
     Args:
@@ -159,7 +157,6 @@ def make_medium_lmdb(
         step: Distance between patches in pixels (paper: 256).
         choices: How to run; each worker takes about 0.25 GB for images of 16 megapixels.
     """
-    choices = choices or Choices()
     if size < 1 or step < 1:
         raise UserError(f'--size and --step must be at least 1, got {size} and {step}')
     check_target(target, choices.overwrite)

@@ -82,3 +82,11 @@ def test_made_noise_has_grey_images_and_clean_ones(pairs):
 def test_bad_options_are_told(pairs, options, message):
     with pytest.raises(ValueError, match=message):
         dataset(pairs, **options)
+
+
+def test_noise_of_another_image_needs_one(pairs):
+    (pairs / 'list.txt').write_text('im3.png')
+    options = {'meta_info_file': str(pairs / 'list.txt'), 'drawn': 0}
+    with pytest.raises(ValueError, match='needs two pairs; set transplanted: 0'):
+        dataset(pairs, **options)
+    assert dataset(pairs, **options, transplanted=0)[0]['lq'].shape == (3, 32, 32)

@@ -1,4 +1,4 @@
-"""SIDD-Medium to LMDB: from folders and zips in the published layout, killed and gone on with, by the real command."""
+"""SIDD-Medium to LMDB: from folders and zips in the published layout, killed and resumed, by the real command."""
 
 import itertools
 import os
@@ -131,7 +131,7 @@ def test_several_zips_and_a_folder_of_them(tmp_path):
         find_noisy_images([tmp_path / SCENES[0], parts / 'part0.zip'])
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, fork_server, prepare):
+def test_a_killed_run_resumes_and_ends_the_same(tmp_path, fork_server, prepare):
     scenes = tuple(f'{number:04d}_001_S6_00100_00060_3200_L' for number in range(1, 11))
     tree = make_tree(tmp_path / 'tree', scenes, (200, 260))
     arguments = ['medium', tree, '--size', 64, '--step', 10, '-o', 'killed.lmdb', '--workers', 1]
@@ -170,7 +170,7 @@ def test_a_run_killed_before_the_renaming_resumes(tmp_path, prepare, monkeypatch
     result = prepare('medium', tree, '--size', 64, '--step', 32, '-o', 'a.lmdb')
     assert result.returncode == 0 and '2 noisy images (2 by earlier runs)' in result.stdout
     assert len(content(tmp_path / 'a.lmdb')[0]) == 24
-    os.rename(tmp_path / 'a.lmdb', tmp_path / 'a.lmdb.partial')  # a finished one, of nobody knows what settings
+    os.rename(tmp_path / 'a.lmdb', tmp_path / 'a.lmdb.partial')  # a finished one, whose settings are no longer recorded
     refused(prepare('medium', tree, '--size', 64, '-o', 'a.lmdb'), 'holds something else than asked for')
 
 

@@ -1,4 +1,4 @@
-"""Submissions for the SIDD benchmark and DND: through a trained model, killed and gone on with, read back."""
+"""Submissions for the SIDD benchmark and DND: through a trained model, killed, resumed and read back."""
 
 import base64
 import csv
@@ -32,7 +32,7 @@ def network() -> torch.nn.Module:
 
 @pytest.fixture
 def options(tmp_path, network) -> Path:
-    """Test options with a refinement and trained weights; their data set isn't there, and isn't needed."""
+    """Test options with a refinement and trained weights; their data set does not exist and is not needed."""
     torch.save({'params_ema': network.state_dict()}, tmp_path / 'net_g.pth')
     scheme = {'refine': {'type': 'PartitionAverage', 'samples': 2}}
     return write(tmp_path / 'test.yml', test_options('nowhere', tmp_path / 'net_g.pth', scheme=scheme), plugin=True)
@@ -49,7 +49,7 @@ def by_hand(network: torch.nn.Module, image: np.ndarray, refine: PartitionAverag
     return denoiser(torch.from_numpy(image.transpose(2, 0, 1).copy())[None])[0].clamp(0, 1).permute(1, 2, 0).numpy()
 
 
-def test_a_killed_sidd_submission_goes_on_and_reads_back(tmp_path, network, fork_server, submit):
+def test_a_killed_sidd_submission_resumes_and_reads_back(tmp_path, network, fork_server, submit):
     torch.save({'params_ema': network.state_dict()}, tmp_path / 'net_g.pth')
     noisy = random_blocks(0, (40, 32, 8, 8, 3))
     scipy.io.savemat(tmp_path / f'{BENCHMARK}.mat', {BENCHMARK: noisy})
@@ -153,7 +153,7 @@ def make_dnd(root: Path, images: int = 3, boxes: int = 2) -> dict[tuple[int, int
     return crops
 
 
-def test_a_dnd_submission_goes_on_after_an_error_and_reads_back(tmp_path, options, network, submit):
+def test_a_dnd_submission_resumes_after_an_error_and_reads_back(tmp_path, options, network, submit):
     crops = make_dnd(tmp_path / 'dnd')
     third = tmp_path / 'dnd' / 'images_srgb' / '0003.mat'
     whole = third.read_bytes()
