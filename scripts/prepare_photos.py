@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from amsnet_basicsr.prepare.build_records import Choices
 from amsnet_basicsr.prepare.images import PatchRules, find_images, prepare_images
-from amsnet_basicsr.prepare.lmdb_build import Choices
 from amsnet_basicsr.prepare.noise_report import estimate_noise
 from amsnet_basicsr.prepare.outputs import positive, run_command
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from amsnet_basicsr.prepare.lmdb_build import Choices
+from amsnet_basicsr.prepare.build_records import Choices
 from amsnet_basicsr.prepare.outputs import human_bytes, positive, run_command
 from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK, VALIDATION, find_mat_files, write_blocks
 from amsnet_basicsr.prepare.sidd_medium import make_medium_lmdb

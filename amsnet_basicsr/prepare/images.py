@@ -14,6 +14,7 @@ from typing import Any
 
 from amsnet_basicsr.denoise.command.inputs import Inputs, find_inputs
 from amsnet_basicsr.images import READ_SUFFIXES
+from amsnet_basicsr.prepare.build_records import Choices, Made, Source
 from amsnet_basicsr.prepare.image_patches import (
     LeftOutError,
     SimilarImages,
@@ -23,7 +24,7 @@ from amsnet_basicsr.prepare.image_patches import (
     patch_offsets,
     read_usable,
 )
-from amsnet_basicsr.prepare.lmdb_build import Choices, Made, Source, check_target, open_build
+from amsnet_basicsr.prepare.lmdb_build import check_target, open_build
 from amsnet_basicsr.prepare.noise_report import USUAL_STRIDE, NoiseReport, estimate_noise
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.atomic_write import atomic_write

@@ -7,7 +7,6 @@ in the LMDB itself, in the same transactions, and removed once the LMDB is in it
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import lmdb
 from tqdm import tqdm
 
 from amsnet_basicsr.images import png
+from amsnet_basicsr.prepare.build_records import BuildReport, Choices, Group, Made, Source
 from amsnet_basicsr.prepare.outputs import (
     check_space,
     discard,
@@ -31,71 +31,6 @@ from amsnet_basicsr.utils.text import name_some, say
 
 _MAP_SIZE = 2**26  # to begin with
 _PROGRESS, _SETTINGS, _GROUP = b'progress', b'settings', b'group/'
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How to run: the options that the preparing commands have in common."""
-
-    workers: int | None = None  # threads; None for one per core
-    overwrite: bool = False
-    restart: bool = False
-    skip_damaged: bool = False
-    ignore_space: bool = False
-
-
-@dataclass(frozen=True)
-class Made:
-    """The encoded images of a source by key (ASCII, without dots), and plain values to remember about it."""
-
-    images: Mapping[str, bytes]
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Source:
-    """What becomes one group.
-
-    Attributes:
-        name: Name of the group, ASCII.
-        title: What messages call the source, e.g. its path.
-        fingerprint: Tells another source of that name apart; plain values.
-        make: Makes the images, in a thread; raises ValueError if the source is damaged.
-    """
-
-    name: str
-    title: str
-    fingerprint: Any
-    make: Callable[[], Made]
-
-
-@dataclass(frozen=True)
-class Group:
-    """The record of a group that is done: number and bytes of its images, the source's fingerprint, facts."""
-
-    count: int
-    stored: int
-    source: Any
-    facts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class BuildReport:
-    """What was made: groups by name, how many of them by earlier runs, and a line for each source left out."""
-
-    groups: dict[str, Group]
-    resumed: int
-    damaged: tuple[str, ...]
-
-    @property
-    def images(self) -> int:
-        """Number of images."""
-        return sum(group.count for group in self.groups.values())
-
-    @property
-    def stored(self) -> int:
-        """Their bytes."""
-        return sum(group.stored for group in self.groups.values())
 
 
 def check_target(target: Path, overwrite: bool, as_folder: bool = False) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from amsnet_basicsr.prepare.build_records import Choices, Made, Source
 from amsnet_basicsr.prepare.image_patches import encode_patch
-from amsnet_basicsr.prepare.lmdb_build import Choices, Made, Source, check_target, open_build
+from amsnet_basicsr.prepare.lmdb_build import check_target, open_build
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, MatBlocks, block_name, open_blocks, variables
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError

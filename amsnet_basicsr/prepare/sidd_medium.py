@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from amsnet_basicsr.images import png
+from amsnet_basicsr.prepare.build_records import BuildReport, Choices, Made, Source
 from amsnet_basicsr.prepare.image_patches import patch_offsets
-from amsnet_basicsr.prepare.lmdb_build import BuildReport, Choices, Made, Source, check_target, open_build
+from amsnet_basicsr.prepare.lmdb_build import check_target, open_build
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line, say
