@@ -1,12 +1,11 @@
 """Reading options files safely: plain values only, nothing is run, and nothing takes much time or memory."""
 
 import datetime
-from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 import yaml
 
-from amsnet_basicsr.utils.text import did_you_mean, one_line
+from amsnet_basicsr.utils.text import one_line
 
 PLUGIN_NAME = 'amsnet_basicsr.__version__'
 
@@ -163,16 +162,3 @@ def _read_text(path: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b'\n', 0, error.start) + 1
         raise ValueError(f'{path}, line {line}: no UTF-8 text; save it as UTF-8') from None
-
-
-def refuse_unknown(options: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    """Raise for keys that nothing reads.
-
-    Raises:
-        ValueError: If there is an unknown key; the message names all of them and the nearest known names.
-    """
-    known = sorted(known)
-    wrong = [key for key in options if key not in known]
-    if wrong:
-        said = (f'{where} has no option {one_line(repr(key), 80)}; {did_you_mean(key, known)}' for key in wrong)
-        raise ValueError('; '.join(said))

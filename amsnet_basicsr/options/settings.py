@@ -81,13 +81,13 @@ def read_setting(file: str, name: str | None = None) -> dict[str, Any]:
     Raises:
         ValueError: If the file cannot be read, or has no such setting, or several and none is named.
     """
-    options = read_options(file)
-    if name is None and 'settings' not in options:
+    if name is None and 'settings' not in (options := read_options(file)):
         return _on_base(file, options)
-    if name is None:
-        names = list(read_comparison(file).settings)
-        raise ValueError(f'{file} has several settings; name one, e.g. {file}:{names[0]}, of {", ".join(names)}')
     settings = read_comparison(file).settings
+    if name is None:
+        raise ValueError(
+            f'{file} has several settings; name one, e.g. {file}:{next(iter(settings))}, of {", ".join(settings)}'
+        )
     if name not in settings:
         raise ValueError(no_such(f'{file} has no setting', name, settings))
     return settings[name].options

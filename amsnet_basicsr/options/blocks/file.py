@@ -17,7 +17,7 @@ from amsnet_basicsr.options.blocks.base import (
     Text,
 )
 from amsnet_basicsr.options.blocks.datasets import DATASETS, DatasetOptions
-from amsnet_basicsr.options.blocks.messages import Wanted, group_in
+from amsnet_basicsr.options.blocks.messages import Wanted, fields_of, group_in
 from amsnet_basicsr.options.blocks.scheme import APBSNOptions, SchemeOptions
 from amsnet_basicsr.options.blocks.training import (
     AMSNetTraining,
@@ -233,7 +233,7 @@ def knows(options: Mapping[str, Any], keys: Sequence[str]) -> bool:
             return False
         if issubclass(block, Open) and key not in block.model_fields:
             return number == len(keys) - 1  # its constructor is asked in the check
-        field = {info.alias or name: info for name, info in block.model_fields.items()}.get(key)
+        field = fields_of(block).get(key)
         if field is None:
             return key.startswith(getattr(block, 'admitted', ()) or '\0')
         block = group_in(field.annotation)

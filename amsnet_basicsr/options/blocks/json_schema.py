@@ -2,14 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from amsnet_basicsr.options.blocks import datasets, file, scheme, simulation, training, validation
 from amsnet_basicsr.options.blocks.base import Block
-from amsnet_basicsr.options.blocks.messages import words
+from amsnet_basicsr.options.blocks.messages import annotated, fields_of, words
 from amsnet_basicsr.options.blocks.signatures import IMAGES, block_of
 from amsnet_basicsr.scheme import REFINEMENTS
 
@@ -111,18 +111,13 @@ def _table(title: str, block: type[Block]) -> Iterator[str]:
     yield f'{(inspect.getdoc(block) or "").strip()}\n'
     yield '| option | what it may be | default | meaning |'
     yield '|---|---|---|---|'
-    shared = datasets.DatasetOptions.model_fields if title.startswith('`datasets`: ') else {}
-    for name, field in block.model_fields.items():
-        if (
-            name in shared
-            and block is not datasets.DatasetOptions
-            and (name in ('name', 'type') or not field.is_required())
-        ):
+    shared = datasets.DatasetOptions.model_fields if block in datasets.DATASETS.values() else {}
+    for name, field in fields_of(block).items():
+        if name in shared and field.default == shared[name].default:
             continue
-        annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
         default = 'required' if field.is_required() else _yaml(field.default)
         meaning = ' '.join((field.description or '').split()).replace('|', '\\|')
-        yield f'| `{field.alias or name}` | {words(annotation)} | {default} | {meaning} |'
+        yield f'| `{name}` | {words(annotated(field))} | {default} | {meaning} |'
 
 
 def _yaml(value: Any) -> str:

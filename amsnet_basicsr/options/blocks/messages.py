@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
-import annotated_types as limits
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -19,10 +18,10 @@ Key = tuple[str, ...]
 
 EXPONENT = re.compile(r'^[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+$')
 _OF_A_NETWORK = re.compile('^(.*_)[a-z]$')
-_MOST_SHOWN = 80
 _LARGEST_BOUND = 10**12
-_WORDS = {int: 'a whole number', float: 'a number', bool: 'true or false', str: 'text'}
-_SPELLED = {True: 'true', False: 'false', None: '~'}
+_BOUNDS = {'ge': 'of at least', 'gt': 'above', 'le': 'of at most', 'lt': 'below'}
+_WORDS = {int: 'a whole number', float: 'a number', bool: 'true or false', str: 'text', list: 'a list', tuple: 'a list'}
+_SPELLED = {True: 'true', False: 'false'}
 
 
 class Finding(NamedTuple):
@@ -48,8 +47,7 @@ def named(key: Key) -> str:
 
 def shown(value: Any) -> str:
     """Show a value in an error, cut if it is long."""
-    text = repr(value)
-    return text if len(text) <= _MOST_SHOWN else f'{text[:_MOST_SHOWN]}…'
+    return one_line(repr(value), 80)
 
 
 def sentence(key: Key, wanted: str, value: Any) -> str:
@@ -67,7 +65,7 @@ def unknown(key: Key, known: Iterable[str]) -> str:
     """Say that nothing reads an option, with the nearest name that something reads."""
     stem = _OF_A_NETWORK.match(key[-1])  # network_d is another network's option, no slip for network_g
     hint = did_you_mean(key[-1], sorted(name for name in known if not stem or name[:-1] != stem[1]))
-    return f'{named(key[:-1]) or "the options file"} has no option {one_line(repr(key[-1]), 80)}; {hint}'
+    return f'{named(key[:-1]) or "the options file"} has no option {shown(key[-1])}; {hint}'
 
 
 def missing(key: Key, field: FieldInfo | None) -> str:
@@ -87,35 +85,29 @@ def words(annotation: Any) -> str:
         said = [words(one) for one in inner if one is not types.NoneType]
         return (', or ' if any(' ' in one.replace(' or ', '') for one in said) else ' or ').join(said)
     if origin is typing.Literal:
-        return ' or '.join(str(_SPELLED.get(one, one)) if isinstance(one, bool) else str(one) for one in inner)
-    if origin is tuple and inner and inner[-1] is not Ellipsis:
+        return ' or '.join(_SPELLED[one] if isinstance(one, bool) else str(one) for one in inner)
+    if origin is tuple and inner[-1] is not Ellipsis:
         return f'a list of {len(inner)}: {", ".join(map(words, inner))}'
-    if isinstance(origin, type) and issubclass(origin, Sequence):
-        return f'a list, each {words(inner[0])}' if inner else 'a list'
-    if _is_group(annotation) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+    if _is_a(origin, Sequence):
+        return f'a list, each {words(inner[0])}'
+    if _is_a(annotation, BaseModel) or _is_a(origin, Mapping):
         return 'a group of options'
-    return 'a list' if annotation in (list, tuple) else str(annotation)
+    return str(annotation)
 
 
 def _bounded(annotation: Any, metadata: Iterable[Any]) -> str:
     """Say what a type with bounds admits."""
     flat = [part for item in metadata for part in (item.metadata if isinstance(item, FieldInfo) else [item])]
-    for item in reversed(flat):
-        if isinstance(item, Wanted):
-            return item.words
+    if wanted := [item.words for item in flat if isinstance(item, Wanted)]:
+        return wanted[-1]
     said, bounds = words(annotation), []
+    for attribute, phrase in _BOUNDS.items():
+        found = [bound for item in flat if (bound := getattr(item, attribute, None)) is not None]
+        bounds += [f'{phrase} {bound}' for bound in found if abs(bound) < _LARGEST_BOUND]
     for item in flat:
-        for kind, attribute, phrase in (
-            (limits.Ge, 'ge', 'of at least'), (limits.Gt, 'gt', 'above'), (limits.Le, 'le', 'of at most'),
-            (limits.Lt, 'lt', 'below'),
-        ):  # fmt: skip
-            if isinstance(item, kind) and abs(bound := getattr(item, attribute)) < _LARGEST_BOUND:
-                bounds.append(f'{phrase} {bound}')
-        if isinstance(item, limits.Len) and item.max_length is not None:
-            said = said.replace('a list', f'a list of {item.max_length}', 1)
-    bounds.sort(key=lambda bound: 'most' in bound or 'below' in bound)
-    text = ' '.join([said, ' and '.join(bounds)]).strip()
-    return text.replace('and of at most', 'and at most')
+        if (length := getattr(item, 'max_length', None)) is not None:
+            said = said.replace('a list', f'a list of {length}', 1)
+    return ' '.join([said, ' and '.join(bounds)]).strip().replace('and of at most', 'and at most')
 
 
 def findings_of(error: ValidationError, model: type[BaseModel], options: Any, where: Key) -> list[Finding]:
@@ -135,12 +127,11 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
     field: FieldInfo | None = None
     value, key = options, where
     for step in detail['loc']:
-        block = group_in(annotation)
+        block, name = group_in(annotation), str(step)
+        if block is not None and name == block.__name__:
+            continue  # a member of a union
         if block is not None:
-            name = str(step)
-            known = {info.alias or field_name: info for field_name, info in block.model_fields.items()}
-            if name == block.__name__:
-                continue  # a member of a union
+            known = fields_of(block)
             if name not in known:
                 if detail['type'] != 'extra_forbidden':
                     break
@@ -148,15 +139,15 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
                     return None
                 return Finding((*key, name), unknown((*key, name), known), unread=True)
             field = known[name]
-            annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+            annotation = annotated(field)
         elif (inner := _mapped(annotation)) is not None and isinstance(value, Mapping) and step in value:
             annotation, field = inner, None
         else:
             break
-        key = (*key, str(step))
+        key = (*key, name)
+        value = value.get(step) if isinstance(value, Mapping) else None
         if detail['type'] == 'missing' and step == detail['loc'][-1]:
             return Finding(key, missing(key, field))
-        value = value[step] if isinstance(value, Mapping) and step in value else None
     if value is None and field is not None and field.is_required() and len(key) > len(where):
         return Finding(key, missing(key, field))
     if detail['type'] == 'value_error' and (said := str(detail['ctx']['error'])):
@@ -166,8 +157,29 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
     return Finding(key, sentence(key, words(annotation), value))
 
 
+def fields_of(block: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model by the names that options files use."""
+    return {field.alias or name: field for name, field in block.model_fields.items()}
+
+
+def annotated(field: FieldInfo) -> Any:
+    """Return the type of a field with its bounds."""
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
+def group_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model among the types that an annotation admits."""
+    return next((member for member in _members(annotation) if _is_a(member, BaseModel)), None)
+
+
+def _mapped(annotation: Any) -> Any:
+    """Return what the values of a mapping are, if an annotation admits one."""
+    mappings = [member for member in _members(annotation) if _is_a(typing.get_origin(member), Mapping)]
+    return typing.get_args(mappings[0])[1] if mappings else None
+
+
 def _members(annotation: Any) -> list[Any]:
-    """The types that an annotation admits, without their bounds."""
+    """List the types that an annotation admits, without their bounds."""
     if typing.get_origin(annotation) is Annotated:
         return _members(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
@@ -175,19 +187,5 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _is_group(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def group_in(annotation: Any) -> type[BaseModel] | None:
-    """The model among the types that an annotation admits."""
-    return next((member for member in _members(annotation) if _is_group(member)), None)
-
-
-def _mapped(annotation: Any) -> Any:
-    """What the values of a mapping are, if an annotation admits one."""
-    for member in _members(annotation):
-        origin = typing.get_origin(member)
-        if isinstance(origin, type) and issubclass(origin, Mapping):
-            return typing.get_args(member)[1]
-    return None
+def _is_a(kind: Any, base: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, base)

@@ -7,7 +7,7 @@ import pytest
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.options.checks.run import check_all, check_options
 from amsnet_basicsr.options.complete import complete_options
-from amsnet_basicsr.options.reader import read_options, refuse_unknown
+from amsnet_basicsr.options.reader import read_options
 from tests.pipeline.options import some_weights, test_options, train_options
 
 
@@ -298,14 +298,6 @@ def test_options_are_read_without_running_them(tmp_path):
     assert not (tmp_path / 'ran').exists()
     with pytest.raises(ValueError, match='cannot be read'):
         read_options(str(tmp_path / 'none.yml'))
-
-
-def test_unknown_keys_are_told_with_the_nearest_name():
-    refuse_unknown({'a': 1}, ['a'], 'here')
-    with pytest.raises(ValueError, match=r"^scheme has no option 'strde'; did you mean 'stride'\?$"):
-        refuse_unknown({'strde': 1}, ['stride'], 'scheme')
-    with pytest.raises(ValueError, match='known: alpha, beta'):
-        refuse_unknown({'zzz': 1}, ['beta', 'alpha'], 'there')
 
 
 def test_new_options_of_ours_are_known(make_folder):
