@@ -73,7 +73,7 @@ def test_options_pass_the_check_once_their_data_is_there(setting: Setting, monke
     assert options['name'] == f'{"ablation_" * small}{comparison.removesuffix("_paper")}_{setting.name}'
     options.update(is_train=setting.trains, dist=False, rank=0, world_size=1, num_gpu=0)
     monkeypatch.setattr('amsnet_basicsr.options.checks.run.wrong_inputs', lambda opt: [])
-    monkeypatch.setattr('amsnet_basicsr.options.checks.run.build_dataset', a_thousand_images)
+    monkeypatch.setattr('amsnet_basicsr.options.checks.data.build_dataset', a_thousand_images)
     assert check_options(options)[:2] == ([], [])
 
 

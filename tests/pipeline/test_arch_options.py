@@ -52,7 +52,7 @@ def test_only_network_batch_and_names_differ_from_restormer(stage, word):
 @pytest.mark.parametrize('word', WORDS)
 def test_options_build_the_networks_of_the_paper_and_pass_the_check(word, monkeypatch):
     monkeypatch.setattr('amsnet_basicsr.options.checks.run.wrong_inputs', lambda opt: [])
-    monkeypatch.setattr('amsnet_basicsr.options.checks.run.build_dataset', a_thousand_images)
+    monkeypatch.setattr('amsnet_basicsr.options.checks.data.build_dataset', a_thousand_images)
     networks = []
     for stage in STAGES:
         options = read_options(f'{FOLDER}/{stage}_amsnet_{word}.yml')

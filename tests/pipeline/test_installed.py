@@ -81,7 +81,7 @@ def test_options_files_pass_the_check_once_their_data_is_there(name, tmp_path, m
     monkeypatch.chdir(tmp_path)
     options.update(is_train='train' in options, dist=False, rank=0, world_size=1, num_gpu=0)
     monkeypatch.setattr('amsnet_basicsr.options.checks.run.wrong_inputs', lambda opt: [])
-    monkeypatch.setattr('amsnet_basicsr.options.checks.run.build_dataset', a_thousand_images)
+    monkeypatch.setattr('amsnet_basicsr.options.checks.data.build_dataset', a_thousand_images)
     monkeypatch.syspath_prepend(REPOSITORY)
     assert import_parts(options.get('import')) == []
     assert check_options(options)[:2] == ([], [])

@@ -27,9 +27,7 @@ def build_dataset(dataset: Mapping[str, Any]) -> Any:
     return DATASET_REGISTRY.get(dataset_opt['type'])(dataset_opt)
 
 
-def build_datasets(
-    opt: Mapping[str, Any], build: Callable[[Mapping[str, Any]], Any], clean: Callable[..., bool]
-) -> tuple[list[Finding], dict[str, Any]]:
+def build_datasets(opt: Mapping[str, Any], clean: Callable[..., bool]) -> tuple[list[Finding], dict[str, Any]]:
     """Build the datasets without known problems; return what is wrong, and by phase those that hold images."""
     findings: list[Finding] = []
     built: dict[str, Any] = {}
@@ -38,7 +36,7 @@ def build_datasets(
             continue
         said = 'it holds no image'
         try:
-            made = build(dataset)
+            made = build_dataset(dataset)
             if len(made):
                 built[phase] = made
                 continue

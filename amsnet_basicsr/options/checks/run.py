@@ -14,7 +14,7 @@ from torch import nn
 from amsnet_basicsr.options.blocks.file import MODELS, OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR
 from amsnet_basicsr.options.blocks.messages import Finding
 from amsnet_basicsr.options.checks.build import try_network, wrong_denoiser, wrong_parts
-from amsnet_basicsr.options.checks.data import build_dataset, build_datasets, enough_ratio, set_channels, wrong_loading
+from amsnet_basicsr.options.checks.data import build_datasets, enough_ratio, set_channels, wrong_loading
 from amsnet_basicsr.options.checks.file import check_file, text_numbers
 from amsnet_basicsr.options.checks.files import wrong_files
 from amsnet_basicsr.options.checks.findings import Findings
@@ -89,7 +89,7 @@ def check_options(opt: dict[str, Any], known: Iterable[Finding] = (), with_data:
     if is_train and sound['val'] and not val_sets and found.clean('datasets'):
         notes.append('val is given, but datasets has no val set: nothing is validated')
     found.add(wrong_loading(sound))
-    problems, built = build_datasets(sound, build_dataset, found.clean)
+    problems, built = build_datasets(sound, found.clean)
     found.add(problems)
     found.add(wrong_files(sound, built))
     images = {phase: len(dataset) for phase, dataset in built.items()}
