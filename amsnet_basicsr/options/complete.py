@@ -9,9 +9,12 @@ from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.options.reader import PLUGIN_NAME
 from amsnet_basicsr.version import __version__
 
-#: Frequencies of a run whose name says "debug", as in BasicSR.
-_DEBUG_VAL_FREQ, _DEBUG_PRINT_FREQ, _DEBUG_SAVE_FREQ = 8, 1, 8
-
+#: In a run whose name says "debug", as in BasicSR.
+_DEBUG_VAL_FREQ = 8
+_DEBUG_LOGGER = {'print_freq': 1, 'save_checkpoint_freq': 8}
+_DATA_PATHS = ('dataroot_gt', 'dataroot_lq', 'meta_info_file')
+#: Of a key in `path` that is no folder.
+_NO_FOLDERS = ('strict_load', 'pretrain_network', 'resume', 'param_key')
 #: Settings of the official networks that ours lack, with the values that describe what ours do.
 _NEUTRAL = {'dual_pixel_task': False, 'blindspot': False, 'Isreal': True}
 
@@ -50,13 +53,16 @@ def complete_options(
         opt['num_gpu'] = gpus
     for phase, dataset in _group(opt, 'datasets').items():
         if isinstance(dataset, dict):
-            _complete_set(dataset, phase, opt)
+            dataset['phase'] = phase.split('_')[0]
+            if 'scale' in opt:
+                dataset['scale'] = opt['scale']
+            dataset.update({key: _expanded(dataset[key]) for key in _DATA_PATHS if key in dataset})
     if isinstance(opt.get('path'), dict):
         opt['path'] = _complete_path(opt['path'], root_path, name, is_train)
     if is_train and isinstance(name, str) and 'debug' in name:
         if _group(opt, 'val'):
             opt['val']['val_freq'] = _DEBUG_VAL_FREQ
-        _group(opt, 'logger').update(print_freq=_DEBUG_PRINT_FREQ, save_checkpoint_freq=_DEBUG_SAVE_FREQ)
+        _group(opt, 'logger').update(_DEBUG_LOGGER)
     return opt
 
 
@@ -66,23 +72,15 @@ def without_neutral(network: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in network.items() if not (ours and key in _NEUTRAL and value is _NEUTRAL[key])}
 
 
-def _complete_set(dataset: dict[str, Any], phase: str, opt: Mapping[str, Any]) -> None:
-    dataset['phase'] = phase.split('_')[0]
-    if 'scale' in opt:
-        dataset['scale'] = opt['scale']
-    for key in ('dataroot_gt', 'dataroot_lq', 'meta_info_file'):
-        if isinstance(dataset.get(key), str):
-            dataset[key] = osp.expanduser(dataset[key])
-
-
 def _complete_path(path: Mapping[str, Any], root_path: str, name: Any, is_train: bool) -> dict[str, Any]:
     """Choose the folders; drop keys that BasicSR would turn into folders, such as empty ones."""
     root_key, default = ('experiments_root', 'experiments') if is_train else ('results_root', 'results')
     parent = path.get(root_key)
     completed = {
-        key: osp.expanduser(value) if isinstance(value, str) and key.startswith(('pretrain', 'resume')) else value
+        key: _expanded(value) if key.startswith(('pretrain', 'resume')) else value
         for key, value in path.items()
-        if key not in ('experiments_root', 'results_root') and (value is not None or _is_no_folder(key))
+        if key not in ('experiments_root', 'results_root')
+        and (value is not None or any(word in key for word in _NO_FOLDERS))
     }
     if parent is not None and not isinstance(parent, str):
         return {**completed, root_key: parent}  # a mistake, to be told
@@ -96,8 +94,8 @@ def _complete_path(path: Mapping[str, Any], root_path: str, name: Any, is_train:
     return completed
 
 
-def _is_no_folder(key: str) -> bool:
-    return any(word in key for word in ('strict_load', 'pretrain_network', 'resume', 'param_key'))
+def _expanded(path: Any) -> Any:
+    return osp.expanduser(path) if isinstance(path, str) else path
 
 
 def _group(opt: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -128,16 +128,7 @@ def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | 
 
 
 def wrong_denoiser(network: Mapping[str, Any], net: nn.Module, checkpointing: bool) -> Iterator[Finding]:
-    """Find why a network cannot denoise as our models do, as far as shapes tell.
-
-    Args:
-        network: `network_g`.
-        net: The network; it is run only if it is without memory.
-        checkpointing: Whether its blocks are to be computed again in the backward pass.
-
-    Yields:
-        What is wrong.
-    """
+    """Find why a network cannot denoise as our models do: a size that changes (tried on the meta device), no blocks."""
     if all(parameter.is_meta for parameter in net.parameters()) and (resized := _resizes(net)):
         said = f'network_g: {network["type"]} does not keep the size of images, which a denoiser must ({resized})'
         yield Finding(('network_g',), said)

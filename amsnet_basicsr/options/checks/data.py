@@ -11,11 +11,7 @@ from amsnet_basicsr.options.blocks.messages import Finding
 
 
 def build_dataset(dataset: Mapping[str, Any]) -> Any:
-    """Build a dataset as BasicSR will, but without reading every image.
-
-    Raises:
-        Exception: Whatever the dataset finds wrong with its options.
-    """
+    """Build a dataset as BasicSR will, but without reading every image."""
     from basicsr.utils.registry import DATASET_REGISTRY
 
     dataset_opt: dict[str, Any] = copy.deepcopy(dict(dataset))

@@ -13,15 +13,7 @@ Size = tuple[int, int]
 
 
 def wrong_files(opt: Mapping[str, Any], built: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find listed images that are missing, and pairs that cannot be cropped or compared, by their headers.
-
-    Args:
-        opt: The options.
-        built: The datasets without problems by phase.
-
-    Yields:
-        What is wrong.
-    """
+    """Find listed images that are missing, and pairs that cannot be cropped or compared in the sets built."""
     for phase, made in built.items():
         dataset = opt['datasets'][phase]
         if dataset['type'] not in ('PairedImageDataset', 'SingleImageDataset'):
