@@ -20,8 +20,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import data, denoising, large, limit, plan, scaling, training
-from benchmarks.page import write_between_marks
+from benchmarks import data, denoising, large, limit, scaling, training, training_cost
+from page import write_between_marks
 
 #: Sub-commands: modules with `add_arguments` and `run`, and what they measure.
 COMMANDS = {
@@ -31,7 +31,7 @@ COMMANDS = {
     'large': (large, 'denoising of whole images against the plain procedure'),
     'limit': (limit, 'the share of the matrix rate that networks reach'),
     'scale': (scaling, 'how time grows with images, pixels, k, T and processes'),
-    'plan': (plan, 'a few steps by options files, and compute what all of them will take'),
+    'plan': (training_cost, 'a few steps by options files, and compute what all of them will take'),
 }
 #: Those with a page of their own.
 ELSEWHERE = ('scale', 'plan')

@@ -9,16 +9,14 @@ by letting NaN into the input: what it reaches depends on it.
 
 import argparse
 import math
-import statistics
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from benchmarks.page import write_between_marks
+from benchmarks.measure import count_operations, median_seconds
+from page import table, write_between_marks
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from amsnet_basicsr.archs import ARCHS
 
@@ -41,10 +39,9 @@ def count_parameters(net: nn.Module) -> int:
 
 def multiply_adds_per_pixel(name: str, size: int = 256) -> float:
     """Count the multiply-adds of one pass, per pixel."""
-    counter = FlopCounterMode(display=False)
-    with torch.device('meta'), torch.no_grad(), counter:
-        ARCHS[name]().eval()(torch.empty(1, 3, size, size))
-    return counter.get_total_flops() / 2 / size**2
+    with torch.device('meta'):
+        net, x = ARCHS[name]().eval(), torch.empty(1, 3, size, size)
+        return count_operations(lambda: net(x)) / 2 / size**2
 
 
 @torch.no_grad()
@@ -85,23 +82,14 @@ def receptive_field(net: nn.Module, widest: int = 1024) -> int | None:
 
 @torch.inference_mode()
 def seconds_per_megapixel(net: nn.Module, size: int, repeats: int) -> float:
-    """Time one pass on a small image and extrapolate; the median of some passes after one for warming up."""
+    """Time one pass on a small image and extrapolate."""
     x = torch.rand(1, 3, size, size)
-    net(x)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        net(x)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times) / size**2 * 1e6
+    return median_seconds(lambda: net(x), repeats) / size**2 * 1e6
 
 
-def table(size: int, repeats: int, timed: bool) -> str:
-    """Measure all networks."""
-    times = {}
-    if timed:
-        for name, arch in ARCHS.items():
-            times[name] = seconds_per_megapixel(arch().eval(), size, repeats)
+def measure(size: int, repeats: int, timed: bool) -> str:
+    """Measure all networks and write the table."""
+    times = {name: seconds_per_megapixel(arch().eval(), size, repeats) for name, arch in ARCHS.items() if timed}
     rows = []
     for name, arch in ARCHS.items():
         net = arch()
@@ -111,16 +99,20 @@ def table(size: int, repeats: int, timed: bool) -> str:
             f'`{name}`',
             f'{count_parameters(net) / 1e6:.2f} M',
             f'{multiply_adds / 1e3:,.0f} k',
-            str(net.size_multiple),
+            net.size_multiple,
             f'{field} px' if field else 'global',
             f'{times[name] / times["UNet"]:.2f}' if timed else '–',
         ]
-        rows.append((multiply_adds, '| ' + ' | '.join(cells) + ' |'))
-    head = (
-        '| network | parameters | multiply-adds per pixel | size multiple | receptive field | CPU time (UNet = 1) |\n'
-        '|---|---|---|---|---|---|'
-    )
-    text = '\n'.join([head, *(row for _, row in sorted(rows, reverse=True))])
+        rows.append((multiply_adds, cells))
+    head = [
+        'network',
+        'parameters',
+        'multiply-adds per pixel',
+        'size multiple',
+        'receptive field',
+        'CPU time (UNet = 1)',
+    ]
+    text = table(head, [cells for _, cells in sorted(rows, key=lambda row: row[0], reverse=True)])
     if timed:
         text += (
             f'\n\nTime per megapixel, extrapolated from {size}×{size} images in float32 with {torch.get_num_threads()} '
@@ -140,7 +132,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    text = table(args.size, args.repeats, args.time)
+    text = measure(args.size, args.repeats, args.time)
     if args.write:
         try:
             write_between_marks(args.write, BEGIN, END, text)

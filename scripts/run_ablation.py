@@ -21,7 +21,7 @@ from pathlib import Path
 from ablation.runner import Runner
 from ablation.runs import Record, missing_data, plan_runs, read_records, recorded_seeds
 from ablation.tables import plot, table, write_csv
-from benchmarks.page import check_marks, write_between_marks
+from page import check_marks, write_between_marks
 
 from amsnet_basicsr.options.settings import Comparison, no_such, read_comparison
 from amsnet_basicsr.utils.atomic_write import atomic_write

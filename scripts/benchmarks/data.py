@@ -1,17 +1,21 @@
 """`benchmark.py data`: how many training crops per second come from a folder, an LMDB and memory."""
 
 import argparse
+import itertools
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
+from benchmarks.measure import median_seconds, require_positive
+from page import table
 from torch.utils.data import DataLoader, RandomSampler
 
 from amsnet_basicsr.data import CameraNoiseDataset, NoisyImageDataset
@@ -37,10 +41,10 @@ def noisy_patches(count: int, size: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     for number in range(count):
         scene = (images[number % len(images)]['gt'].numpy().transpose(1, 2, 0) * 255).round().astype(np.uint8)
-        scale = size / min(scene.shape[:2])
-        if scale > 1:
-            scene = cv2.resize(scene, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-            scene = cv2.copyMakeBorder(scene, 0, 1, 0, 1, cv2.BORDER_REPLICATE)  # rounding may leave it one short
+        if size > min(scene.shape[:2]):
+            scale = size / min(scene.shape[:2])
+            sides = [max(size, round(scale * side)) for side in scene.shape[:2]]
+            scene = cv2.resize(scene, sides[::-1], interpolation=cv2.INTER_CUBIC)
         top, left = (int(rng.integers(side - size + 1)) for side in scene.shape[:2])
         patch = np.ascontiguousarray(scene[top : top + size, left : left + size])
         yield simulation.exposure(str(number)).noisy(patch)
@@ -94,37 +98,27 @@ def crops_per_second(dataset: NoisyImageDataset, workers: int, batch: int, crops
 
 
 def processor_milliseconds(dataset: NoisyImageDataset, images: int = 20) -> tuple[float, float]:
-    """Measure what one image costs this process, however busy the machine is with others."""
-
-    def median(read: Callable[[int], object]) -> float:
-        times = []
-        for number in range(images):
-            start = time.process_time()
-            read(number % len(dataset))
-            times.append(time.process_time() - start)
-        return statistics.median(times) * 1000
-
-    return median(lambda index: dataset._decode(dataset.entries[index])), median(dataset.__getitem__)
+    """Measure what one image costs this process, to read and decode and in all, however busy the machine is."""
+    numbers = itertools.cycle(range(len(dataset)))
+    tasks = (lambda: dataset._decode(dataset.entries[next(numbers)])), (lambda: dataset[next(numbers)])
+    decoding, whole = (1000 * median_seconds(task, images, time.process_time) for task in tasks)
+    return decoding, whole
 
 
 def data_table(sources: Sequence[Source], args: argparse.Namespace) -> str:
     """Measure all sources with all numbers of workers."""
-    measurements: dict[Any, Measurement] = {}
-    for source in sources:
-        for workers in args.workers:
-            measurements[source.label, workers] = lambda dataset=source.dataset, workers=workers: crops_per_second(
-                dataset, workers, args.batch, args.crops
-            )
-    medians = median_of_rounds(measurements, args.rounds)
-    head = '| patches per second | ' + ' | '.join(f'{n} worker{"s" * (n != 1)}' for n in args.workers) + ' |'
-    rows = [
-        f'| {source.label} | ' + ' | '.join(f'{medians[source.label, n]:,.0f}' for n in args.workers) + ' |'
+    measurements: dict[Any, Measurement] = {
+        (source.label, workers): partial(crops_per_second, source.dataset, workers, args.batch, args.crops)
         for source in sources
-    ]
+        for workers in args.workers
+    }
+    medians = median_of_rounds(measurements, args.rounds)
+    head = ['patches per second', *(f'{n} worker{"s" * (n != 1)}' for n in args.workers)]
+    rows = [[source.label, *(f'{medians[source.label, n]:,.0f}' for n in args.workers)] for source in sources]
     images = len(sources[0].dataset)
     decoding, whole = processor_milliseconds(sources[0].dataset)
     sides = sources[0].dataset._decode(sources[0].dataset.entries[0]).shape[:2]
-    return '\n'.join([head, '|---' * (len(args.workers) + 1) + '|', *rows]) + (
+    return table(head, rows) + (
         f'\n\n{images} images of {sides[1]}×{sides[0]} (the first), crops of {args.crop}×{args.crop} in batches of '
         f'{args.batch}; median of {args.rounds} rounds of {args.crops} crops, {torch.get_num_threads()} thread(s) for '
         f'PyTorch, {os.cpu_count()} cores. 0 workers: read by the training process itself, between its steps. '
@@ -148,9 +142,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Measure the reading of training crops."""
-    for name in ('count', 'size', 'crop', 'batch', 'crops', 'rounds'):
-        if getattr(args, name) < 1:
-            raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
+    require_positive(args, 'count', 'size', 'crop', 'batch', 'crops', 'rounds')
     if min(args.workers) < 0:
         raise ValueError(f'--workers must not be negative, got {min(args.workers)}')
     if args.dataroot is None and args.crop > args.size:

@@ -9,39 +9,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks.cases import CASES, add_common_arguments, build_pair, check_common, ratio_cell
+from benchmarks.denoising import TOLERANCE, noise, plain_task
+from benchmarks.measure import Clock, add_comparison_arguments, ratio_cell, start_timing, time_by_plain
 from benchmarks.memory import memory_cells, peak_of
-from benchmarks.reference_scheme import denoise, padded
+from benchmarks.networks import NETWORKS, build_pair
+from page import table
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.denoise.allocator import keep_freed_memory
 from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import AsymmetricMaskDenoiser
 
-#: Largest difference allowed between the results of a network that sees no further than tiles overlap.
-TOLERANCE = 1e-4
-#: Such networks. The others average over the whole image, or see hundreds of pixels through their coarse scales; that
-#: they compute the same where both sides see the same is what `benchmark.py denoise` checks.
+#: Networks that see no further than tiles overlap, so that results must agree. The others average over the whole image,
+#: or see hundreds of pixels through their coarse scales; `benchmark.py denoise` checks those.
 BOUNDED = ('DnCNN',)
 #: Networks that take half an hour for 12 megapixels, and the most pixels of theirs unless they are asked for.
 SLOW = {'DeamNet': 2e6}
 
 
-def side_alone(
-    name: str, width: int, height: int, side: str, output: Path, clock: Callable[[], float]
-) -> Callable[[], float]:
-    """Make one side of the comparison."""
-    pair = build_pair(name)
-    noisy = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+def side_alone(name: str, width: int, height: int, side: str, output: Path, clock: Clock) -> Callable[[], float]:
+    """Make one side of the comparison, which saves its result and returns its time."""
+    pair, noisy = build_pair(name), noise(height, width)
     if side == 'ours':
         keep_freed_memory()  # as the command does
-        denoiser = Denoiser(pair.ours, DenoiserScheme(), device='cpu')
-        task = partial(denoiser, noisy)
+        task = partial(Denoiser(pair.ours, DenoiserScheme(), device='cpu'), noisy)
     else:
-        draws = AsymmetricMaskDenoiser(pair.ours)
-        index = draws.draw_partition(tuple(noisy.shape), draws.stride, torch.Generator().manual_seed(draws.seed))
-        net = partial(padded, pair.plain.eval(), multiple=draws.size_multiple)
-        task = partial(denoise, net, noisy, index, [])
+        task = plain_task(pair.plain, AsymmetricMaskDenoiser(pair.ours), noisy)
 
     def timed() -> float:
         start = clock()
@@ -55,7 +48,7 @@ def side_alone(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `large`."""
-    add_common_arguments(parser, 1)
+    add_comparison_arguments(parser, 1)
     sizes = ['1024x1024', '2048x2048', '4096x3072']
     parser.add_argument('--sizes', nargs='+', default=sizes, metavar='WxH', help=f'default: {" ".join(sizes)}')
 
@@ -72,14 +65,14 @@ def _sides(size: str) -> tuple[int, int]:
 
 def run(args: argparse.Namespace) -> str:
     """Time and measure both sides in turns, each in a process of its own."""
-    clock = check_common(args)
+    clock = start_timing(args)
     sizes = [_sides(size) for size in args.sizes]
     rows = []
     with tempfile.TemporaryDirectory(prefix='benchmark-large-') as temporary:
         outputs = {side: Path(temporary) / f'{side}.npy' for side in ('ours', 'plain')}
         for name in args.archs:
             for width, height in sizes:
-                if args.archs == list(CASES) and width * height > SLOW.get(name, float('inf')):
+                if args.archs == list(NETWORKS) and width * height > SLOW.get(name, float('inf')):
                     continue
                 peaks: dict[str, int | None] = {'ours': 0, 'plain': 0}
                 times: dict[str, list[float]] = {'ours': [], 'plain': []}
@@ -92,14 +85,13 @@ def run(args: argparse.Namespace) -> str:
                 both = None not in peaks.values()
                 if both and name in BOUNDED:
                     _check(name, outputs)
-                ratio = ratio_cell(times['ours'], times['plain']) if both else '–'
+                ratio = ratio_cell(times) if both else '–'
                 own = f'{statistics.median(times["ours"]):.0f} s' if times['ours'] else '–'
-                memory = ' | '.join(memory_cells(peaks['ours'], peaks['plain']))
-                rows.append(f'| `{name}` | {width * height / 1e6:.1f} MP | {ratio} | {own} | {memory} |')
-    kind = 'processor time' if args.processor_time else 'time'
-    head = f'| network | image | {kind} by plain | ours | peak memory by plain | ours |\n'
+                memory = memory_cells(peaks['ours'], peaks['plain'])
+                rows.append([f'`{name}`', f'{width * height / 1e6:.1f} MP', ratio, own, *memory])
     rounds = f'{args.rounds} rounds' if args.rounds > 1 else 'one round'
-    return '\n'.join([head + '|---' * 6 + '|', *rows]) + (
+    head = ['network', 'image', time_by_plain(args), 'ours', 'peak memory by plain', 'ours']
+    return table(head, rows) + (
         f'\n\nMask scheme without refinement, {rounds}, {torch.get_num_threads()} thread(s), '
         'each side in a process of its own, whose growth is the memory. Ours keeps freed memory, as `amsnet-denoise` '
         'does.'

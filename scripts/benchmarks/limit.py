@@ -2,15 +2,17 @@
 
 import argparse
 import statistics
+import time
 from collections.abc import Callable
 from functools import partial
 
 import torch
-from benchmarks.cases import add_common_arguments, build_pair, check_common, in_turns
-from torch.utils.flop_counter import FlopCounterMode
+from benchmarks.measure import Clock, add_comparison_arguments, count_operations, in_turns, start_timing
+from benchmarks.networks import build
+from page import table
 
 
-def matrix_rate(clock: Callable[[], float], rounds: int = 9) -> float:
+def matrix_rate(clock: Clock = time.perf_counter, rounds: int = 9) -> float:
     """Measure how fast this machine multiplies matrices."""
     matrix = torch.rand(1024, 1024)
     tasks: dict[str, Callable[[], object]] = {'product': lambda: matrix @ matrix}
@@ -27,17 +29,16 @@ def matrix_rate(clock: Callable[[], float], rounds: int = 9) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `limit`."""
-    add_common_arguments(parser, 5)
+    add_comparison_arguments(parser, 5)
 
 
 def run(args: argparse.Namespace) -> str:
     """Count operations and time forward and backward on the 50 sub-images of two crops of 160×160."""
-    clock = check_common(args)
+    clock = start_timing(args)
     rate = matrix_rate(clock)
     rows = []
     for name in args.archs:
-        net = build_pair(name).ours
-        x = torch.rand(50, 3, 32, 32)
+        net, x = build(name), torch.rand(50, 3, 32, 32)
 
         def both(net=net, x=x) -> None:
             net(x).mean().backward()
@@ -46,22 +47,15 @@ def run(args: argparse.Namespace) -> str:
         def forward(net=net, x=x) -> None:
             net(x)
 
-        with FlopCounterMode(display=False) as counter:
-            forward()
-        # By rule, not counted: the counter takes the gradients of depthwise convolutions for those of full ones.
-        operations = counter.get_total_flops(), 3 * counter.get_total_flops()
-        times = in_turns({'forward': forward, 'both': both}, args.rounds, clock).values()
-        cells = [
-            cell
-            for count, seconds in zip(operations, map(statistics.median, times), strict=True)
-            for cell in (f'{count / 1e9:.2f}', f'{count / rate / seconds:.0%}')
-        ]
-        rows.append(f'| `{name}` | ' + ' | '.join(cells) + ' |')
-    head = (
-        '| network | forward, 10⁹ operations | of the matrix rate | forward and backward | of the matrix rate |\n'
-        '|---|---|---|---|---|'
-    )
-    return '\n'.join([head, *rows]) + (
+        # Three times with gradients by rule: the counter takes those of depthwise convolutions for those of full ones.
+        operations = count_operations(forward)
+        cells = []
+        for times, seconds in in_turns({1: forward, 3: both}, args.rounds, clock).items():
+            count = times * operations
+            cells += [f'{count / 1e9:.2f}', f'{count / rate / statistics.median(seconds):.0%}']
+        rows.append([f'`{name}`', *cells])
+    head = ['network', 'forward, 10⁹ operations', 'of the matrix rate', 'forward and backward', 'of the matrix rate']
+    return table(head, rows) + (
         f'\n\n50 sub-images of 32×32; the matrix rate is {rate / 1e9:.0f}·10⁹ operations per '
         f'second with {torch.get_num_threads()} thread(s). Products and convolutions count, three times with gradients.'
     )

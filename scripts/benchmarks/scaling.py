@@ -4,26 +4,20 @@ import argparse
 import multiprocessing
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-from benchmarks.cases import CASES, check_common, in_turns
+from benchmarks.measure import add_timing_arguments, in_turns, median_seconds, require_positive, start_timing
+from benchmarks.networks import NETWORKS, build
 from benchmarks.training import crops_and_index, our_step
+from page import table
 from torch import nn
 
-from amsnet_basicsr.archs import ARCHS
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser, PartitionAverage
 from amsnet_basicsr.utils.distributed import average_gradients
 from amsnet_basicsr.utils.parallel import available_cores
-
-
-def build(name: str) -> nn.Module:
-    """Build a network of `CASES` in channels_last."""
-    torch.manual_seed(0)
-    return ARCHS[name](**CASES[name]).to(memory_format=torch.channels_last)
 
 
 def denoising_tasks(net: nn.Module, size: int) -> dict[str, tuple[Callable[[], object], float]]:
@@ -60,14 +54,10 @@ def _train_together(
         net = average_gradients(net)
     step = our_step(net, multiple)
     noisy, index = crops_and_index(160, batch, seed=1 + rank)
-    times = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        step(noisy, index)
-        times.append(time.perf_counter() - start)
+    seconds = median_seconds(partial(step, noisy, index), steps)
     if count > 1:
         torch.distributed.destroy_process_group()
-    results.put(statistics.median(times[2:]))
+    results.put(seconds)
 
 
 def step_seconds(name: str, count: int, threads: int, batch: int, steps: int) -> float:
@@ -93,47 +83,46 @@ def step_seconds(name: str, count: int, threads: int, batch: int, steps: int) ->
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `scale`."""
-    parser.add_argument('--arch', choices=CASES, default='NAFNet', metavar='NAME', help='default: NAFNet')
+    parser.add_argument('--arch', choices=NETWORKS, default='NAFNet', metavar='NAME', help='default: NAFNet')
     parser.add_argument('--size', type=int, default=256, help='side of the smallest image, an even number: 256')
-    parser.add_argument('--rounds', type=int, default=5, help='times everything is measured: 5')
+    add_timing_arguments(parser, 5)
     parser.add_argument('--steps', type=int, default=12, help='training steps timed: 12')
     parser.add_argument('--starts', type=int, default=3, help='times each training is started: 3')
-    parser.add_argument('--threads', type=int, help="threads; default: PyTorch's")
-    parser.add_argument('--processor-time', action='store_true', help='processor time for denoising, if not idle')
 
 
 @torch.inference_mode()
 def run(args: argparse.Namespace) -> str:
     """Time everything in turns."""
-    clock = check_common(args)
-    if args.steps < 3 or args.starts < 1 or args.size < 32 or args.size % 2:
-        raise ValueError('--steps must be at least 3, --starts 1, and --size an even number of at least 32')
+    clock = start_timing(args)
+    require_positive(args, 'steps', 'starts')
+    if args.size < 32 or args.size % 2:
+        raise ValueError(f'--size must be an even number of at least 32, got {args.size}')
     tasks = denoising_tasks(build(args.arch).eval(), args.size)
     times = in_turns({text: task for text, (task, _) in tasks.items()}, args.rounds, clock)
     medians = {text: statistics.median(values) for text, values in times.items()}
     base = next(iter(medians.values()))
     kind = 'processor time' if args.processor_time else 'time'
     rows = [
-        f'| {text} | {tasks[text][1]:.3g} | {seconds:.2f} s | {seconds / base:.1f} | {seconds / tasks[text][1]:.2f} s |'
+        [
+            text,
+            f'{tasks[text][1]:.3g}',
+            f'{seconds:.2f} s',
+            f'{seconds / base:.1f}',
+            f'{seconds / tasks[text][1]:.2f} s',
+        ]
         for text, seconds in medians.items()
     ]
-    head = (
-        f'| denoising | passes × megapixels | {kind} | by the first | for each megapixel of a pass |\n'
-        + '|---' * 5
-        + '|'
-    )
+    head = ['denoising', 'passes × megapixels', kind, 'relative to the first', 'for each megapixel of a pass']
 
     threads, cores = torch.get_num_threads(), available_cores()
     settings = list(dict.fromkeys([(1, 1, 2), (1, cores, 2), (cores, 1, 1), (cores, 1, 2)]))
-    steps = {given: [step_seconds(args.arch, *given, args.steps) for _ in range(args.starts)] for given in settings}
-    step_rows = [
-        f'| {count} | {given_threads} | {batch} | {statistics.median(seconds) * 1e3:.0f} ms | '
-        f'{count * batch / statistics.median(seconds):.1f} |'
-        for (count, given_threads, batch), seconds in steps.items()
-    ]
-    step_head = '| processes | threads of each | crops of each | step | crops per second |\n|---|---|---|---|---|'
-    return '\n'.join([head, *rows, '', step_head, *step_rows]) + (
+    step_rows = []
+    for given in settings:
+        seconds = statistics.median(step_seconds(args.arch, *given, args.steps) for _ in range(args.starts))
+        step_rows.append([*given, f'{seconds * 1e3:.0f} ms', f'{given[0] * given[2] / seconds:.1f}'])
+    step_head = ['processes', 'threads of each', 'crops of each', 'step', 'crops per second']
+    return f'{table(head, rows)}\n\n{table(step_head, step_rows)}' + (
         f'\n\n`{args.arch}` as in performance.md, denoising: median of {args.rounds} rounds, {threads} thread(s); '
-        f'training: crops of 160×160, gloo, {cores} cores, median of {args.steps - 2} steps, then of {args.starts} '
+        f'training: crops of 160×160, gloo, {cores} cores, median of {args.steps} steps, then of {args.starts} '
         'start(s).'
     )

@@ -2,13 +2,14 @@
 
 import argparse
 import copy
-import statistics
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from benchmarks.cases import Pair, add_common_arguments, build_pair, check_common, in_turns, ratio_cell
-from benchmarks.memory import memory_cells, peak_of
+from benchmarks.measure import add_comparison_arguments, compare, start_timing, time_by_plain
+from benchmarks.networks import Pair, build_pair
 from benchmarks.reference_scheme import TrainingStep
+from page import table
 from torch import nn
 
 from amsnet_basicsr.scheme import hide, pixel_downsample, random_partition, same_size_forward
@@ -70,23 +71,27 @@ def crops_and_index(size: int, batch: int, seed: int = 1) -> tuple[torch.Tensor,
     return noisy, random_partition((batch * STRIDE**2, 3, side, side), 2, generator)
 
 
-def steps_alone(name: str, size: int, batch: int, side: str, count: int = 1) -> Callable[[], None]:
-    """Make a call that does steps of one side; from the second on gradients and moments are there."""
-    pair = build_pair(name)
-    multiple = pair.ours.size_multiple
-    step = our_step(pair.ours, multiple) if side == 'ours' else TrainingStep(pair.plain, multiple, RATE, DECAY, STRIDE)
-    inputs = crops_and_index(size, batch)
+def tasks_for(pair: Pair, size: int, batch: int) -> dict[str, Callable[[], object]]:
+    """Make the steps of the two sides of a comparison."""
+    multiple, inputs = pair.ours.size_multiple, crops_and_index(size, batch)
+    plain = TrainingStep(pair.plain, multiple, RATE, DECAY, STRIDE)
+    return {'ours': partial(our_step(pair.ours, multiple), *inputs), 'plain': partial(plain, *inputs)}
+
+
+def two_steps_alone(name: str, size: int, batch: int, side: str) -> Callable[[], None]:
+    """Make a call that does two steps of one side; in the second, gradients and moments are there."""
+    step = tasks_for(build_pair(name), size, batch)[side]
 
     def steps() -> None:
-        for _ in range(count):
-            step(*inputs)
+        step()
+        step()
 
     return steps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `train`."""
-    add_common_arguments(parser, 9)
+    add_comparison_arguments(parser, 9)
     parser.add_argument('--no-memory', action='store_true', help='leave out the peak memory (it needs Linux)')
     parser.add_argument('--size', type=int, default=160, help='side of the crops, a multiple of 5 from 100 on: 160')
     parser.add_argument('--batch', type=int, default=2, help='crops in a batch: 2')
@@ -94,30 +99,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Time steps in turns."""
-    clock = check_common(args)
+    clock = start_timing(args)
     if args.size < 100 or args.size % STRIDE or args.batch < 1:
         raise ValueError(
             f'--size must be a multiple of {STRIDE} from 100 on and --batch at least 1: {args.size}, {args.batch}'
         )
-    noisy, index = crops_and_index(args.size, args.batch)
     rows = []
     for name in args.archs:
         pair = build_pair(name)
-        multiple = pair.ours.size_multiple
-        ours, plain = our_step(pair.ours, multiple), TrainingStep(pair.plain, multiple, RATE, DECAY, STRIDE)
-        difference = check_step(name, pair, noisy, index)
-        tasks = {'ours': lambda: ours(noisy, index), 'plain': lambda: plain(noisy, index)}  # noqa: B023 (called here)
-        times = in_turns(tasks, args.rounds, clock)
-        memory = '–', '–'
-        if not args.no_memory:
-            memory = memory_cells(*(peak_of(steps_alone, name, args.size, args.batch, side, 2)[0] for side in tasks))
-        rows.append(
-            f'| `{name}` | {ratio_cell(times["ours"], times["plain"])} | '
-            f'{statistics.median(times["ours"]) * 1e3:,.0f} ms | {memory[0]} | {memory[1]} | {difference:.0e} |'
-        )
-    kind = 'processor time' if args.processor_time else 'time'
-    head = f'| network | {kind} by plain | ours | peak memory by plain | ours | difference |\n'
-    return '\n'.join([head + '|---' * 6 + '|', *rows]) + (
+        difference = check_step(name, pair, *crops_and_index(args.size, args.batch))
+        tasks = tasks_for(pair, args.size, args.batch)
+        cells = compare(tasks, args, clock, two_steps_alone, name, args.size, args.batch)
+        rows.append([f'`{name}`', *cells, f'{difference:.0e}'])
+    return table(['network', time_by_plain(args), 'ours', 'peak memory by plain', 'ours', 'difference'], rows) + (
         f'\n\n{args.batch} crops of {args.size}×{args.size}, median of {args.rounds} rounds (quartiles), '
         f'{torch.get_num_threads()} thread(s); memory: what a process of its own grows by in its first two steps. '
         'The difference is that of the gradients by their length, in double precision but for the loss.'

@@ -1,8 +1,7 @@
 """`benchmark.py plan`: what a training or test by an options file will take, from a few of its steps."""
 
 import argparse
-import statistics
-import time
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 
 import torch
 from benchmarks.limit import matrix_rate
+from benchmarks.measure import count_operations, median_seconds, require_positive
 from benchmarks.memory import peak_of
-from torch.utils.flop_counter import FlopCounterMode
+from page import table
 
 from amsnet_basicsr.options.settings import read_setting, split_setting
 
@@ -46,16 +46,11 @@ def build(file: str) -> Any:
     if opt.get('model_type') != 'AMSNetModel':
         raise ValueError(f'{file}: plan is for model_type: AMSNetModel, not {opt.get("model_type")}')
     if 'train' in opt:
-        for group, key in (
-            ('datasets:train', 'crop_size'),
-            ('datasets:train', 'batch_size_per_gpu'),
-            ('train', 'total_iter'),
-        ):
-            found = opt
-            for name in group.split(':'):
-                found = found.get(name) or {}
-            if key not in found:
-                raise ValueError(f'{file}: {group}:{key} is missing')
+        for block, *keys in (('datasets:train', 'crop_size', 'batch_size_per_gpu'), ('train', 'total_iter')):
+            found = functools.reduce(lambda group, name: group.get(name) or {}, block.split(':'), opt)
+            for key in keys:
+                if key not in found:
+                    raise ValueError(f'{file}: {block}:{key} is missing')
     opt |= {'is_train': 'train' in opt, 'dist': False, 'rank': 0, 'world_size': 1}
     opt |= {'num_gpu': int(torch.cuda.is_available()), 'path': {}}
     torch.manual_seed(0)
@@ -86,23 +81,6 @@ def alone(file: str, side: int) -> Callable[[], int]:
     return run_it
 
 
-def _seconds(task: Callable[[], object], rounds: int) -> float:
-    times = []
-    for _ in range(rounds + 1):
-        start = time.perf_counter()
-        task()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
-
-
-def _operations(task: Callable[[], object]) -> int:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        task()
-    return counter.get_total_flops()
-
-
 def _peak(file: str, side: int) -> int | None:
     grown, before = peak_of(alone, file, side)
     return None if grown is None else grown + before
@@ -120,8 +98,8 @@ def measure(file: str, rounds: int, images: int, side: int) -> list[Cost]:
     if opt['is_train']:
         model.feed_data(crops(opt))
         numbers = iter(range(1, rounds + 2))
-        operations = 3 * _operations(lambda: model.compute_losses(model.lq))
-        seconds = _seconds(lambda: model.optimize_parameters(next(numbers)), rounds)
+        operations = 3 * count_operations(lambda: model.compute_losses(model.lq))
+        seconds = median_seconds(lambda: model.optimize_parameters(next(numbers)), rounds)
         steps = int(opt['train']['total_iter'])
         memory = torch.cuda.max_memory_allocated() if on_gpu else memory
         costs.append(Cost(f'{name}: a step', steps, operations, seconds, memory))
@@ -132,7 +110,7 @@ def measure(file: str, rounds: int, images: int, side: int) -> list[Cost]:
         model.feed_data({'lq': torch.rand(1, 3, side, side)})
         kinds = {metric.get('type') for metric in ((opt['val'] or {}).get('metrics') or {}).values()}
         tasks = [model.test, *([model.predict_hidden] if 'calculate_mask_l1' in kinds else [])]
-        operations, seconds = sum(map(_operations, tasks)), sum(_seconds(task, 1) for task in tasks)
+        operations, seconds = sum(map(count_operations, tasks)), sum(median_seconds(task, 1) for task in tasks)
         if opt['is_train']:
             costs.append(Cost('an image of its validations', passes, operations, seconds, None))
         else:
@@ -154,22 +132,19 @@ def duration(seconds: float) -> str:
     return f'{seconds:.2g} s' if seconds < 10 else f'{seconds:.0f} s'
 
 
-def table(costs: Sequence[Cost], rates: Sequence[float], share: float | None) -> str:
-    """Write the costs as a table."""
-    rates = () if share is None else rates
+def cost_table(costs: Sequence[Cost], rates: Sequence[float], share: float) -> str:
+    """Write the costs as a table, with estimates for GPUs of `rates` that reach a `share` of theirs."""
     rows, sums = [], [0.0] * (2 + len(rates))
     for cost in costs:
-        estimates = [cost.operations * cost.count / (rate * 1e12 * share) for rate in rates]
-        spent = [cost.operations * cost.count, cost.seconds * cost.count, *estimates]
+        work, seconds = cost.operations * cost.count, cost.seconds * cost.count
+        spent = [work, seconds, *(work / (rate * 1e12 * share) for rate in rates)]
         sums = [one + other for one, other in zip(sums, spent, strict=True)]
         memory = '' if cost.memory is None else f'{cost.memory / 2**30:.1f} GiB'
-        cells = [cost.what, f'{cost.count:,}', amount(cost.operations), duration(cost.seconds), memory]
-        cells += [duration(cost.seconds * cost.count), *map(duration, estimates)]
-        rows.append('| ' + ' | '.join(cells) + ' |')
+        times = map(duration, spent[1:])
+        rows.append([cost.what, f'{cost.count:,}', amount(cost.operations), duration(cost.seconds), memory, *times])
     head = ['what', 'how many', '10¹² operations', 'time here', 'memory here', 'all of them here']
-    head += [f'at {rate:g}·10¹²/s' for rate in rates]
-    last = ['**sum**', '', amount(sums[0]), '', '', *map(duration, sums[1:])]
-    return '\n'.join(['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|', *rows, '| ' + ' | '.join(last) + ' |'])
+    total = ['**sum**', '', amount(sums[0]), '', '', *map(duration, sums[1:])]
+    return table([*head, *(f'at {rate:g}·10¹²/s' for rate in rates)], [*rows, total])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -192,20 +167,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Measure, and multiply."""
-    for name in ('images', 'side', 'rounds'):
-        if getattr(args, name) < 1:
-            raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
+    require_positive(args, 'images', 'side', 'rounds')
     if min(args.rates) <= 0:
         raise ValueError(f'--rates must be positive, got {" ".join(map(str, args.rates))}')
     costs = [cost for file in args.options for cost in measure(file, args.rounds, args.images, args.side)]
     assumed = f'; {args.images:,} images of {args.side}×{args.side} in each validation and test'
     if torch.cuda.is_available():
         where = torch.cuda.get_device_name()
-        return f'{table(costs, (), None)}\n\nMeasured on {where}, without reading and metrics{assumed}.'
-    rate = matrix_rate(time.perf_counter)
+        return f'{cost_table(costs, (), 1)}\n\nMeasured on {where}, without reading and metrics{assumed}.'
+    rate = matrix_rate()
     work, seconds = (sum(getattr(cost, of) * cost.count for cost in costs) for of in ('operations', 'seconds'))
     share = work / seconds / rate
-    return table(costs, args.rates, share) + (
+    return cost_table(costs, args.rates, share) + (
         f'\n\nMedian of {args.rounds} steps and of one image, {torch.get_num_threads()} thread(s), without reading and '
         f'metrics{assumed}. All in all {share:.0%} of the matrix rate here ({rate / 1e9:.0f}·10⁹ operations per '
         'second), and the columns to the right assume that a GPU reaches the same share of its own.'

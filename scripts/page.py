@@ -1,8 +1,15 @@
-"""Putting measurements into a page of the documentation."""
+"""Tables in Markdown, and putting them into a page of the documentation."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from amsnet_basicsr.utils.atomic_write import atomic_write
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table."""
+    lines = (f'| {" | ".join(map(str, row))} |' for row in (head, *rows))
+    return '\n'.join([next(lines), '|---' * len(head) + '|', *lines])
 
 
 def check_marks(page: Path, begin: str, end: str) -> str:
