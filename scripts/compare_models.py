@@ -10,23 +10,21 @@ which is what `amsnet-denoise` uses. The crops are where the clean image has the
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
-from evaluate_pairs import measure
+from evaluation.pairs import Denoise, psnr_and_ssim
+from page import table
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.data import CameraNoiseDataset
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.detail import most_detailed
 from amsnet_basicsr.denoise.load_model import STUDENT, TEACHER, ModelError, shipped_weights
+from amsnet_basicsr.images import ImageData, write_image
 from amsnet_basicsr.models.validation.images import image_strip
-from amsnet_basicsr.utils.atomic_write import atomic_write
-
-Denoise = Callable[[np.ndarray], np.ndarray]
 
 
 class Scene(NamedTuple):
@@ -72,10 +70,9 @@ def read_scenes(opt: dict[str, Any], side: int) -> list[Scene]:
     return scenes
 
 
-def table_row(name: str, figures: Iterable[Sequence[float]]) -> str:
-    """Write a row of the table."""
-    cells = [f'{psnr:.2f} / {f"{ssim:.4f}".replace("0.", ".", 1)}' for psnr, ssim in figures]
-    return f'| {" | ".join([name, *cells])} |'
+def figure_cells(figures: Iterable[Sequence[float]]) -> list[str]:
+    """Write PSNR and SSIM as cells of the table."""
+    return [f'{psnr:.2f} / {f"{ssim:.4f}".replace("0.", ".", 1)}' for psnr, ssim in figures]
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -109,24 +106,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         scenes = read_scenes({key: value for key, value in opt.items() if value is not None}, args.side)
         models = given_models(args.models, args.refine) if args.models else shipped_models()
-        rows, all_figures = [], []
-        print(f'| PSNR dB / SSIM | {" | ".join(["noisy", *(name for name, _ in models)])} |')
-        print('|---' * (2 + len(models)) + '|')
+        strips, rows, all_figures = [], [], []
         for scene in scenes:
             images = [scene.noisy, *(denoise(scene.noisy) for _, denoise in models)]
-            figures = [measure([(image, scene.clean)], lambda image: image)[:2] for image in images]
+            figures = [psnr_and_ssim(image, scene.clean) for image in images]
             all_figures.append(figures)
-            print(table_row(scene.name, figures), flush=True)
+            rows.append([scene.name, *figure_cells(figures)])
             top, left = most_detailed(scene.clean.mean(axis=2), args.side, args.side)
             crops = [image[top : top + args.side, left : left + args.side] for image in (*images, scene.clean)]
-            rows.append(image_strip(crops))
-        print(table_row('mean', np.mean(all_figures, axis=0)))
-        line = np.full((4, rows[0].shape[1], 3), 255, np.uint8)
-        image = np.concatenate([part for row in rows for part in (line, row)][1:])
-        quality = [] if args.output.suffix.lower() == '.png' else [cv2.IMWRITE_JPEG_QUALITY, 92]
-        content = cv2.imencode(args.output.suffix, image[..., ::-1], quality)[1]
-        with atomic_write(args.output) as file:
-            file.write(content.tobytes())
+            strips.append(image_strip(crops))
+        rows.append(['mean', *figure_cells(np.mean(all_figures, axis=0))])
+        print(table(['PSNR dB / SSIM', 'noisy', *(name for name, _ in models)], rows))
+        line = np.full((4, strips[0].shape[1], 3), 255, np.uint8)
+        image = np.concatenate([part for strip in strips for part in (line, strip)][1:])
+        write_image(args.output, ImageData(image), quality=92, overwrite=args.overwrite)
     except (ModelError, DenoiseError, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from evaluate_pairs import image_names
+from evaluation.pairs import image_names
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser
@@ -27,9 +27,9 @@ from amsnet_basicsr.prepare.match_brightness import match_brightness
 def main() -> None:
     """Denoise what isn't denoised yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('noisy', type=Path, help='folder of PNG images')
+    parser.add_argument('noisy', type=Path, help='folder of images')
     parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
-    parser.add_argument('--list', type=Path, help='text file with the names to take, one a line; default: all *.png')
+    parser.add_argument('--list', type=Path, help='text file with the names to take, one a line; default: all images')
     parser.add_argument('--model', type=Path, nargs='+', required=True, help='weights; of several the mean is taken')
     parser.add_argument('--opt', type=Path, help='options file that tells network and scheme')
     parser.add_argument('--stride', type=int, help='stride of the mask scheme; default: what the model says, else 2')
@@ -45,7 +45,7 @@ def main() -> None:
         names = image_names(args.list, args.noisy)
         missing = [name for name in names if not (args.noisy / name).is_file()]
         if missing or not names:
-            sys.exit(f'{args.noisy}: {f"there is no {missing[0]}" if missing else "no PNG images there"}')
+            sys.exit(f'{args.noisy}: {f"there is no {missing[0]}" if missing else "no images there"}')
         if args.output.resolve() == args.noisy.resolve():
             sys.exit(f'{args.output}: this is the folder of the noisy images; give another')
         denoisers = [

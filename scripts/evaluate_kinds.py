@@ -11,27 +11,27 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import cv2
 import numpy as np
 from evaluation.kinds import Case, made_noise, real_pairs, sharp_images
+from evaluation.pairs import calculate_psnr
 from evaluation.rivals import RIVALS
+from page import table
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser
+from amsnet_basicsr.images import ImageData, write_image
+from amsnet_basicsr.models.validation.images import image_strip
 
 UNTOUCHED = 60.0
 
 
 def psnr(image: np.ndarray, clean: np.ndarray) -> float:
     """PSNR in dB of 8-bit images, at most `UNTOUCHED`."""
-    error = float(((image.astype(np.float64) - clean) ** 2).mean())
-    return min(UNTOUCHED, 10 * np.log10(255**2 / error)) if error else UNTOUCHED
+    return min(UNTOUCHED, calculate_psnr(image, clean, crop_border=0))
 
 
-def evaluate(
-    cases: list[Case], denoiser: Denoiser, strength: float | str, rivals: bool, output: Path | None
-) -> list[str]:
-    """Denoise all cases; returns the rows of a Markdown table, and writes noisy | ours | clean for each if asked."""
+def evaluate(cases: list[Case], denoiser: Denoiser, strength: float | str, rivals: bool, output: Path | None) -> str:
+    """Denoise all cases; returns a Markdown table, and writes noisy | ours | clean for each if asked."""
     ours: dict[str, list[float]] = defaultdict(list)
     noisy: dict[str, list[float]] = defaultdict(list)
     settings: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
@@ -43,24 +43,17 @@ def evaluate(
             for name, methods in RIVALS.items():
                 settings[name, case.kind].append([psnr(method(case.noisy), case.clean) for method in methods])
         if output is not None:
-            strip = np.hstack([case.noisy, result, case.clean])[..., ::-1]
-            cv2.imwrite(str(output / f'{case.kind}_{Path(case.name).stem}.png'.replace(' ', '_')), strip)
-    rows = [f'| kind | images | noisy | ours | worst | {" | ".join(RIVALS)} |', f'|{"---|" * (5 + len(RIVALS))}']
+            path = output / f'{case.kind}_{Path(case.name).stem}.png'.replace(' ', '_')
+            write_image(path, ImageData(image_strip([case.noisy, result, case.clean])), overwrite=True)
+    rows = []
     for kind, values in ours.items():
+        figures = np.mean(noisy[kind]), np.mean(values)
         worst = min(np.subtract(values, noisy[kind]))
         best = [
             f'{np.mean(settings[name, kind], axis=0).max():.2f}' if (name, kind) in settings else '' for name in RIVALS
         ]
-        cells = [
-            kind,
-            str(len(values)),
-            f'{np.mean(noisy[kind]):.2f}',
-            f'{np.mean(values):.2f}',
-            f'{worst:+.2f}',
-            *best,
-        ]
-        rows.append(f'| {" | ".join(cells)} |')
-    return rows
+        rows.append([kind, len(values), *(f'{figure:.2f}' for figure in figures), f'{worst:+.2f}', *best])
+    return table(['kind', 'images', 'noisy', 'ours', 'worst', *RIVALS], rows)
 
 
 def main() -> None:
@@ -90,7 +83,7 @@ def main() -> None:
             args.output.mkdir(parents=True, exist_ok=True)
         strength = args.strength if args.strength == 'auto' else float(args.strength)
         denoiser = Denoiser.from_pretrained(args.model)
-        print('\n'.join(evaluate(cases, denoiser, strength, not args.no_rivals, args.output)))
+        print(evaluate(cases, denoiser, strength, not args.no_rivals, args.output))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
 

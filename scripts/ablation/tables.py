@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import page
 from ablation.figures import Figure, Spread
 from ablation.runs import Record
 
@@ -57,11 +58,11 @@ def table(records: Sequence[Record], order: Sequence[str], reference: str) -> st
                 head.append(f'minus {reference}')
                 columns.append((by_setting, True))
                 plain.append('')
-    lines = [_row(head), '|---' * len(head) + '|']
+    rows = []
     for method in _PLAIN:
         by_set = {name: [f for seeds in pick(records, name, method).values() for f in seeds.values()] for name in sets}
         same = {name: figures[:1] for name, figures in by_set.items() if len(set(figures)) == 1}
-        lines.append(_row([method, '', *(_cell(same.get(name, [])) for name in plain)]))
+        rows.append([method, '', *(_cell(same.get(name, [])) for name in plain)])
     missing = [name for name in order if not any(record.setting == name and record.figures for record in records)]
     for setting in order:
         if setting in missing:
@@ -73,20 +74,15 @@ def table(records: Sequence[Record], order: Sequence[str], reference: str) -> st
                 cells.append(_cell(list(mine.values())))
             else:
                 cells.append('' if setting == reference else _difference(mine, by_setting.get(reference, {})))
-        lines.append(_row(cells))
-    several = any('±' in line for line in lines)
+        rows.append(cells)
+    text = page.table(head, rows)
+    several = '±' in text
     note = 'PSNR in dB / SSIM' + ', mean ± sample standard deviation over the seeds' * several
     if compare:
         interval = ", with its 95 % confidence interval by Student's t" * several
         note += f'; "minus {reference}": difference in PSNR, seed by seed{interval}'
-    lines += ['', f'({note}.)']
-    if missing:
-        lines += ['', f'Not run yet: {", ".join(missing)}.']
-    return '\n'.join(lines)
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f'| {" | ".join(cells)} |'
+    not_run = f'\n\nNot run yet: {", ".join(missing)}.' if missing else ''
+    return f'{text}\n\n({note}.){not_run}'
 
 
 def _cell(figures: Sequence[Figure]) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from evaluation.pairs import image_names, read_rgb
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 SIDE = 384
@@ -36,26 +37,26 @@ def real_pairs(kind: str, noisy: Path, clean: Path, listing: Path | None, most: 
     Yields:
         Each pair in colour and as grey.
     """
-    names = listing.read_text(encoding='utf-8').split() if listing else sorted(path.name for path in clean.iterdir())
+    names = image_names(listing, clean)
     names = names[:: max(1, -(-len(names) // most))]
     for name in names:
-        found = [_read(folder / name) for folder in (noisy, clean)]
+        found = [read_rgb(folder / name) for folder in (noisy, clean)]
         yield Case(kind, name, found[0], found[1])
     for name in names[:: max(1, len(names) // 10)]:
-        found = [_grey(_read(folder / name)) for folder in (noisy, clean)]
+        found = [_grey(read_rgb(folder / name)) for folder in (noisy, clean)]
         yield Case(f'{kind}, grey', name, found[0], found[1])
 
 
 def sharp_images(folder: Path | None) -> dict[str, np.ndarray]:
     """Sharp clean images: those of a folder, or those that come with scikit-image and matplotlib; at most 384 wide."""
     if folder is not None:
-        found = {path.name: _read(path) for path in sorted(folder.iterdir()) if path.is_file()}
+        found = {path.name: read_rgb(path) for path in sorted(folder.iterdir()) if path.is_file()}
     else:
         data = Path(str(files('skimage') / 'data'))
         paths = [path for name in SKIMAGE for path in data.glob(f'{name}.*')]
         sample = Path(str(files('matplotlib') / 'mpl-data' / 'sample_data'))
         paths += [path for name in MATPLOTLIB if (path := sample / name).exists()]
-        found = {path.name: _read(path) for path in paths}
+        found = {path.name: read_rgb(path) for path in paths}
     return {name: _middle(image) for name, image in found.items()}
 
 
@@ -96,10 +97,3 @@ def _grey(image: np.ndarray) -> np.ndarray:
 def _middle(image: np.ndarray) -> np.ndarray:
     top, left = (max(0, (length - SIDE) // 2) for length in image.shape[:2])
     return np.ascontiguousarray(image[top : top + SIDE, left : left + SIDE])
-
-
-def _read(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path}: there is no such image, or it cannot be read')
-    return np.ascontiguousarray(image[..., ::-1])
