@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import torch
+from basicsr.utils import dist_util
 
 _TIMEOUT_MINUTES = 30
 """Longer than what the first process does alone: the validation of BasicSR's own models."""
@@ -12,18 +13,14 @@ _TIMEOUT_MINUTES = 30
 
 def apply() -> None:
     """Let `init_dist` join processes our way."""
-    from basicsr.utils import dist_util
-
     dist_util._init_dist_pytorch = join_processes
 
 
 def join_processes(backend: str = 'nccl', timeout: float = _TIMEOUT_MINUTES, **options: Any) -> None:
     """Take the place of `basicsr.utils.dist_util._init_dist_pytorch`; `timeout` is in minutes.
 
-    Where there is no GPU, `nccl` becomes `gloo`. More options go to `torch.distributed.init_process_group`.
-
-    Raises:
-        RuntimeError: If a process has no GPU to itself.
+    Where there is no GPU, `nccl` becomes `gloo`; a `RuntimeError` if a process has no GPU to itself. More options go to
+    `torch.distributed.init_process_group`.
     """
     gpus, local_rank = torch.cuda.device_count(), int(os.environ.get('LOCAL_RANK', 0))
     options.pop('port', None)  # slurm's; torchrun has its own

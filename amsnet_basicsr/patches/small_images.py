@@ -1,9 +1,8 @@
 """`SRModel` leaves no image out of a metric, so that one too small for it makes the mean of the whole set NaN."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
+from basicsr.models import sr_model
 from basicsr.utils import get_root_logger
 
 from amsnet_basicsr.models.validation.images import measure
@@ -11,22 +10,14 @@ from amsnet_basicsr.models.validation.images import measure
 
 def apply() -> None:
     """Let `SRModel` add up sums that leave such images out."""
-    from basicsr.models import sr_model
-
-    sr_model.calculate_metric = lambda data, opt: MeasuredSum(measure(data, opt), opt)
+    sr_model.calculate_metric = lambda data, opt: MeasuredSum(measure(data, opt), opt['type'])
 
 
 class MeasuredSum:
-    """What `SRModel` adds up over the images and divides by their number: the mean of those that were measured.
+    """What `SRModel` adds up over the images and divides by their number: the mean of those that were measured."""
 
-    Args:
-        value: The metric of an image; NaN if it is too small.
-        opt: Options of the metric.
-    """
-
-    def __init__(self, value: float, opt: Mapping[str, Any]) -> None:
-        """Begin with one image."""
-        self.metric = opt['type']
+    def __init__(self, value: float, metric: str) -> None:
+        self.metric = metric
         self.total, self.measured = (0.0, 0) if math.isnan(value) else (float(value), 1)
 
     def __radd__(self, nothing: int) -> 'MeasuredSum':

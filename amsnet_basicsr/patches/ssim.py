@@ -2,12 +2,11 @@
 
 import cv2
 import numpy as np
+from basicsr.metrics import psnr_ssim
 
 
 def apply() -> None:
     """Let BasicSR's `calculate_ssim` filter by columns and rows."""
-    from basicsr.metrics import psnr_ssim
-
     if hasattr(psnr_ssim, '_ssim'):
         psnr_ssim._ssim = ssim_of_channel
 

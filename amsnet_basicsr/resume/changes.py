@@ -13,7 +13,7 @@ SCHEDULE = ('train.optim_', 'train.scheduler', 'train.warmup_iter')
 """Beginnings of the options that the saved optimizers and schedulers hold."""
 DATA = ('images', 'batch', 'processes', 'datasets.train')
 """Beginnings of what the place in an epoch depends on."""
-_OF_NO_WEIGHT = (
+_WITHOUT_EFFECT = (
     'datasets.train.dataroot', 'datasets.train.meta_info', 'datasets.train.num_worker', 'datasets.train.prefetch',
     'datasets.train.pin_memory', 'datasets.train.persistent_workers', 'train.total_iter', 'train.accumulate',
     'train.checkpointing', 'datasets.train.channels', 'train.on_bad_loss',
@@ -22,18 +22,13 @@ _OF_NO_WEIGHT = (
 
 def made_with(opt: Mapping[str, Any], images: int, batch: int) -> dict[str, Any]:
     """Collect what a state is saved with, as plain values: options, training images, batch of one process."""
-    options = {key: opt[key] for key in opt if key in ('model_type', 'scale', 'scheme', 'train') or 'network_' in key}
-    recorded = {
-        **options,
-        'datasets': {'train': opt['datasets']['train']},
-        'images': images,
-        'batch': batch,
-        'processes': opt['world_size'],
-    }
+    recorded = {key: opt[key] for key in opt if key in ('model_type', 'scale', 'scheme', 'train') or 'network_' in key}
+    recorded['datasets'] = {'train': opt['datasets']['train']}
+    recorded |= {'images': images, 'batch': batch, 'processes': opt['world_size']}
     return json.loads(json.dumps(recorded, default=str))
 
 
-def changes_said(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
     """Say what has changed and matters for the result, a sentence by dotted name; in the log and by the check."""
     return {
         key: f'{key} was {one_line(repr(was))} when the state was saved; the file counts: {one_line(repr(now))}'
@@ -46,5 +41,5 @@ def differences(old: Any, new: Any, key: str = '') -> Iterator[tuple[str, Any, A
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in dict.fromkeys([*old, *new]):
             yield from differences(old.get(name), new.get(name), f'{key}.{name}' if key else str(name))
-    elif old != new and not key.startswith(_OF_NO_WEIGHT):
+    elif old != new and not key.startswith(_WITHOUT_EFFECT):
         yield key, old, new

@@ -1,6 +1,6 @@
 """Checkpoints that appear whole or not at all, and what a training state holds."""
 
-import shutil
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from torch import nn
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.finite import bad_tensors
-from amsnet_basicsr.utils.text import first_line, one_line
+from amsnet_basicsr.utils.text import one_line
 
 
 class CheckpointError(UserError):
@@ -20,73 +20,41 @@ class CheckpointError(UserError):
 
 
 def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
-    """Write a file by `torch.save`, in one piece.
-
-    Args:
-        content: What to save.
-        path: The file; its folder exists.
+    """Write a file by `torch.save`, in one piece; its folder exists.
 
     Raises:
-        CheckpointError: If it can't be written, as on a full disk.
+        CheckpointError: If it cannot be written, as on a full disk.
     """
+    encoded = io.BytesIO()  # not the file itself, whose OSError PyTorch would turn into a RuntimeError of its own
+    torch.save(dict(content), encoded)
     try:
         with atomic_write(path, sync=True) as file:
-            torch.save(dict(content), file)
-    # PyTorch wraps what goes wrong in writing into a RuntimeError of its own, now and then.
-    except (OSError, RuntimeError) as error:
-        raise CheckpointError(f'{path} could not be written: {_reason(error)}{_room(path.parent)}') from error
-
-
-def _reason(error: BaseException) -> str:
-    causes: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in causes:
-        causes.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    of_system = [cause for cause in causes if isinstance(cause, OSError)]
-    return (of_system[-1].strerror or str(of_system[-1])) if of_system else first_line(error)
-
-
-def _room(folder: Path) -> str:
-    try:
-        return f' ({shutil.disk_usage(folder).free / 2**20:.0f} MiB are free there)'
-    except OSError:
-        return ''
+            file.write(encoded.getbuffer())
+    except OSError as error:
+        raise CheckpointError(f'{path} could not be written: {error.strerror or error}') from error
 
 
 def network_content(networks: Sequence[nn.Module], keys: Sequence[str]) -> dict[str, dict[str, torch.Tensor]]:
-    """Collect weights as BasicSR saves them.
-
-    Args:
-        networks: Networks, without the wrappers of several GPUs.
-        keys: A name for each, `params` or `params_ema`.
-
-    Returns:
-        Weights on the CPU, by key and name; the names are those of the network itself, compiled or not.
+    """Collect the weights of networks on the CPU, as BasicSR saves them: by key (`params`, `params_ema`) and name.
 
     Raises:
-        UserError: If a weight is NaN or infinite: it isn't worth keeping, and must not pass for the newest.
+        UserError: If a weight is NaN or infinite: it must not pass for the newest.
     """
     content = {}
     for network, key in zip(networks, keys, strict=True):
-        weights = {_own_name(name): value.detach().cpu() for name, value in network.state_dict().items()}
+        state = network.state_dict()
         if bad := bad_tensors(network):
-            raise UserError(f'{len(bad)} of {len(weights)} weights are NaN or infinite ({bad[0]}, …): not saved')
-        content[key] = weights
+            raise UserError(f'{len(bad)} of {len(state)} weights are NaN or infinite ({bad[0]}, …): not saved')
+        # The names are those of the network itself, compiled or not.
+        content[key] = {
+            name.removeprefix('module.').replace('_orig_mod.', ''): value.detach().cpu()
+            for name, value in state.items()
+        }
     return content
 
 
 def training_state(model: Any, epoch: int, current_iter: int) -> dict[str, Any]:
-    """Collect what BasicSR saves and what resuming exactly needs; plain values and tensors, so that it loads as such.
-
-    Added are the seed, the best metrics, whether the validation that falls on this iteration is done, what the model's
-    `extra_state()` returns, and what the training is made with. `TrainingState` says what is valid.
-
-    Args:
-        model: The model.
-        epoch: The epoch.
-        current_iter: The iteration.
-    """
+    """Collect what BasicSR saves and what resuming exactly needs, as plain values and tensors: a `TrainingState`."""
     return {
         'epoch': epoch,
         'iter': current_iter,
@@ -102,10 +70,6 @@ def training_state(model: Any, epoch: int, current_iter: int) -> dict[str, Any]:
         'optimizer_types': [type(optimizer).__name__ for optimizer in model.optimizers],
         'made_with': getattr(model, 'made_with', None),
     }
-
-
-def _own_name(name: str) -> str:
-    return name.removeprefix('module.').replace('_orig_mod.', '')
 
 
 Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
@@ -145,23 +109,23 @@ class TrainingState(BaseModel):
     manual_seed: Annotated[int, Field(strict=True)] | None = None
     best: dict[str, dict[str, BestFigure]] = {}
     validated: Annotated[bool, Field(strict=True)] = False
+    """Whether the validation that falls on this iteration is done."""
     model: dict[str, Any] | None = None
+    """What the model's `extra_state()` returns."""
     optimizer_types: list[str] | None = None
     made_with: dict[str, JsonValue] | None = None
 
 
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a training state; optimizers and schedulers move what they load to the device of their parameters."""
+    return checked_state(torch.load(path, map_location='cpu', weights_only=True), path)
+
+
 def checked_state(content: Any, path: Path) -> dict[str, Any]:
-    """Validate a training state that was read from a file.
-
-    Args:
-        content: What the file holds.
-        path: The file.
-
-    Returns:
-        The content.
+    """Return the content of a file if it is a valid training state.
 
     Raises:
-        UserError: If it is no training state; one line that names the file and the first fault.
+        UserError: If it is none; one line that names the file and the first fault.
     """
     try:
         state = TrainingState.model_validate(content)

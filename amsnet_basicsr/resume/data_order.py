@@ -4,13 +4,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.data.read_item import read_item
 from amsnet_basicsr.utils.seeding import mixed_seed, seed_generators
-from amsnet_basicsr.utils.text import one_line
 
 Place = tuple[int, int]
 """Index of an image, and the seed of what is random in reading it."""
@@ -21,18 +19,10 @@ class ResumableSampler(Sampler[Place]):
 
     It also honours the seed of the run, gives each image a seed of its own, and can begin in the middle of an epoch.
     The seed belongs to the place in the whole epoch: two processes with a batch of one see what one process with a
-    batch of two sees.
-
-    Args:
-        dataset: The data set.
-        num_replicas: Number of processes W.
-        rank: Which of them this is: it gets the places rank, rank + W, rank + 2·W, …
-        ratio: How often each image comes in an epoch.
-        seed: Seed of the run.
+    batch of two sees. Process `rank` of W gets the places rank, rank + W, rank + 2·W, …
     """
 
     def __init__(self, dataset: Dataset, num_replicas: int, rank: int, ratio: float = 1, seed: int = 0) -> None:
-        """Count the places."""
         self.images = len(dataset)  # type: ignore[arg-type]
         self.num_replicas, self.rank, self.seed = num_replicas, rank, seed
         self.num_samples = math.ceil(self.images * ratio / num_replicas)
@@ -40,20 +30,11 @@ class ResumableSampler(Sampler[Place]):
         self._start: tuple[int, int] = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next pass.
-
-        Args:
-            epoch: Its number.
-        """
+        """Choose the epoch of the next pass."""
         self.epoch = epoch
 
     def begin_at(self, epoch: int, taken: int) -> None:
-        """Leave out what an earlier run has taken of an epoch.
-
-        Args:
-            epoch: The epoch that was under way.
-            taken: Number of images that this process has had of it.
-        """
+        """Leave out the images that an earlier run of this process has taken of an epoch."""
         self._start = (epoch, taken)
 
     def __iter__(self) -> Iterator[Place]:
@@ -74,28 +55,16 @@ class SeededDataset(Dataset):
     """Reads images of a data set, each with the global generators seeded for it.
 
     BasicSR's data sets draw crops and flips from Python's generator, others from NumPy's or PyTorch's: all are seeded.
-
-    Args:
-        dataset: The data set.
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        """Wrap a data set."""
         self.dataset = dataset
 
     def __getitem__(self, place: Place) -> Any:
         """Read the image of a place."""
         index, seed = place
         seed_generators(seed)
-        try:
-            return self.dataset[index]
-        except (ValueError, KeyError, OSError) as error:  # ours name the file
-            reason = error.args[0] if isinstance(error, KeyError) else error
-        except (AttributeError, TypeError, cv2.error) as error:  # BasicSR uses the None that a damaged file gives
-            reason = error
-        paths = getattr(self.dataset, 'paths', None)
-        where = f'training image {paths[index]}: ' if isinstance(paths, list) and index < len(paths) else ''
-        raise UserError(where + one_line(reason))
+        return read_item(self.dataset, index, 'training image')
 
     def __len__(self) -> int:
         """Number of images."""

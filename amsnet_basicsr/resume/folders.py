@@ -1,6 +1,5 @@
 """Folders of experiments and results: an older run of the same name is put aside, and nothing else ever is."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,15 @@ _NO_FOLDERS = ('strict_load', 'pretrain_network', 'resume', 'param_key')
 
 
 def make_folders(opt: dict[str, Any]) -> None:
-    """Replace BasicSR's `make_exp_dirs`, which renames any folder that is in the way.
-
-    Args:
-        opt: BasicSR's options.
-
-    Raises:
-        UserError: If the folder in the way is no run.
-    """
-    put_aside(Path(opt['path']['experiments_root' if opt['is_train'] else 'results_root']))
+    """Replace BasicSR's `make_exp_dirs`, which renames any folder that is in the way; see `put_aside`."""
+    put_aside(opt['path']['experiments_root' if opt['is_train'] else 'results_root'])
     for key, path in opt['path'].items():
         if isinstance(path, str) and not any(part in key for part in _NO_FOLDERS):
-            os.makedirs(path, exist_ok=True)
+            Path(path).mkdir(parents=True, exist_ok=True)
 
 
 def put_aside(folder: str | Path) -> None:
     """Make a folder for a new run; that of an older run is renamed, and curves of TensorBoard too.
-
-    Args:
-        folder: The folder.
 
     Raises:
         UserError: If the folder in the way is no run.
@@ -64,10 +53,8 @@ def _is_run(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    if (
-        {'models', 'training_states'} <= names
-        or 'report.md' in names
-        or any(name.startswith('events.out.tfevents') for name in names)
-    ):
+    if {'models', 'training_states'} <= names or 'report.md' in names:
+        return True
+    if any(name.startswith('events.out.tfevents') for name in names):
         return True
     return all(name in _OURS or name.endswith(('.log', '.yml', '.tmp')) for name in names)

@@ -17,23 +17,14 @@ _NAME = 'history.json'
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training state and the weights that belong to it.
-
-    Attributes:
-        iteration: The iteration it was saved at.
-        files: SHA-256 by path within the experiment, such as `models/net_g_9.pth`.
-    """
+    """A training state and the weights that belong to it: SHA-256 by path within the experiment."""
 
     iteration: int
     files: dict[str, str]
 
 
 def read_history(folder: Path) -> list[Checkpoint]:
-    """Read what an experiment has saved; empty if the list is missing or damaged.
-
-    Args:
-        folder: The experiment's `training_states`.
-    """
+    """Read what an experiment has saved from its `training_states`; empty if the list is missing or damaged."""
     try:
         listed = json.loads((folder / _NAME).read_bytes())
         return [Checkpoint(int(one['iteration']), {**one['files']}) for one in listed]
@@ -42,11 +33,7 @@ def read_history(folder: Path) -> list[Checkpoint]:
 
 
 def add_checkpoint(state: Path, weights: Iterable[Path]) -> None:
-    """Add the checkpoint that was just written.
-
-    Raises:
-        OSError: If the list cannot be written; the checkpoint does not count then.
-    """
+    """Add the checkpoint that was just written; if the list cannot be written (`OSError`), it does not count."""
     checkpoint = Checkpoint(int(state.stem), {key_of(path): sha256(path) for path in (state, *sorted(weights))})
     others = [one for one in read_history(state.parent) if one.iteration != checkpoint.iteration]
     _write(state.parent, [*others, checkpoint])
@@ -55,13 +42,13 @@ def add_checkpoint(state: Path, weights: Iterable[Path]) -> None:
 def forget_later(state: Path) -> None:
     """Leave behind what was saved after a checkpoint, as the training resumes from that one."""
     history = read_history(state.parent)
-    places = [place for place, one in enumerate(history) if f'{one.iteration}.state' == state.name]
-    if places and history[places[-1] + 1 :]:
-        _write(state.parent, history[: places[-1] + 1])
+    kept = next((place for place, one in enumerate(history, 1) if f'{one.iteration}.state' == state.name), len(history))
+    if kept < len(history):
+        _write(state.parent, history[:kept])
 
 
 def key_of(path: Path) -> str:
-    """Name a file within its experiment."""
+    """Name a file within its experiment, such as `models/net_g_9.pth`."""
     return f'{path.parent.name}/{path.name}'
 
 

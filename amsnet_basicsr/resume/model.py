@@ -7,7 +7,7 @@ from typing import Any
 from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger
 
-from amsnet_basicsr.resume.changes import DATA, SCHEDULE, changes_said
+from amsnet_basicsr.resume.changes import DATA, SCHEDULE, describe_changes
 from amsnet_basicsr.resume.checkpoints import CheckpointError
 from amsnet_basicsr.resume.optimizers import check_moments, same_schedule
 from amsnet_basicsr.resume.run import TrainingRun
@@ -42,13 +42,13 @@ class ResumableModel(BaseModel):
             self.run.threads.add(time.perf_counter() - start)
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
-        """Restore optimizers and schedulers by BasicSR, and the best metrics, data order and precision besides.
+        """Restore optimizers and schedulers, and the best metrics, data order and precision besides.
 
         Where the options have changed since, the file counts: optimizers keep their moments if they are of the same
         type, with the settings of the file, and the schedule is run again from the start.
         """
         made = resume_state.get('made_with')
-        changed = changes_said(made, self.made_with) if made else {}
+        changed = describe_changes(made, self.made_with) if made else {}
         for said in changed.values():
             get_root_logger().warning(said)
         try:
@@ -57,8 +57,6 @@ class ResumableModel(BaseModel):
             if resume_state.get('model') and hasattr(self, 'load_extra_state'):
                 self.load_extra_state(resume_state['model'])
         except Exception as error:  # whatever optimizers and schedulers find wrong
-            if isinstance(error, UserError):
-                raise
             raise UserError(
                 f'{self.opt["path"]["resume_state"]} does not fit this training: {type(error).__name__}: '
                 f'{one_line(error)}; resume with the options it was saved with, or start from its weights'

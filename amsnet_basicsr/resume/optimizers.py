@@ -9,11 +9,7 @@ _COUNTERS = frozenset({'last_epoch', '_step_count', '_last_lr'})
 
 
 def check_moments(optimizer: torch.optim.Optimizer) -> None:
-    """Look whether what was restored is what a step of the optimizer makes, in the shape of each parameter.
-
-    Raises:
-        ValueError: If it isn't.
-    """
+    """Raise an error unless what was restored is what a step of the optimizer makes, in the shape of each parameter."""
     for group in optimizer.param_groups:
         for parameter in group['params']:
             moments = optimizer.state.get(parameter)
@@ -52,10 +48,10 @@ def same_schedule(own: dict[str, Any], saved: dict[str, Any]) -> bool:
 
     Other versions of PyTorch keep more or less.
     """
-    counters = saved.get('last_epoch'), saved.get('_step_count'), saved.get('_last_lr')
-    if not (type(counters[0]) is type(counters[1]) is int and isinstance(counters[2], list)):
+    epoch, steps, rates = saved.get('last_epoch'), saved.get('_step_count'), saved.get('_last_lr')
+    if not (type(epoch) is type(steps) is int and isinstance(rates, list)):
         return False
-    if [type(rate) for rate in counters[2]] != [float] * len(own['_last_lr']):
+    if [type(rate) for rate in rates] != [float] * len(own['_last_lr']):
         return False
     return all(_alike(own[name], saved[name]) for name in (own.keys() & saved.keys()) - _COUNTERS)
 

@@ -4,12 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from amsnet_basicsr.resume.changes import DATA, SCHEDULE, changes_said, made_with
-from amsnet_basicsr.resume.checkpoints import checked_state
+from amsnet_basicsr.resume.changes import DATA, SCHEDULE, describe_changes, made_with
+from amsnet_basicsr.resume.checkpoints import read_state
 from amsnet_basicsr.resume.states import state_to_resume
 from amsnet_basicsr.utils.errors import UserError
+
+_CONSEQUENCES = {
+    SCHEDULE: 'The learning rate follows the schedule of the file as if from the start; an optimizer of the same type '
+    'keeps its moments, another starts from scratch',
+    DATA: 'The epoch starts over, as its data have changed: the run is no exact continuation',
+    ('network_',): 'Weights that do not fit the changed network end the training at once: give it another name',
+}
+"""By the beginnings of the options that have changed."""
 
 
 def preview_resume(opt: Mapping[str, Any], images: int) -> list[str]:
@@ -28,7 +34,7 @@ def preview_resume(opt: Mapping[str, Any], images: int) -> list[str]:
         path, lines = state_to_resume({**opt, 'auto_resume': not named})
         if path is None:
             return lines
-        state = checked_state(torch.load(path, map_location='cpu', weights_only=True, mmap=True), path)
+        state = read_state(path)
     except UserError as error:
         return [str(error)]
     iteration, total = state['iter'], opt['train']['total_iter']
@@ -41,18 +47,9 @@ def preview_resume(opt: Mapping[str, Any], images: int) -> list[str]:
         return [*lines, 'The state does not tell which options it was saved with']
     gpus = 1 if opt['dist'] else max(1, opt['num_gpu'])
     now = made_with(opt, images, opt['datasets']['train']['batch_size_per_gpu'] * gpus)
-    changed = changes_said(state['made_with'], now)
-    lines += changed.values()
-    if any(key.startswith(SCHEDULE) for key in changed):
-        lines.append(
-            'The learning rate follows the schedule of the file as if from the start; an optimizer of the same type '
-            'keeps its moments, another starts from scratch'
-        )
-    if any(key.startswith(DATA) for key in changed):
-        lines.append('The epoch starts over, as its data have changed: the run is no exact continuation')
-    if any(key.startswith('network_') for key in changed):
-        lines.append('Weights that do not fit the changed network end the training at once: give it another name')
-    return lines
+    changed = describe_changes(state['made_with'], now)
+    consequences = [said for keys, said in _CONSEQUENCES.items() if any(key.startswith(keys) for key in changed)]
+    return [*lines, *changed.values(), *consequences]
 
 
 def _shown(path: Path) -> Path:

@@ -14,8 +14,7 @@ from amsnet_basicsr.resume.data_order import ResumableSampler
 from amsnet_basicsr.resume.folders import remove_leftovers
 from amsnet_basicsr.resume.states import newest_intact
 from amsnet_basicsr.resume.threads import ThreadTrial, thread_choices
-from amsnet_basicsr.utils.distributed import from_first, wait_for_all
-from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.distributed import in_first, wait_for_all
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import available_cores
 from amsnet_basicsr.utils.seeding import mixed_seed, seed_generators
@@ -23,8 +22,6 @@ from amsnet_basicsr.utils.stop_signal import Interruption
 
 _AGREE_EVERY = 10
 """Iterations between two looks at whether any process was asked to stop: each costs a message."""
-
-
 _PATIENCE = 10
 """Seconds to wait for the lock: data workers of a run that was killed hold it until they notice."""
 
@@ -34,52 +31,36 @@ class TrainingStopped(Exception):  # noqa: N818 (no error)
 
 
 class TrainingRun:
-    """What must be known of a training to stop and resume it.
-
-    Args:
-        interruption: Tells when somebody asked to stop.
-    """
+    """What must be known of a training to stop and resume it; `interruption` tells when somebody asked to stop."""
 
     loader: DataLoader
-    val_loaders: list[DataLoader]
     model: BaseModel
 
     def __init__(self, interruption: Interruption) -> None:
-        """Prepare a run that holds nothing yet."""
         self.interruption = interruption
         self.tb_logger: Any = None
         self._held = ExitStack()
         self.begin({})
 
     def hold(self, opt: dict[str, Any]) -> None:
-        """Keep other runs away from the experiment, and remove what killed ones left.
+        """Keep other runs away from the experiment (`UserError` if one holds it), and remove what killed ones left."""
 
-        Raises:
-            UserError: If another run holds it.
-        """
-        failed = None
-        if opt['rank'] == 0:
+        def hold() -> None:
             self.release()
             root = Path(opt['path']['experiments_root'])
-            try:
-                self._held.enter_context(exclusive_lock(root, _PATIENCE))
-                remove_leftovers(root)
-            except OSError as error:
-                failed = f'{root}: {error.strerror}'
-        if failed := from_first(failed):
-            raise UserError(failed)
+            self._held.enter_context(exclusive_lock(root, _PATIENCE))
+            remove_leftovers(root)
+
+        in_first(hold)
 
     def release(self) -> None:
         """Let others have the experiment."""
         self._held.close()
 
     def begin(self, opt: dict[str, Any]) -> None:
-        """Start counting.
-
-        Args:
-            opt: BasicSR's options.
-        """
+        """Start counting, with BasicSR's options."""
         self.opt = opt
+        self.val_loaders: list[DataLoader] = []
         self.iteration = 0
         self.validated = False
         self.stopping = False
@@ -87,7 +68,14 @@ class TrainingRun:
         self.threads: ThreadTrial | None = None
         if opt.get('num_threads') == 'auto' and opt['num_gpu'] == 0:
             choices = thread_choices(available_cores())
-            self.threads = ThreadTrial(choices, torch.set_num_threads, get_root_logger().info)
+            self.threads = ThreadTrial(choices, torch.set_num_threads, lambda text: get_root_logger().info(text))
+
+    def add_loader(self, loader: DataLoader, phase: str) -> None:
+        """Take note of a loader of the training, by the phase of its data set."""
+        if phase == 'train':
+            self.loader = loader
+        else:
+            self.val_loaders.append(loader)
 
     def make_sampler(self, dataset: Dataset, num_replicas: int, rank: int, ratio: float = 1) -> ResumableSampler:
         """Make the sampler of the training set; takes what BasicSR's `EnlargedSampler` takes."""
@@ -100,12 +88,7 @@ class TrainingRun:
         return made_with(self.opt, len(self.loader.dataset), self.loader.batch_size or 0)  # type: ignore[arg-type]
 
     def resume(self, state: dict[str, Any], other_data: bool = False) -> None:
-        """Set the data order to where a state was saved.
-
-        Args:
-            state: What `save_training_state` saved, ours or BasicSR's.
-            other_data: Whether the images or the batch are known to have changed since.
-        """
+        """Set the data order to where a state was saved; `other_data` if images or batch are known to have changed."""
         self.iteration, self._resumed = state['iter'], True
         self.validated = bool(state.get('validated'))
         batches = len(self.loader)
@@ -121,51 +104,30 @@ class TrainingRun:
     # Between two iterations
 
     def before_batch(self) -> None:
-        """Do what belongs between two iterations: a validation that a stop left out, and stopping.
-
-        Raises:
-            TrainingStopped: If somebody asked for it.
-        """
-        if self._resumed:
-            self._resumed = False
-            val = self.opt.get('val')
-            due = val and not self.validated and self.iteration % val['val_freq'] == 0
-            if val and due and not self._finished:
-                get_root_logger().info(
-                    f'The validation of iteration {self.iteration} comes after its checkpoint: done now'
-                )
-                for loader in self.val_loaders:
-                    self.model.validation(loader, self.iteration, self.tb_logger, val['save_img'])
+        """Do what belongs between two iterations: a validation that a stop left out, and stopping."""
+        val = self.opt.get('val')
+        left_out = val and self._resumed and not self.validated and self.iteration % val['val_freq'] == 0
+        self._resumed = False
+        if val and left_out and not self._finished:
+            get_root_logger().info(f'The validation of iteration {self.iteration} comes after its checkpoint: done now')
+            for loader in self.val_loaders:
+                self.model.validation(loader, self.iteration, self.tb_logger, val['save_img'])
         self.validated = True
-        if self.opt['dist']:
-            self._agree_to_stop()
-        else:
-            self.stop_if_asked()
+        self.stop_if_asked()
+        if self.opt['dist'] and not self._finished and self.iteration % _AGREE_EVERY == 0:
+            # Together: a process that stopped alone would leave the others waiting.
+            asked = torch.tensor(float(self.interruption.signal is not None), device=self.model.device)
+            torch.distributed.all_reduce(asked)
+            if asked.item():
+                raise TrainingStopped
 
     def stop_if_asked(self) -> None:
-        """Stop a run of one process; called between two iterations, and by the validation between two images.
-
-        Raises:
-            TrainingStopped: If somebody asked for it.
-        """
+        """Stop a run of one process by `TrainingStopped`; the validation calls this between two images, too."""
         if self.interruption.signal is not None and not self.opt['dist']:
             raise TrainingStopped
 
-    def _agree_to_stop(self) -> None:
-        """Stop all processes at one iteration; a process that stopped alone would leave the others waiting."""
-        if self._finished or self.iteration % _AGREE_EVERY:
-            return
-        asked = torch.tensor(float(self.interruption.signal is not None), device=self.model.device)
-        torch.distributed.all_reduce(asked)
-        if asked.item():
-            raise TrainingStopped
-
     def after_batch(self, batch: dict[str, Any] | None) -> None:
-        """Count a batch, and seed what is random in the iteration that it is for.
-
-        Args:
-            batch: The batch, or None at the end of an epoch.
-        """
+        """Count a batch (None at the end of an epoch), and seed what is random in the iteration that it is for."""
         if batch is not None:
             self.iteration += 1
             self.validated = False
@@ -182,14 +144,7 @@ class TrainingRun:
         return newest_intact(Path(self.opt['path']['training_states']), ['net_g'])[0]
 
     def stop(self) -> str:
-        """Save where the run was stopped.
-
-        Returns:
-            What to say.
-
-        Raises:
-            CheckpointError: If it can't be saved.
-        """
+        """Save where the run was stopped, or raise a `CheckpointError`; return what to say."""
         if self.tb_logger:
             self.tb_logger.close()
         if self.iteration == 0:

@@ -14,23 +14,17 @@ _SLOWER = 2.0
 
 def thread_choices(cores: int) -> list[int]:
     """Numbers of threads worth a trial: all cores, halves of them, one."""
-    choices = [max(1, cores >> halvings) for halvings in range(3)]
-    return list(dict.fromkeys([*choices, 1]))
+    return list(dict.fromkeys([*(max(1, cores >> halvings) for halvings in range(3)), 1]))
 
 
 class ThreadTrial:
     """Times steps with several numbers of threads, keeps the fastest, and looks again when steps become much slower.
 
-    Beside other work, more threads can be many times slower than one: they wait for each other.
-
-    Args:
-        choices: Numbers of threads.
-        set_threads: Sets the number for the next step.
-        say: Told about the choice.
+    Beside other work, more threads can be many times slower than one: they wait for each other. `set_threads` sets the
+    number for the next step, `say` is told about the choice.
     """
 
     def __init__(self, choices: list[int], set_threads: Callable[[int], None], say: Callable[[str], None]) -> None:
-        """Begin with the first choice."""
         self._choices, self._set, self._say = choices, set_threads, say
         self._begin()
 
@@ -48,15 +42,15 @@ class ThreadTrial:
                 self._say(f'Steps take {median(self._recent) / self._best:.1f} times as long: looking for threads anew')
                 self._begin()
             return
-        current = next(number for number, times in self._times.items() if len(times) < _TIMED)
-        self._times[current].append(seconds)
-        unfinished = [number for number, times in self._times.items() if len(times) < _TIMED]
-        if unfinished:
+        self._times[self._unfinished()[0]].append(seconds)
+        if unfinished := self._unfinished():
             self._set(unfinished[0])
             return
         found = {number: median(times[1:]) for number, times in self._times.items()}
-        number = min(found, key=lambda choice: found[choice])
-        self._best = found[number]
+        number, self._best = min(found.items(), key=lambda item: item[1])
         self._set(number)
         told = ', '.join(f'{choice}: {seconds:.3f} s' for choice, seconds in found.items())
         self._say(f'num_threads: auto takes {number} (a step with {told})')
+
+    def _unfinished(self) -> list[int]:
+        return [number for number, times in self._times.items() if len(times) < _TIMED]

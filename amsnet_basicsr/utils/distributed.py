@@ -1,11 +1,14 @@
 """Collective operations of several processes; with a single one they do nothing."""
 
 import warnings
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+
+from amsnet_basicsr.utils.errors import UserError
 
 Value = TypeVar('Value')
 
@@ -35,6 +38,22 @@ def from_first(value: Value) -> Value:
     holder = [value]
     torch.distributed.broadcast_object_list(holder, src=0)
     return holder[0]
+
+
+def in_first(work: Callable[[], Value]) -> Value:
+    """Do something in the first process alone; all return its result, or raise a `UserError` if it failed."""
+    result, failure = None, None
+    if not has_joined() or torch.distributed.get_rank() == 0:
+        try:
+            result = work()
+        except OSError as error:
+            failure = f'{error.filename}: {error.strerror}' if error.filename else str(error)
+        except UserError as error:
+            failure = str(error)
+    result, failure = from_first((result, failure))
+    if failure is not None:
+        raise UserError(failure)
+    return result  # type: ignore[return-value]
 
 
 def leave() -> None:

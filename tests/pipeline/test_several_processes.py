@@ -145,7 +145,7 @@ def test_two_processes_test_as_one_and_end_together(run, make_folder, tmp_path):
     opt.update(name='broken')
     result = run(*TEST, '-opt', write(file, opt), '--launcher', 'pytorch', processes=2, fails=True)
     log = result.stdout + result.stderr
-    reason = rf"image 3 of set 'held-out' \(.*{re.escape(str(broken))}.*\) cannot be read"
+    reason = rf"set 'held-out', image .*{re.escape(str(broken))}.*: cannot be read, is it damaged"
     assert re.search(f'Testing ended: {reason}', log)
     assert 'in test_pipeline' not in log  # no traceback of ours beside torchrun's own
     assert re.search(f'validation ended by process 1: {reason}', log)

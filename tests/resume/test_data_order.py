@@ -31,7 +31,7 @@ class Broken(Dataset):
         (
             AttributeError("'NoneType' object has no attribute 'astype'"),
             True,
-            r"training image .*a/x\.png.*: 'NoneType'",
+            r"training image .*a/x\.png.*: cannot be read, is it damaged\? \('NoneType'",
         ),
         (KeyError('a/y.png is missing'), False, r'^a/y\.png is missing$'),
     ],

@@ -100,26 +100,6 @@ class FinishedImage:
     strip: np.ndarray | None = None
 
 
-def read_image(dataset: Any, number: int, collate: Callable[[list[Data]], Data]) -> Data:
-    """Read an image as a batch of one; one that cannot be read ends in a line that names it.
-
-    BasicSR's own datasets use the None that OpenCV returns for a damaged file.
-
-    Raises:
-        UserError: If it cannot be read.
-    """
-    try:
-        return collate([dataset[number]])
-    except (ValueError, KeyError, OSError) as error:  # these name it
-        raise UserError(error.args[0] if isinstance(error, KeyError) else str(error)) from error
-    except (AttributeError, TypeError, cv2.error) as error:
-        paths = getattr(dataset, 'paths', None)
-        where = f' ({paths[number]})' if isinstance(paths, list) and number < len(paths) else ''
-        raise UserError(
-            f'image {number} of set {dataset.opt["name"]!r}{where} cannot be read, is it damaged? ({error})'
-        ) from error
-
-
 def finish(image: DenoisedImage, task: Finishing) -> FinishedImage:
     """Measure an image and save it.
 

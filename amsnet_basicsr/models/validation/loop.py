@@ -23,6 +23,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from amsnet_basicsr.data.read_item import read_item
 from amsnet_basicsr.models.validation.best import Best, is_better, read_best
 from amsnet_basicsr.models.validation.images import (
     Data,
@@ -34,7 +35,6 @@ from amsnet_basicsr.models.validation.images import (
     in_order,
     means,
     name_images,
-    read_image,
     write_image,
 )
 from amsnet_basicsr.models.validation.processes import OtherProcessFailedError, Processes
@@ -144,10 +144,12 @@ class ValidationLoop(SRModel):
             processes.share_buffers(self.test_network())
             processes.check_same(dataset)
             size = min(size, len(dataset))
-            read = partial(read_image, dataset, collate=dataloader.collate_fn)
+            what = f'set {dataset.opt["name"]!r}, image'
             numbers = range(processes.rank, len(dataset), processes.count)
             # One thread reads, `size` images ahead: datasets need not be safe for several.
-            images = ordered_map(lambda number: (number, read(number)), numbers, workers=1, ahead=size)
+            images = ordered_map(
+                lambda number: (number, dataloader.collate_fn([read_item(dataset, number, what)])), numbers, 1, size
+            )
             with closing(cast(Any, images)), Behind[FinishedImage](size) as behind:
                 for _ in range(0, len(dataset), size * processes.count):
                     block = dict(islice(images, size))

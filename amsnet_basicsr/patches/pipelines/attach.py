@@ -2,17 +2,20 @@
 
 import sys
 from functools import partial
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import torch
-from basicsr.utils.dist_util import get_dist_info, master_only
+from basicsr.data import build_dataloader, build_dataset
+from basicsr.data.prefetch_dataloader import CPUPrefetcher, CUDAPrefetcher
+from basicsr.utils.dist_util import master_only
+from basicsr.utils.logger import init_tb_logger
 from torch.utils.data import DataLoader, Dataset
 
 import basicsr.test
 import basicsr.train
 from amsnet_basicsr.patches.models.build import build_model
-from amsnet_basicsr.patches.pipelines.dead_workers import watched_prefetcher
+from amsnet_basicsr.patches.pipelines.dead_workers import WatchedPrefetcher
 from amsnet_basicsr.patches.pipelines.log_file import get_root_logger
 from amsnet_basicsr.patches.pipelines.options_copy import copy_options
 from amsnet_basicsr.patches.pipelines.tensorboard import open_tensorboard
@@ -21,16 +24,8 @@ from amsnet_basicsr.resume.data_order import SeededDataset
 from amsnet_basicsr.resume.folders import make_folders, put_aside
 from amsnet_basicsr.resume.run import TrainingRun
 from amsnet_basicsr.resume.states import load_resume_state
-from amsnet_basicsr.utils.distributed import from_first
-from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.distributed import in_first
 from amsnet_basicsr.utils.stop_signal import Interruption
-
-_WRAPPED = (
-    'create_train_val_dataloader', 'build_dataset', 'build_dataloader',
-    'init_tb_loggers', 'CPUPrefetcher', 'CUDAPrefetcher',
-)  # fmt: skip
-_originals: dict[str, SimpleNamespace] = {}
-"""What a pipeline's module called before any run was attached to it, by the module's name."""
 
 
 def apply() -> None:
@@ -50,47 +45,33 @@ def apply() -> None:
 
 def make_exp_dirs(opt: dict[str, Any]) -> None:
     """Make the folders of a run in the first process; all use them."""
-    failed = None
-    if get_dist_info()[0] == 0:
-        try:
-            make_folders(opt)
-        except (UserError, OSError) as error:
-            failed = str(error)
-    if failed := from_first(failed):
-        raise UserError(failed)
+    in_first(partial(make_folders, opt))
 
 
 def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
     """Let a run take part in the next call of `train_pipeline`; `pipeline` is `basicsr.train`, as imported."""
-    original = _originals.setdefault(
-        pipeline.__name__, SimpleNamespace(**{name: getattr(pipeline, name) for name in _WRAPPED})
-    )
 
     def load_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         run.hold(opt)
+        run.begin(opt)
         return load_resume_state(opt)
 
-    def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> tuple[Any, ...]:
-        run.begin(opt)
-        loaders = original.create_train_val_dataloader(opt, logger)
-        run.loader, run.val_loaders = loaders[0], loaders[2]
-        return loaders
-
-    def build_dataset(dataset_opt: dict[str, Any]) -> Dataset:
-        dataset = original.build_dataset(dataset_opt)
+    def make_dataset(dataset_opt: dict[str, Any]) -> Dataset:
+        dataset = build_dataset(dataset_opt)
         return SeededDataset(dataset) if dataset_opt['phase'] == 'train' else dataset
 
-    def build_dataloader(dataset: Dataset, dataset_opt: dict[str, Any], **kwargs: Any) -> DataLoader:
+    def make_dataloader(dataset: Dataset, dataset_opt: dict[str, Any], **kwargs: Any) -> DataLoader:
         if dataset_opt.get('prefetch_mode') == 'cpu' and not dataset_opt.get('num_worker_per_gpu', 1):
             # A thread of this process that reads ahead would share the global generators with the training step.
             dataset_opt = {**dataset_opt, 'num_worker_per_gpu': 1}
-        loader = original.build_dataloader(dataset, dataset_opt, **kwargs)
+        loader = build_dataloader(dataset, dataset_opt, **kwargs)
         # Every pass draws a seed for its workers, else from the generator that the network's own randomness comes from.
         loader.generator = torch.Generator()
+        run.add_loader(loader, dataset_opt['phase'])
         return loader
 
-    def init_tb_loggers(opt: dict[str, Any]) -> Any:
-        run.tb_logger = open_tensorboard(lambda: original.init_tb_loggers(opt))
+    def make_tb_logger(log_dir: str) -> Any:
+        run.tb_logger = open_tensorboard(partial(init_tb_logger, log_dir))
         return run.tb_logger
 
     names = {
@@ -99,15 +80,14 @@ def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
         'get_root_logger': get_root_logger,
         'copy_opt_file': master_only(copy_options),
         'load_resume_state': load_state,
-        'create_train_val_dataloader': create_train_val_dataloader,
         'EnlargedSampler': run.make_sampler,
-        'build_dataset': build_dataset,
-        'build_dataloader': build_dataloader,
+        'build_dataset': make_dataset,
+        'build_dataloader': make_dataloader,
         'build_model': partial(build_model, run=run),
-        'init_tb_loggers': init_tb_loggers,
+        'init_tb_logger': make_tb_logger,
         'init_wandb_logger': master_only(start_wandb),
-        'CPUPrefetcher': partial(watched_prefetcher(original.CPUPrefetcher), run=run),
-        'CUDAPrefetcher': partial(watched_prefetcher(original.CUDAPrefetcher), run=run),
+        'CPUPrefetcher': partial(WatchedPrefetcher, run, CPUPrefetcher),
+        'CUDAPrefetcher': partial(WatchedPrefetcher, run, CUDAPrefetcher),
     }
     for name, value in names.items():
         setattr(pipeline, name, value)

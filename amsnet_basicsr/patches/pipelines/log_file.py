@@ -24,11 +24,11 @@ def get_root_logger(
         if isinstance(handler, logging.FileHandler):
             # A name that the locale lacks would end the log.
             handler.stream.reconfigure(encoding='utf-8', errors='backslashreplace')  # type: ignore[union-attr]
-            handler.handleError = partial(_go_on_without, logger, handler)  # type: ignore[method-assign]
+            handler.handleError = partial(_give_up, logger, handler)  # type: ignore[method-assign]
     return logger
 
 
-def _go_on_without(logger: logging.Logger, handler: logging.FileHandler, record: logging.LogRecord) -> None:
+def _give_up(logger: logging.Logger, handler: logging.FileHandler, record: logging.LogRecord) -> None:
     """Say once that a log file cannot be written, as on a full disk; logging would print a traceback at every line."""
     error = sys.exc_info()[1]
     logger.removeHandler(handler)

@@ -235,7 +235,7 @@ def test_figures_are_those_of_each_image_by_itself(model):
 @pytest.mark.parametrize('size', [1, 3])
 def test_an_unreadable_image_ends_it_after_those_before(model, tmp_path, size):
     model.opt['val']['batch_size'] = size
-    with pytest.raises(ValueError, match=r'^b/1\.png cannot be read$'):
+    with pytest.raises(ValueError, match=r"^set 'pairs', image b/1\.png: b/1\.png cannot be read$"):
         model.nondist_validation(DataLoader(NoisyPairs(unreadable=3)), 1, None, True)
     assert no_thread_is_left()
     assert len(list((tmp_path / 'pairs').rglob('*.png'))) == 3

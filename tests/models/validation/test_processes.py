@@ -85,10 +85,9 @@ def test_figures_and_images_are_those_of_one_process(told, tmp_path, case):
 
 def test_what_one_cannot_read_ends_both_with_its_name(told):
     _, (first, second) = told
-    assert second['unreadable'] == {'error': 'UserError: b/1.png cannot be read'}
-    assert first['unreadable'] == {
-        'error': 'OtherProcessFailedError: validation ended by process 1: b/1.png cannot be read'
-    }
+    reason = "set 'pairs', image b/1.png: b/1.png cannot be read"
+    assert second['unreadable'] == {'error': f'UserError: {reason}'}
+    assert first['unreadable'] == {'error': f'OtherProcessFailedError: validation ended by process 1: {reason}'}
 
 
 def test_a_bad_result_of_one_ends_both(told):
