@@ -15,11 +15,8 @@ AMP_TYPES = {None: None, False: None, True: torch.bfloat16, 'bf16': torch.bfloat
 class Precision:
     """Runs the network in half precision and steps an optimizer, with scaled losses where fp16 needs them.
 
-    Weights, losses and the optimizer stay in float32. Without a type it does what a plain step does.
-
-    Args:
-        dtype: One of `AMP_TYPES`.
-        device: Where the network runs.
+    Weights, losses and the optimizer stay in float32. Without a type, one of `AMP_TYPES`, it does what a plain step
+    does.
     """
 
     def __init__(self, dtype: torch.dtype | None, device: torch.device | str) -> None:
@@ -72,13 +69,9 @@ def batch_parts(images: int, parts: int) -> list[slice]:
 
 
 def part_weights(counts: torch.Tensor) -> torch.Tensor:
-    """Factors by which the losses of parts, each a mean, add up to the loss of the whole batch.
+    """Factors, (parts,), by which the losses of parts, each a mean over `counts` pixels, add up to that of the batch.
 
-    Args:
-        counts: What each part's loss is a mean over (hidden pixels), (parts,).
-
-    Returns:
-        Shares that add up to 1, (parts,); of equal size if nothing was counted.
+    They add up to 1, and are equal if nothing was counted.
     """
     total = counts.sum()
     equal = torch.full_like(counts, 1 / counts.numel(), dtype=torch.float32)

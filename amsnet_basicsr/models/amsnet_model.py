@@ -64,9 +64,8 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         self.size_multiple = self.scheme.size_multiple or required_multiple(net)
         if self.device.type == 'cuda' and 'max_pixels' not in self.scheme.model_fields_set:
             self.scheme = self.scheme.model_copy(update={'max_pixels': _GPU_PIXELS})
-        self.scheme.denoiser(
-            net, self.size_multiple
-        )  # settings that do not fit this network fail now, not after training
+        # Settings that do not fit this network fail now, not after training.
+        self.scheme.denoiser(net, self.size_multiple)
 
     def init_training_settings(self) -> None:
         """Build EMA, losses, optimizer and schedulers, by BasicSR where it can."""
@@ -126,11 +125,7 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
     def draw_masks(self, noisy: torch.Tensor) -> torch.Tensor | None:
         """Draw the masks of all processes and keep one's own, so that several see the masks that one would see.
 
-        Args:
-            noisy: Noisy crops, (N, C, H, W).
-
-        Returns:
-            Branch index per pixel of each sub-image, (N, s², 1 or C, H/s, W/s).
+        They are the branch index per pixel of each sub-image, (N, s², 1 or C, H/s, W/s).
         """
         (images, channels, height, width), stride = noisy.shape, self.scheme.train_stride
         processes, rank = self.opt.get('world_size', 1), self.opt.get('rank', 0)
@@ -139,14 +134,9 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         return index.unflatten(0, (images * processes, -1))[rank::processes].to(noisy.device)
 
     def loss_shares(self, parts: list[slice], index: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """Factors by which the losses of a batch's parts add up to that of the batch.
+        """Factors, (parts,), by which the losses of a batch's parts add up to that of the batch, by name of the loss.
 
-        Args:
-            parts: The parts, as slices of the images.
-            index: From `draw_masks`.
-
-        Returns:
-            Shares by loss, (parts,), and under '' those of losses that are means over whole images.
+        Under '' are those of losses that are means over whole images; `index` is from `draw_masks`.
         """
         shares = {'': part_weights(torch.tensor([part.stop - part.start for part in parts], device=self.device))}
         if index is not None and self.cri_smooth is None:
@@ -160,11 +150,7 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         return self.precision.run(lambda padded: same_size_forward(self.net_g, padded, self.size_multiple), x)
 
     def optimize_parameters(self, current_iter: int) -> None:
-        """Do one training step; its masks depend on the seed and the iteration alone.
-
-        Raises:
-            UserError: If the loss is NaN or infinite, unless `train.on_bad_loss` is `skip`.
-        """
+        """Do one training step; its masks depend on the seed and the iteration alone."""
         self.generator.manual_seed(mixed_seed(self.opt.get('manual_seed') or 0, current_iter))
         self.optimizer_g.zero_grad()
         index, lr = self.draw_masks(self.lq), self.get_current_learning_rate()[0]
@@ -233,11 +219,7 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         self.output = self._in_eval_mode(lambda denoiser: denoiser(self.lq))
 
     def predict_hidden(self) -> torch.Tensor:
-        """Predict every pixel of `self.lq` from others as in training, for `calculate_mask_l1`.
-
-        Returns:
-            Predictions at the train stride, (N, C, H, W).
-        """
+        """Predict every pixel of `self.lq`, at the train stride, from others as in training, for `calculate_mask_l1`."""
         stride = self.scheme.train_stride
         generator = torch.Generator().manual_seed(self.scheme.seed)
 

@@ -30,15 +30,7 @@ class APBSNModel(AMSNetModel):
         """Draw none: AP-BSN hides nothing."""
 
     def compute_losses(self, noisy: torch.Tensor, index: torch.Tensor | None = None) -> OrderedDict[str, torch.Tensor]:
-        """Compare the images restored at the train stride with the noisy ones.
-
-        Args:
-            noisy: Noisy crops, (N, C, H, W).
-            index: Unused.
-
-        Returns:
-            The weighted loss `l_pix`.
-        """
+        """Compare the images restored at the train stride with the noisy ones; `index` is unused."""
         restored = mosaic_denoise(self._run_net, noisy, self.scheme.train_stride, self.scheme.pad)
         return OrderedDict(l_pix=self.cri_pix(restored, noisy))
 
@@ -46,8 +38,5 @@ class APBSNModel(AMSNetModel):
         """Restore `self.lq` as in training, for `calculate_mask_l1`.
 
         The blind spot hides each pixel from its own prediction. Without one, the metric rewards copying.
-
-        Returns:
-            Predictions at the train stride, (N, C, H, W).
         """
         return self._in_eval_mode(lambda denoiser: denoiser.denoise_once(self.lq, self.scheme.train_stride))

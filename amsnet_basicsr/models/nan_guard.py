@@ -20,30 +20,19 @@ def bad_loss_message(name: str, value: float, iteration: int, lr: float, images:
 
 
 class LossGuard:
-    """Stops training at a loss that is NaN or infinite, or skips the batch.
+    """Stops training at a loss that is NaN or infinite (policy `stop`), or skips the batch and warns (`skip`).
 
     Reading the loss from a GPU makes the processor wait. So there `stop` reads the loss of one iteration
     during the next: training stops one step later, before anything is saved. `skip` must know at once, and waits.
-
-    Args:
-        policy: 'stop' or 'skip'.
-        warn: Told about each batch left out.
     """
 
     def __init__(self, policy: str, warn: Callable[[str], None]) -> None:
-        """Begin with no bad batch."""
         self.policy, self.warn = policy, warn
         self._in_a_row = 0
         self._pending: tuple[torch.Tensor, torch.cuda.Event, Callable[[], str]] | None = None
 
     def check(self, losses: dict[str, torch.Tensor], iteration: int, lr: float, images: Sequence[str]) -> bool:
-        """Check the losses of one iteration.
-
-        Args:
-            losses: Scalars by name.
-            iteration: The iteration.
-            lr: The learning rate.
-            images: Images of the batch.
+        """Check the losses of one iteration, scalars by name.
 
         Returns:
             Whether to learn from this batch; with several processes the same for all of them.
@@ -51,8 +40,8 @@ class LossGuard:
         Raises:
             UserError: If a loss is NaN or infinite and the policy is to stop, or 20 batches in a row were left out.
         """
-        finite = torch.stack([loss.detach().float() for loss in losses.values()]).isfinite().all()
         values = {name: loss.detach() for name, loss in losses.items()}
+        finite = torch.stack([value.float() for value in values.values()]).isfinite().all()
 
         def message() -> str:
             name = next((name for name, value in values.items() if not value.isfinite()), next(iter(values)))
@@ -82,15 +71,9 @@ class LossGuard:
         return False
 
     def flush(self) -> None:
-        """Check the loss of the previous iteration, on a GPU.
-
-        Raises:
-            UserError: If it is NaN or infinite.
-        """
-        if self._pending is None:
-            return
-        flag, event, message = self._pending
-        self._pending = None
-        event.synchronize()
-        if not flag.item():
-            raise UserError(f'{message()}{_ADVICE}')
+        """Check the loss of the previous iteration, on a GPU; a `UserError` if it is NaN or infinite."""
+        if self._pending is not None:
+            (flag, event, message), self._pending = self._pending, None
+            event.synchronize()
+            if not flag.item():
+                raise UserError(f'{message()}{_ADVICE}')

@@ -5,7 +5,7 @@ import math
 from basicsr.models import sr_model
 from basicsr.utils import get_root_logger
 
-from amsnet_basicsr.models.validation.images import measure
+from amsnet_basicsr.models.validation.finish import measure
 
 
 def apply() -> None:

@@ -13,17 +13,13 @@ from typing import BinaryIO
 def atomic_write(path: Path, overwrite: bool = True, sync: bool = False) -> Iterator[BinaryIO]:
     """Open a file that gets its name only when it is complete, and leaves nothing behind on failure.
 
+    It is seekable, open for writing and reading: a hidden file beside `path`, in a folder that exists. If it cannot be
+    written (`OSError`), as on a full disk, the old one is kept.
+
     Args:
-        path: The file; its folder exists.
-        overwrite: Whether an existing file may be replaced.
+        path: The file.
+        overwrite: Whether an existing file may be replaced; else a `FileExistsError`.
         sync: Whether to flush the file to disk first, so that a power cut can't tear it; takes some time.
-
-    Yields:
-        A seekable file, open for writing and reading: a hidden one beside `path`.
-
-    Raises:
-        FileExistsError: If there is such a file and it may not be replaced.
-        OSError: If it cannot be written, as on a full disk; the old one is kept then.
     """
     if not overwrite and os.path.lexists(path):
         raise _exists(path)
@@ -50,10 +46,6 @@ def rename_new(temporary: Path, path: Path) -> None:
     """Rename a file unless the target exists: a hard link fails where it does, so that no file can be lost.
 
     On some file systems the old name remains; the caller removes it.
-
-    Raises:
-        FileExistsError: If there is such a file.
-        OSError: If it can't be renamed.
     """
     try:
         os.link(temporary, path)

@@ -15,13 +15,7 @@ from filelock import FileLock, Timeout
 def exclusive_lock(path: Path, wait: float = 0) -> Iterator[None]:
     """Hold a lock on an output; the lock is a hidden file beside it and ends with the process, however that ends.
 
-    Args:
-        path: The file or folder being written; its parent is made if need be.
-        wait: Seconds to wait for another process to release it.
-
-    Raises:
-        BlockingIOError: If another process holds the lock; the message says which, and since when.
-        OSError: If the lock file can't be made.
+    If another process still holds it after `wait` seconds, a `BlockingIOError` says which, and since when.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.absolute().with_name(f'.{path.absolute().name}.lock')

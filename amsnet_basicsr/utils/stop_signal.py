@@ -38,11 +38,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Stop here if a signal was received.
-
-        Raises:
-            KeyboardInterrupt: If one was.
-        """
+        """Stop here, by a `KeyboardInterrupt`, if a signal was received."""
         if self.signal is not None:
             raise KeyboardInterrupt
 

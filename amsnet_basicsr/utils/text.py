@@ -17,15 +17,10 @@ def printable(text: str) -> str:
 
 
 def one_line(text: object, most: int = 300) -> str:
-    """Make one printable line of bounded length of anything: an error, a key from a file, a value of an option.
+    """Make one printable line of at most `most` characters of anything: an error, a key from a file, a value.
 
-    Args:
-        text: Text, an error or a path; of other things from a file the type is shown, since Python itself stumbles over
-            long numbers and endless nestings.
-        most: Largest length.
-
-    Returns:
-        The text, white space as single spaces; an error without a message by its type.
+    White space becomes single spaces, and an error without a message its type. Of other things from a file than text
+    the type is shown, since Python itself stumbles over long numbers and endless nestings.
     """
     if isinstance(text, BaseException):
         text = str(text) or type(text).__name__
@@ -65,14 +60,10 @@ def as_text(path: str) -> str:
 
 
 def print_line(text: str, stream: TextIO | None) -> bool:
-    """Print a line, above a progress bar if there is one.
+    """Print a line, above a progress bar if there is one, and return whether it could be printed.
 
-    Args:
-        text: The line; what the stream's encoding lacks is escaped, such as the bytes of a name that are not text.
-        stream: Such as `sys.stdout`, which is None where a process has none.
-
-    Returns:
-        Whether it could be printed. A stream that is closed, full or no longer read leads nowhere from then on.
+    What the encoding lacks is escaped, such as the bytes of a name that are not text. A stream that is closed, full or
+    no longer read leads nowhere from then on; it is None where a process has none.
     """
     if stream is None:  # which tqdm would take for stdout
         return False

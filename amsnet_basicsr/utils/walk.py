@@ -10,16 +10,9 @@ def walk_files(
 ) -> Iterator[Path]:
     """List the files below a folder, those of a folder in the order of their names; hidden ones are left out.
 
-    Links to folders are not followed. `os.walk` drops errors unless told otherwise, and before Python 3.12 it recurses,
-    so that a thousand levels end it.
-
-    Args:
-        folder: The folder.
-        on_error: Told of each folder that can't be searched; `filename` is its path.
-        enter: Says by its name whether a folder is searched.
-
-    Yields:
-        The files, and links to whatever.
+    Links count as files, whatever they lead to. `on_error` is told of each folder that cannot be searched, by the
+    error's `filename`; `enter` says by its name whether a folder is searched. (`os.walk` drops errors unless told
+    otherwise, and before Python 3.12 it recurses, so that a thousand levels end it.)
     """
     waiting = [folder]
     while waiting:

@@ -6,20 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from amsnet_basicsr.options.blocks.validation import SaveBest
 from amsnet_basicsr.resume.states import is_intact
 from amsnet_basicsr.utils.atomic_write import atomic_write
 
 
 @dataclass(frozen=True)
 class Best:
-    """What the best networks reached.
-
-    Attributes:
-        metric: Name of the metric that decides.
-        dataset: Name of the set it was measured on.
-        value: The metric.
-        iteration: When.
-    """
+    """What the best networks reached, by which metric, on which set, and when."""
 
     metric: str
     dataset: str
@@ -27,22 +21,31 @@ class Best:
     iteration: int | str
 
     def write(self, path: Path) -> None:
-        """Write the record.
-
-        Raises:
-            OSError: If it cannot be written.
-        """
+        """Write the record."""
         with atomic_write(path, sync=True) as file:
             file.write(json.dumps(asdict(self)).encode())
 
 
-def read_best(path: Path, warn: Callable[[str], None]) -> Best | None:
-    """Read the record; None if there is none, or if it or the weights beside it are damaged.
+def is_new_best(found: Best, choice: SaveBest, lower: bool, path: Path, warn: Callable[[str], None]) -> bool:
+    """Tell whether networks are the best so far, by what the options choose.
 
     Args:
-        path: The record, `net_g_best.json`.
+        found: What they reach.
+        choice: Which metric decides, on which set; without a named set, the first that has the metric decides.
+        lower: Whether lower is better.
+        path: The record of the best so far, `net_g_best.json`.
         warn: Told about damage.
     """
+    best = _read(path, warn)
+    if best and (best.metric != choice.metric or best.dataset != (choice.dataset or best.dataset)):
+        best = None  # another choice than before
+    if found.dataset != (choice.dataset or (best.dataset if best else found.dataset)):
+        return False
+    return best is None or (found.value < best.value if lower else found.value > best.value)
+
+
+def _read(path: Path, warn: Callable[[str], None]) -> Best | None:
+    """Read the record; None if there is none, or if it or the weights beside it are damaged."""
     if not path.exists():
         return None
     weights = path.with_suffix('.pth')
@@ -51,13 +54,7 @@ def read_best(path: Path, warn: Callable[[str], None]) -> Best | None:
         sound = isinstance(best.metric, str) and isinstance(best.dataset, str) and not math.isnan(best.value)
     except (OSError, ValueError, TypeError):
         sound = False
-    for file, good in ((path, sound), (weights, sound and is_intact(weights))):
-        if not good:
-            warn(f'{file} is damaged or missing: the next validation rebuilds them')
-            return None
-    return best
-
-
-def is_better(value: float, lower: bool, best: Best | None) -> bool:
-    """Tell whether a metric improves on the best so far."""
-    return best is None or (value < best.value if lower else value > best.value)
+    if sound and is_intact(weights):
+        return best
+    warn(f'{weights if sound else path} is damaged or missing: the next validation rebuilds them')
+    return None

@@ -1,10 +1,10 @@
 """Compare refinements, the noisy input and plain blur on sets with ground truth: the table that `report:` asks for."""
 
 import copy
-import os
 import os.path as osp
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,9 @@ from scipy.ndimage import gaussian_filter
 from amsnet_basicsr.models.validation.images import image_strip, to_image
 from amsnet_basicsr.scheme import build_refinement
 
-_METRICS = {
-    'PSNR': {'type': 'calculate_psnr', 'crop_border': 0},
-    'SSIM': {'type': 'calculate_ssim', 'crop_border': 0},
-}
 _BLUR_SIGMAS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+
+Images = list[np.ndarray]
 
 
 def compare_refinements(
@@ -52,9 +50,8 @@ def compare_refinements(
                 refinements = opt['report'].get('refine', [None])
                 tables.append(_compare_on(pairs, dataset_opt['name'], model, refinements, folder, stop_if_asked))
     text = '\n\n'.join(tables) or 'No set has ground truth, so there is nothing to compare.'
-    os.makedirs(folder, exist_ok=True)
-    with open(osp.join(folder, 'report.md'), 'w', encoding='utf-8') as file:
-        file.write(f'{text}\n')
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    Path(folder, 'report.md').write_text(f'{text}\n', encoding='utf-8')
     return text
 
 
@@ -68,45 +65,39 @@ def _compare_on(
 ) -> str:
     noisy, clean = ([to_image(pair[key][None]) for pair in pairs] for key in ('lq', 'gt'))
     megapixels = sum(image.shape[0] * image.shape[1] for image in clean) / 1e6
-    blurred = {
-        sigma: [
-            gaussian_filter(image.astype(np.float32), (sigma, sigma, 0)[: image.ndim]).round().astype(np.uint8)
-            for image in noisy
-        ]
-        for sigma in _BLUR_SIGMAS
-    }
-    sigma = max(_BLUR_SIGMAS, key=lambda s: _mean('PSNR', blurred[s], clean))
-    rows: list[tuple[str, list[np.ndarray], str]] = [
-        ('noisy input', noisy, ''),
-        (f'Gaussian blur, best sigma ({sigma})', blurred[sigma], ''),
-    ]
-    best, best_psnr = noisy, -np.inf
-    method = model.opt['model_type'].removesuffix('Model')
+    blurred = {sigma: [_blur(image, sigma) for image in noisy] for sigma in _BLUR_SIGMAS}
+    sigma = max(_BLUR_SIGMAS, key=lambda s: _mean('psnr', blurred[s], clean))
+    rows = [('noisy input', noisy, ''), (f'Gaussian blur, best sigma ({sigma})', blurred[sigma], '')]
     for refine in refinements:
         model.scheme = model.scheme.model_copy(update={'refine': build_refinement(refine)})
-        start = time.perf_counter()
-        denoised = []
+        start, denoised = time.perf_counter(), []
         for pair in pairs:
             stop_if_asked()
-            denoised.append(_denoise(model, pair))
+            model.feed_data({'lq': pair['lq'][None]})
+            model.test()
+            denoised.append(to_image(model.output))
         seconds = (time.perf_counter() - start) / megapixels
         settings = ', '.join(f'{key} {value}' for key, value in (refine or {}).items() if key != 'type')
-        name = f'{method}, {refine["type"]} ({settings})' if refine else f'{method}, no refinement'
-        rows.append((name, denoised, f'{seconds:.1f}'))
-        psnr = _mean('PSNR', denoised, clean)
-        if psnr > best_psnr:
-            best, best_psnr = denoised, psnr
-    columns = [images for _, images, _ in rows]
+        name = f'{refine["type"]} ({settings})' if refine else 'no refinement'
+        rows.append((f'{model.opt["model_type"].removesuffix("Model")}, {name}', denoised, f'{seconds:.1f}'))
+    candidates = [images for _, images, _ in rows[2:]]
+    best = max(candidates, key=lambda images: _mean('psnr', images, clean), default=noisy)
     for number, pair in enumerate(pairs):
         path = osp.join(folder, set_name, osp.splitext(osp.basename(pair['lq_path']))[0])
         imwrite(image_strip([noisy[number], best[number], clean[number]]), f'{path}.png')
-        imwrite(image_strip([_centre(images[number]) for images in [*columns, clean]]), f'{path}_crop.png')
-    table = [f'| {set_name}: {len(pairs)} images | PSNR dB | SSIM | s/MP |', '|---|---|---|---|']
-    for name, images, seconds in rows:
-        table.append(
-            f'| {name} | {_mean("PSNR", images, clean):.2f} | {_mean("SSIM", images, clean):.4f} | {seconds} |'
-        )
-    return '\n'.join(table)
+        crops = [_centre(images[number]) for images in [*(images for _, images, _ in rows), clean]]
+        imwrite(image_strip(crops), f'{path}_crop.png')
+    return '\n'.join(
+        [f'| {set_name}: {len(pairs)} images | PSNR dB | SSIM | s/MP |', '|---|---|---|---|']
+        + [
+            f'| {name} | {_mean("psnr", images, clean):.2f} | {_mean("ssim", images, clean):.4f} | {seconds} |'
+            for name, images, seconds in rows
+        ]
+    )
+
+
+def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    return gaussian_filter(image.astype(np.float32), (sigma, sigma, 0)[: image.ndim]).round().astype(np.uint8)
 
 
 def _centre(image: np.ndarray, size: int = 224) -> np.ndarray:
@@ -123,15 +114,7 @@ def _load(opt: dict[str, Any], weights: str) -> Any:
     return build_model(opt)
 
 
-def _denoise(model: Any, pair: dict[str, Any]) -> np.ndarray:
-    model.feed_data({'lq': pair['lq'][None]})
-    model.test()
-    return to_image(model.output)
-
-
-def _mean(metric: str, images: list[np.ndarray], references: list[np.ndarray]) -> float:
-    values = [
-        calculate_metric({'img': image, 'img2': reference}, _METRICS[metric])
-        for image, reference in zip(images, references, strict=True)
-    ]
-    return float(np.mean(values))
+def _mean(metric: str, images: Images, references: Images) -> float:
+    settings = {'type': f'calculate_{metric}', 'crop_border': 0}
+    pairs = zip(images, references, strict=True)
+    return float(np.mean([calculate_metric({'img': image, 'img2': clean}, settings) for image, clean in pairs]))

@@ -20,16 +20,12 @@ class OtherProcessFailedError(UserError):
 
 
 class Processes:
-    """Those that validate together: this one alone, or all of a distributed run.
+    """Those that validate `together`: all of a distributed run, or this one alone as if there were no other.
 
     Image i of a set is for process i mod W. All processes talk at the same points, so that all end when one fails.
-
-    Args:
-        together: Whether all processes take part; else this one works as if there were no other.
     """
 
     def __init__(self, together: bool) -> None:
-        """Find out who is there."""
         several = together and has_joined()
         self.count = torch.distributed.get_world_size() if several else 1
         self.rank = torch.distributed.get_rank() if several else 0
@@ -79,7 +75,7 @@ class Processes:
 
 
 def _file_names(dataset: Any) -> list[str]:
-    """Names of a set's files in its order; folders may be mounted elsewhere on another node."""
+    """Names of a set's files in its order, without folders, which may be mounted elsewhere on another node."""
     for attribute in ('paths', 'entries', 'pairs'):  # BasicSR's, ours
         if isinstance(files := getattr(dataset, attribute, None), list):
             return [_file_name(file) for file in files]

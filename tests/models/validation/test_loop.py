@@ -10,7 +10,6 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from amsnet_basicsr.models.validation.images import image_strip, name_images
-from amsnet_basicsr.utils.parallel import Behind
 from tests.models.test_amsnet_model import build
 from tests.pipeline.options import PSNR
 
@@ -52,7 +51,9 @@ class NoisyPairs(Dataset):
 
 
 def no_thread_is_left() -> bool:
-    return not [thread for thread in threading.enumerate() if thread.name.startswith(('ThreadPoolExecutor', 'behind'))]
+    return not [
+        thread for thread in threading.enumerate() if thread.name.startswith(('ThreadPoolExecutor', 'validation'))
+    ]
 
 
 @pytest.fixture
@@ -260,26 +261,6 @@ def test_no_thread_is_left_after_a_stop_or_a_bad_result(model):
     model.test = lambda: setattr(model, 'output', model.lq * float('inf'))
     with pytest.raises(ValueError, match="NaN or infinite values for 0 of 'pairs'"):
         model.nondist_validation(DataLoader(NoisyPairs()), 1, None, False)
-    assert no_thread_is_left()
-
-
-def test_results_come_in_order_and_their_number_is_bounded():
-    may_end = [threading.Event() for _ in range(3)]
-
-    def work(number: int) -> int:
-        assert may_end[number].wait(250)
-        return number
-
-    with Behind[int](2) as behind:
-        behind.hand_over(work, 0)
-        behind.hand_over(work, 1)
-        assert behind.finished() == []
-        may_end[0].set()
-        behind.hand_over(work, 2)  # waits for the first
-        may_end[2].set()
-        assert behind.finished() == [0]
-        may_end[1].set()
-        assert behind.finished(wait=True) == [1, 2]
     assert no_thread_is_left()
 
 
