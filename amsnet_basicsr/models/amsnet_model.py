@@ -219,7 +219,7 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         self.output = self._in_eval_mode(lambda denoiser: denoiser(self.lq))
 
     def predict_hidden(self) -> torch.Tensor:
-        """Predict every pixel of `self.lq`, at the train stride, from others as in training, for `calculate_mask_l1`."""
+        """Predict every pixel of `self.lq` from others as in training, for `calculate_mask_l1`."""
         stride = self.scheme.train_stride
         generator = torch.Generator().manual_seed(self.scheme.seed)
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from amsnet_basicsr.utils.text import one_line
 
-SCHEDULE = ('train.optim_', 'train.scheduler', 'train.warmup_iter')
-"""Beginnings of the options that the saved optimizers and schedulers hold."""
 DATA = ('images', 'batch', 'processes', 'datasets.train')
 """Beginnings of what the place in an epoch depends on."""
 _WITHOUT_EFFECT = (

@@ -2,15 +2,17 @@
 
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger
 
-from amsnet_basicsr.resume.changes import DATA, SCHEDULE, describe_changes
+from amsnet_basicsr.resume.changes import DATA, describe_changes
 from amsnet_basicsr.resume.checkpoints import CheckpointError
-from amsnet_basicsr.resume.optimizers import check_moments, same_schedule
+from amsnet_basicsr.resume.optimizers import check_moments
 from amsnet_basicsr.resume.run import TrainingRun
+from amsnet_basicsr.resume.states import newest_intact
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line
 
@@ -42,10 +44,10 @@ class ResumableModel(BaseModel):
             self.run.threads.add(time.perf_counter() - start)
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
-        """Restore optimizers and schedulers, and the best metrics, data order and precision besides.
+        """Restore optimizers, best metrics, data order and precision.
 
         Where the options have changed since, the file counts: optimizers keep their moments if they are of the same
-        type, with the settings of the file, and the schedule is run again from the start.
+        type, with the settings of the file, and the schedule is that of the file.
         """
         made = resume_state.get('made_with')
         changed = describe_changes(made, self.made_with) if made else {}
@@ -53,10 +55,10 @@ class ResumableModel(BaseModel):
             get_root_logger().warning(said)
         try:
             self._resume_optimizers(resume_state)
-            self._resume_schedule(resume_state, any(key.startswith(SCHEDULE) for key in changed))
+            self._resume_schedule(resume_state['iter'])
             if resume_state.get('model') and hasattr(self, 'load_extra_state'):
                 self.load_extra_state(resume_state['model'])
-        except Exception as error:  # whatever optimizers and schedulers find wrong
+        except Exception as error:  # whatever optimizers find wrong
             raise UserError(
                 f'{self.opt["path"]["resume_state"]} does not fit this training: {type(error).__name__}: '
                 f'{one_line(error)}; resume with the options it was saved with, or start from its weights'
@@ -78,23 +80,12 @@ class ResumableModel(BaseModel):
             optimizer.load_state_dict({**saved, 'param_groups': groups})
             check_moments(optimizer)
 
-    def _resume_schedule(self, resume_state: dict[str, Any], changed: bool) -> None:
-        """Restore schedulers and rates; run a schedule that is not that of the state again from the start."""
-        pairs = list(zip(self.schedulers, resume_state['schedulers'], strict=True))
-        same = all(same_schedule(scheduler.state_dict(), saved) for scheduler, saved in pairs)
-        if not (same or changed) and resume_state.get('made_with'):
-            raise ValueError('its schedulers are not those of its options')
-        if same and not changed:
-            for scheduler, saved in pairs:
-                scheduler.load_state_dict({name: saved[name] for name in scheduler.state_dict().keys() & saved.keys()})
-            for optimizer, saved in zip(self.optimizers, resume_state['optimizers'], strict=True):
-                for group, old in zip(optimizer.param_groups, saved['param_groups'], strict=True):
-                    group['lr'] = old['lr']
-            return
+    def _resume_schedule(self, iteration: int) -> None:
+        """Run the schedule of the file up to an iteration: rates depend on the options and the iteration alone."""
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)  # no optimizer steps in between
-            for iteration in range(1, resume_state['iter'] + 1):
-                self.update_learning_rate(iteration, self.opt['train'].get('warmup_iter', -1))
+            for earlier in range(1, iteration + 1):
+                self.update_learning_rate(earlier, self.opt['train'].get('warmup_iter', -1))
 
     def save(self, epoch: int, current_iter: int) -> None:
         """Save a checkpoint. If writing fails midway, training goes on, since the next may succeed."""
@@ -103,7 +94,7 @@ class ResumableModel(BaseModel):
         except CheckpointError as error:
             if current_iter == -1 or self.run.stopping:
                 raise
-            newest = self.run.newest_state()
+            newest, _ = newest_intact(Path(self.opt['path']['training_states']), ['net_g'])
             get_root_logger().error(
                 f'No checkpoint of iteration {current_iter}: {error}. '
                 f'{f"The newest is {newest}" if newest else "There is none yet"}; training goes on.'

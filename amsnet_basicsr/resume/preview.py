@@ -4,18 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from amsnet_basicsr.resume.changes import DATA, SCHEDULE, describe_changes, made_with
+from amsnet_basicsr.resume.changes import DATA, describe_changes, made_with
 from amsnet_basicsr.resume.checkpoints import read_state
 from amsnet_basicsr.resume.states import state_to_resume
 from amsnet_basicsr.utils.errors import UserError
 
-_CONSEQUENCES = {
-    SCHEDULE: 'The learning rate follows the schedule of the file as if from the start; an optimizer of the same type '
-    'keeps its moments, another starts from scratch',
-    DATA: 'The epoch starts over, as its data have changed: the run is no exact continuation',
-    ('network_',): 'Weights that do not fit the changed network end the training at once: give it another name',
-}
-"""By the beginnings of the options that have changed."""
+_CONSEQUENCES = (
+    (
+        ('train.optim_', 'train.scheduler', 'train.warmup_iter'),
+        'The learning rate follows the schedule of the file as if from the start; an optimizer of the same type keeps '
+        'its moments, another starts from scratch',
+    ),
+    (DATA, 'The epoch starts over, as its data have changed: the run is no exact continuation'),
+    (('network_',), 'Weights that do not fit the changed network end the training at once: give it another name'),
+)
+"""What follows from changed options, by their beginnings."""
 
 
 def preview_resume(opt: Mapping[str, Any], images: int) -> list[str]:
@@ -48,7 +51,7 @@ def preview_resume(opt: Mapping[str, Any], images: int) -> list[str]:
     gpus = 1 if opt['dist'] else max(1, opt['num_gpu'])
     now = made_with(opt, images, opt['datasets']['train']['batch_size_per_gpu'] * gpus)
     changed = describe_changes(state['made_with'], now)
-    consequences = [said for keys, said in _CONSEQUENCES.items() if any(key.startswith(keys) for key in changed)]
+    consequences = [said for keys, said in _CONSEQUENCES if any(key.startswith(keys) for key in changed)]
     return [*lines, *changed.values(), *consequences]
 
 

@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader, Dataset
 from amsnet_basicsr.resume.changes import made_with
 from amsnet_basicsr.resume.data_order import ResumableSampler
 from amsnet_basicsr.resume.folders import remove_leftovers
-from amsnet_basicsr.resume.states import newest_intact
 from amsnet_basicsr.resume.threads import ThreadTrial, thread_choices
 from amsnet_basicsr.utils.distributed import in_first, wait_for_all
 from amsnet_basicsr.utils.lock import exclusive_lock
@@ -138,10 +137,6 @@ class TrainingRun:
         return self.iteration >= self.opt['train']['total_iter']
 
     # Stopping
-
-    def newest_state(self) -> Path | None:
-        """Find the newest intact state of this run."""
-        return newest_intact(Path(self.opt['path']['training_states']), ['net_g'])[0]
 
     def stop(self) -> str:
         """Save where the run was stopped, or raise a `CheckpointError`; return what to say."""

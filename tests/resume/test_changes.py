@@ -96,16 +96,20 @@ def test_another_batch_is_told_to_the_run(tmp_path, state):
     assert resumed.run.resumed == [(4, True)]
 
 
-@pytest.mark.parametrize('kind', ['shape', 'count', 'scheduler', 'schedulers'])
+@pytest.mark.parametrize('schedulers', [[], [{'periods': 'x', 'last_epoch': -5}]])
+def test_the_schedule_depends_on_options_and_iteration_alone(tmp_path, state, schedulers):
+    rates = steps(build(tmp_path), 1, 6)
+    resumed = build(tmp_path)
+    resumed.resume_training({**state, 'schedulers': schedulers})
+    assert steps(resumed, 5, 6) == rates[4:]
+
+
+@pytest.mark.parametrize('kind', ['shape', 'count'])
 def test_a_state_that_does_not_fit_ends_in_a_line(tmp_path, state, kind):
     if kind == 'shape':
         next(iter(state['optimizers'][0]['state'].values()))['exp_avg'] = torch.zeros(7)
-    elif kind == 'count':
-        state['optimizers'][0]['param_groups'][0]['params'].append(99)
-    elif kind == 'scheduler':
-        state['schedulers'][0]['periods'] = 'x'
     else:
-        state['schedulers'] = []
+        state['optimizers'][0]['param_groups'][0]['params'].append(99)
     with pytest.raises(UserError, match=r'^x/4\.state does not fit this training: \w+Error: ') as caught:
         build(tmp_path).resume_training(state)
     assert str(caught.value).isprintable()
