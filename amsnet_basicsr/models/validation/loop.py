@@ -50,6 +50,10 @@ class ValidationLoop(SRModel):
     the batch and the number of processes.
     """
 
+    _input_reported: frozenset[str] = frozenset()
+    """Sets whose noisy input was measured."""
+    _write_failed = False
+
     def test_network(self) -> nn.Module:
         """Return the network to denoise with."""
         raise NotImplementedError
@@ -164,11 +168,6 @@ class ValidationLoop(SRModel):
             own: Any = (None if tensor is None else tensor[at : at + 1] for tensor in tensors)
             yield DenoisedImage(number, name, batch['lq_path'][at], *own)
 
-    @property
-    def _input_reported(self) -> set[str]:
-        """Sets whose noisy input was measured."""
-        return self.__dict__.setdefault('_input_reported_sets', set())
-
     def _save_image(self, set_name: str, current_iter: int | str, image: np.ndarray, name: str) -> None:
         """Save where BasicSR does, but under the set's name in training too: sets may share names."""
         if self.opt['is_train']:
@@ -186,7 +185,7 @@ class ValidationLoop(SRModel):
         except UserError as error:
             if not self.opt['is_train']:
                 raise
-            if not self.__dict__.setdefault('_write_failed', False):
+            if not self._write_failed:
                 self._write_failed = True
                 get_root_logger().warning(
                     f'{error}; training continues; further failures of this kind are not reported'
@@ -205,7 +204,7 @@ class ValidationLoop(SRModel):
         figures = means(image.figures for image in found)
         if task.with_input and logs:
             report_once(task, found)
-        self._input_reported.add(task.set_name)
+        self._input_reported |= {task.set_name}
         if not figures:
             return
         self.metric_results = figures
