@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -32,15 +32,6 @@ class Surveyed:
     path: Path
     height: int
     width: int
-
-
-@dataclass(frozen=True)
-class Strides:
-    """Train and test stride of the mask scheme, and why these, in one sentence."""
-
-    train: int
-    test: int
-    reason: str
 
 
 def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
@@ -133,8 +124,10 @@ def _pixels(images: Iterable[Surveyed]) -> int:
     return sum(image.height * image.width for image in images)
 
 
-def choose_strides(spectra: Iterable[NoiseSpectra], train: int | None = None, test: int | None = None) -> Strides:
-    """Choose the strides that aren't given by how far the noise is correlated.
+def choose_strides(
+    spectra: Iterable[NoiseSpectra], train: int | None = None, test: int | None = None
+) -> dict[str, Any]:
+    """Choose the strides that aren't given by how far the noise is correlated, and say why these (`reason`).
 
     The train stride is the smallest distance at which the noise is independent, 5 where that can't be seen; the test
     stride is 2, or 1 for white noise.
@@ -151,4 +144,5 @@ def choose_strides(spectra: Iterable[NoiseSpectra], train: int | None = None, te
     given = [f'{name} stride {value}' for name, value in (('train', train), ('test', test)) if value is not None]
     if given:
         reason = f'{" and ".join(given)} as given; {reason}'
-    return Strides(train or recommended, test or (1 if recommended == 1 else 2), reason)
+    usual = 1 if recommended == 1 else 2
+    return {'train_stride': train or recommended, 'test_stride': test or usual, 'reason': reason}

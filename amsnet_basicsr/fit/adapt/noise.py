@@ -27,14 +27,12 @@ class NoiseModel:
         sigma: Standard deviation there, (3, levels).
         spatial: Correlation at lags -6 to 6 down and to the right, (3, 13, 13).
         channels: Correlation between the channels, (3, 3).
-        patches: Number of flat patches that it is estimated from.
     """
 
     brightness: np.ndarray
     sigma: np.ndarray
     spatial: np.ndarray
     channels: np.ndarray
-    patches: int
 
     def level(self, image: np.ndarray) -> np.ndarray:
         """Standard deviation of the noise at each pixel of a clean image, (H, W, 3) in [0, 1]."""
@@ -53,11 +51,9 @@ class NoiseModel:
 @lru_cache(maxsize=64)
 def _transfer(model: NoiseModel, height: int, width: int) -> np.ndarray:
     """Square root of the noise's spectrum of mean 1, (H, W // 2 + 1, 3)."""
-    lags = range(-MAX_LAG, MAX_LAG + 1)
+    lags = np.arange(-MAX_LAG, MAX_LAG + 1)
     torus = np.zeros((height, width, 3))
-    for y in lags:
-        for x in lags:
-            torus[y % height, x % width] += model.spatial[:, MAX_LAG + y, MAX_LAG + x]
+    torus[np.ix_(lags % height, lags % width)] = model.spatial.transpose(1, 2, 0)
     # A fitted autocorrelation may have a spectrum that is a little negative somewhere.
     full = np.fft.fft2(torus, axes=(0, 1)).real.clip(0)
     return np.sqrt(full / full.mean(axis=(0, 1)))[:, : width // 2 + 1]
@@ -65,14 +61,13 @@ def _transfer(model: NoiseModel, height: int, width: int) -> np.ndarray:
 
 def describe(models: Sequence[NoiseModel]) -> str:
     """Say in one line what the noise of images is like."""
-    sigmas = sorted(255 * float(model.sigma.mean()) for model in models)
-    spatial = [
-        (model.spatial[:, MAX_LAG, MAX_LAG + 1] + model.spatial[:, MAX_LAG + 1, MAX_LAG]).mean() / 2 for model in models
-    ]
-    channels = [(model.channels.sum() - 3) / 6 for model in models]
+    sigmas = np.sort([255 * model.sigma.mean() for model in models])
+    rows, columns = (MAX_LAG + 1, MAX_LAG), (MAX_LAG, MAX_LAG + 1)  # of the neighbours below and to the right
+    spatial = np.median([model.spatial[:, rows, columns].mean() for model in models])
+    channels = np.median([(model.channels.sum() - 3) / 6 for model in models])
     return (
         f'noise of sigma {sigmas[0]:.1f} to {sigmas[-1]:.1f} of 255 (median {np.median(sigmas):.1f}), correlation '
-        f'{np.median(spatial):.2f} between neighbours and {np.median(channels):.2f} between channels'
+        f'{spatial:.2f} between neighbours and {channels:.2f} between channels'
     )
 
 
@@ -100,7 +95,7 @@ def estimate_noise_model(spectra: Iterable[NoiseSpectra]) -> NoiseModel:
     for c in range(3):
         for level, group in enumerate(np.array_split(np.argsort(brightness[:, c]), levels)):
             points[:, c, level] = np.median(brightness[group, c]), np.median(scale[group, c])
-    return NoiseModel(points[0], points[1], correlation.every, _positive(channels), correlation.patches)
+    return NoiseModel(points[0], points[1], correlation.every, _positive(channels))
 
 
 def _flat_ones(patches: NoiseSpectra, correlation: NoiseCorrelation) -> np.ndarray:

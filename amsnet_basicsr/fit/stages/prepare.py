@@ -58,14 +58,12 @@ def prepare(fit: Fit, facts: dict[str, Any]) -> None:
         refuse_all(left_out | unreadable)
     train, held_out = hold_one_out(folder)
     strides = choose_strides(spectra, settings.train_stride, settings.test_stride)
-    facts.update(
-        images=len(images) - len(unreadable), held_out_images=sum(not cut.train for cut in cuts),
-        left_out=left_out | unreadable, thinned=len(paths) - len(chosen), train=train, held_out=held_out, **sides,
-        train_stride=strides.train, test_stride=strides.test, reason=strides.reason,
-    )  # fmt: skip
+    facts.update(sides | strides, train=train, held_out=held_out, images=len(images) - len(unreadable))
+    facts.update(held_out_images=sum(not cut.train for cut in cuts), left_out=left_out | unreadable)
+    facts.update(thinned=len(paths) - len(chosen))
     say(
-        f'prepare: {train} patches to train on, {held_out} held out, {sides["side"]} to {sides["largest"]} pixels '
-        f'wide, of {facts["images"]} images; strides {strides.train} and {strides.test} ({strides.reason})'
+        'prepare: {train} patches to train on, {held_out} held out, {side} to {largest} pixels wide, '
+        'of {images} images; strides {train_stride} and {test_stride} ({reason})'.format(**facts)
     )
 
 
