@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fit(folder: Path, args: argparse.Namespace) -> list[str]:
     given = _given(args)
-    if Fit.read(folder) is None and not args.images:  # what isn't ours is refused before a lock is put beside it
+    if Fit.read(folder) is None and not args.images:  # refuse a foreign folder before writing a lock beside it
         raise UserError('give images: folders, files or patterns')
     images = _list_images(args.images, folder)
     device = choose_device(args.device)
@@ -89,8 +89,8 @@ def _fit(folder: Path, args: argparse.Namespace) -> list[str]:
         if fit is not None:
             changed = '' if args.restart else _differences(fit, given, images)
             if changed and fit.done('plan'):
-                raise UserError(f'{folder} was begun otherwise: {changed}. Give the same, another -o, or --restart')
-            if changed or args.restart:  # before any training there is nothing to lose
+                raise UserError(f'{folder} was begun differently: {changed}. Give the same, another -o, or --restart')
+            if changed or args.restart:  # nothing has been trained yet, or it is not wanted
                 images, settings, fit = images or fit.images, replace(fit.settings, **given), None
         if fit is None:
             fit = _begin(folder, settings, images)
@@ -110,7 +110,7 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
     if given.get('patch', SMALLEST) < SMALLEST:
         raise UserError(f'--patch must be at least {SMALLEST}')
     if given.get('train_stride', 1) > 8:
-        raise UserError('--train-stride must be at most 8: farther pixels have nothing to say on each other')
+        raise UserError('--train-stride must be at most 8: pixels farther apart tell nothing about each other')
     if given.get('init', 'none') != 'none':
         given['init'] = str(Path(given['init']).expanduser().resolve())
     return given
@@ -125,7 +125,7 @@ def _list_images(inputs: list[str], folder: Path) -> dict[str, int | None]:
 
 
 def _differences(fit: Fit, given: dict[str, Any], images: dict[str, int | None]) -> str:
-    """Say what differs from what the fit began with, e.g. `--width 32 instead of 16`; empty if nothing does."""
+    """List what differs from when the fit began, e.g. `--width 32 instead of 16`; empty if nothing does."""
 
     def shown(value: Any) -> Any:
         return 'left out' if value is None else value
@@ -143,7 +143,7 @@ def _differences(fit: Fit, given: dict[str, Any], images: dict[str, int | None])
 
 
 def _begin(folder: Path, settings: Settings, images: dict[str, int | None]) -> Fit:
-    """Start anew: first everything is checked, then an earlier fit's results are put aside and its files removed."""
+    """Start over: check everything, then put an earlier fit's results aside and remove its files."""
     from amsnet_basicsr.fit.networks import network_bytes, read_init, start_weights
 
     init = start_weights(settings)
@@ -164,7 +164,7 @@ def _begin(folder: Path, settings: Settings, images: dict[str, int | None]) -> F
 
 
 def _run(fit: Fit) -> list[str]:
-    from amsnet_basicsr.fit import report  # PyTorch takes its seconds: mistakes are told before
+    from amsnet_basicsr.fit import report  # imports PyTorch, which takes seconds
     from amsnet_basicsr.fit.stages.pack import is_finished
     from amsnet_basicsr.fit.stages.run import run_stages
 

@@ -1,4 +1,4 @@
-"""The user's images: which there are, which can be used, and what strides their noise asks for."""
+"""The user's images: find them, leave out the unusable ones, and choose strides for their noise."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from amsnet_basicsr.utils.text import printable, say
 SMALLEST = 64
 """Least side of a patch, and so of an image, in pixels."""
 ENOUGH = 4
-"""With fewer images, none is spared: parts of them are held out, and small ones are kept."""
-_ROOMY = 120  # the training crop; where there are enough images with room for it, smaller ones would shrink all crops
+"""With fewer images, patches are held out instead of whole images, and small images are kept."""
+_ROOMY = 120  # side of the training crops; a single smaller image would make all crops smaller
 
 Found = TypeVar('Found')
 Item = TypeVar('Item')
@@ -37,8 +37,8 @@ class Surveyed:
 def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
     """List the images in folders (searched to the bottom), files and patterns, each once, sorted by path.
 
-    What lies in the folder `exclude`, the work folder, doesn't count. Folders that can't be searched are named, and the
-    rest is taken; a UserError says that an input is missing or holds no image.
+    Images in the folder `exclude`, the work folder, are skipped. Folders that can't be searched are
+    named and skipped; a missing input, or one without images, is a UserError.
     """
     found = find_inputs(inputs, exclude)
     for name, reason in found.problems.items():
@@ -68,9 +68,9 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def survey(paths: Sequence[Path], look: Callable[[Path], Found]) -> tuple[list[Found], dict[str, str]]:
-    """Look at images; a ValueError tells why one doesn't serve.
+    """Call `look` on each image; a ValueError from it leaves the image out.
 
-    Returns what `look` returned for the others, and why those can't be used, by name. Stops if there are no others.
+    Returns the results, and by image why it was left out. Raises a UserError if none can be used.
     """
     found: list[Found] = []
     left_out: dict[str, str] = {}
@@ -92,13 +92,13 @@ def say_left_out(name: object, reason: object) -> dict[str, str]:
 
 
 def refuse_all(left_out: Mapping[str, str]) -> NoReturn:
-    """Stop, as no image can be used."""
+    """Raise a UserError that names the first image and why it cannot be used."""
     name, reason = next(iter(left_out.items()))
     raise UserError(f'none of {len(left_out)} images can be used; {name}: {reason}')
 
 
 def survey_for_training(paths: Sequence[Path]) -> tuple[list[Surveyed], dict[str, str]]:
-    """Tell from the headers alone which images there are to train on: only those that training crops fit in."""
+    """Choose the images to train on from their headers alone; a few that are smaller than the crops are left out."""
     found, left_out = survey(paths, _look_at_header)
     roomy = [image for image in found if min(image.height, image.width) >= _ROOMY]
     if len(roomy) < ENOUGH or _pixels(roomy) < 0.9 * _pixels(found):
@@ -127,10 +127,10 @@ def _pixels(images: Iterable[Surveyed]) -> int:
 def choose_strides(
     spectra: Iterable[NoiseSpectra], train: int | None = None, test: int | None = None
 ) -> dict[str, Any]:
-    """Choose the strides that aren't given by how far the noise is correlated, and say why these (`reason`).
+    """Choose the strides that are not given from the correlation of the noise; `reason` explains the choice.
 
-    The train stride is the smallest distance at which the noise is independent, 5 where that can't be seen; the test
-    stride is 2, or 1 for white noise.
+    The train stride is the smallest distance at which the noise is independent, 5 where that cannot be estimated; the
+    test stride is 2, or 1 for white noise.
     """
     try:
         correlation = combine_spectra(spectra)

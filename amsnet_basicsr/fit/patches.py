@@ -1,4 +1,4 @@
-"""The patches that are cut from the user's images: which, which of them are held out, and their files."""
+"""Patches of the user's images: choose them, hold some out, write and read their files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def split(image: Surveyed, size: int) -> list[Box]:
 
 
 def write_patches(cut: Cut, pixels: np.ndarray, folder: Path, name: str) -> None:
-    """Write an image's patches into `train` and `held_out`, but those there already or without noise to learn from."""
+    """Write an image's patches into `train` and `held_out`, except flat ones and those that exist."""
     for part, boxes in (('train', cut.train), ('held_out', cut.held_out)):
         (folder / part).mkdir(parents=True, exist_ok=True)
         for top, left, bottom, right in boxes:
@@ -95,7 +95,7 @@ def write_patches(cut: Cut, pixels: np.ndarray, folder: Path, name: str) -> None
 
 
 def hold_one_out(folder: Path) -> tuple[int, int]:
-    """Count the patches to train on and held out; if all those chosen to be held out were left out, hold one out."""
+    """Count the patches to train on and held out; if none is held out, as all of those were flat, hold one out."""
     train, held_out = (sorted((folder / part).glob('*.png')) for part in ('train', 'held_out'))
     if not held_out and len(train) > 1:
         held_out = [train.pop()]

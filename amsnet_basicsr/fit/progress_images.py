@@ -42,7 +42,7 @@ def comparison(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) ->
 
 
 def write_progress(folder: Path, name: str, iteration: int) -> Path | None:
-    """Show a validation of teacher or student, the student's beside its teacher; None if its images aren't there."""
+    """Show a validation of teacher or student, the student's beside its teacher; None if its images are missing."""
     images = folder / 'experiments' / name / 'visualization'
     rows = []
     for file in shown_patches(folder):

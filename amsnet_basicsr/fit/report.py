@@ -94,7 +94,7 @@ def is_advised(fit: Fit) -> bool:
 
 
 def doubts(fit: Fit) -> list[str]:
-    """Say what the figures leave to be desired, a sentence each."""
+    """List what is wrong with the result, a sentence each."""
     teacher, pack = fit.facts('teacher'), fit.facts('pack')
     likeness, found = pack['student_to_teacher'], []
     if not is_advised(fit):

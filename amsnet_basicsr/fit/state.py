@@ -1,4 +1,4 @@
-"""What a fit was asked for and how far it has come: `fit.json` in its work folder."""
+"""Settings and progress of a fit: `fit.json` in its work folder."""
 
 import json
 import time
@@ -18,7 +18,7 @@ _HEAD = {'made_by': 'amsnet-denoise fit', 'format': 2}
 
 @dataclass(frozen=True)
 class Settings:
-    """What the result depends on, beside the images: the command's options; None lets the program choose."""
+    """The command's options that the result depends on; None is chosen by the program."""
 
     minutes: float = 15.0
     iterations: int | None = None
@@ -33,14 +33,14 @@ class Settings:
 
 
 class Fit:
-    """A fit: its work folder, what it was asked for, and its record, which is written after each change.
+    """A fit: its work folder, settings, and record, which is written after each change.
 
     Attributes:
         folder: The work folder.
         settings: The settings it began with.
         images: Bytes of each image by its path, None for a link to nothing.
-        device: PyTorch's device to run on this time, which changes the result by rounding only.
-        workers: Processes that read images this time.
+        device: PyTorch's device of this run; it changes the result by rounding only.
+        workers: Processes that read images in this run.
     """
 
     def __init__(self, folder: Path, data: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ class Fit:
         return fit
 
     def facts(self, stage: str) -> dict[str, Any]:
-        """What is recorded of a stage: `done`, `seconds` and what it found; empty before it began."""
+        """Record of a stage: `done`, `seconds` and its results; empty before it began."""
         return self._data['stages'].get(stage, {})
 
     def done(self, stage: str) -> bool:

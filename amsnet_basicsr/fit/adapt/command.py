@@ -43,6 +43,6 @@ def _adapt(folder: Path, args: argparse.Namespace) -> Iterator[str]:
     if folder.exists() and not folder.is_dir():
         raise UserError(f'{folder} is a file; name a folder with -o')
     refuse_existing(folder / 'model.safetensors', args.overwrite)
-    from amsnet_basicsr.fit.adapt.run import adapt  # PyTorch takes its seconds: mistakes are told before
+    from amsnet_basicsr.fit.adapt.run import adapt  # imports PyTorch, which takes seconds
 
     yield from adapt(args, folder / 'model.safetensors')

@@ -12,9 +12,9 @@ _PATCHES_PER_LEVEL = 16
 _MOST_LEVELS = 6
 _LEAST_SHARE = 0.5
 """If fewer patches agree, texture is everywhere. On drawn scenes that are mostly texture, under white noise, grain and
-JPEG, the level then comes out at most a fifth too high. Texture that is as strong everywhere can't be told from noise.
+JPEG, the level then comes out at most a fifth too high. Texture of one strength all over cannot be told from noise.
 """
-_VARIES = 0.03  # by so much, as a ratio, levels differ from a smooth function of brightness
+_VARIES = 0.03  # relative deviation of the level from a smooth function of brightness
 _ROUNDS = 20
 
 
@@ -60,7 +60,7 @@ def _transfer(model: NoiseModel, height: int, width: int) -> np.ndarray:
 
 
 def describe(models: Sequence[NoiseModel]) -> str:
-    """Say in one line what the noise of images is like."""
+    """Describe the noise of images in one line."""
     sigmas = np.sort([255 * model.sigma.mean() for model in models])
     rows, columns = (MAX_LAG + 1, MAX_LAG), (MAX_LAG, MAX_LAG + 1)  # of the neighbours below and to the right
     spatial = np.median([model.spatial[:, rows, columns].mean() for model in models])
@@ -99,7 +99,7 @@ def estimate_noise_model(spectra: Iterable[NoiseSpectra]) -> NoiseModel:
 
 
 def _flat_ones(patches: NoiseSpectra, correlation: NoiseCorrelation) -> np.ndarray:
-    """Tell which patches have no more noise than others of their brightness, beyond what is chance, (patches,)."""
+    """Mark the patches that have no more noise than others of their brightness, except by chance, (patches,)."""
     level = np.log(np.einsum('pcc->pc', patches.covariance)).mean(axis=1) / 2
     brightness = patches.brightness
     terms = [np.ones((len(level), 1)), brightness, brightness.mean(axis=1, keepdims=True) ** 2]
@@ -108,7 +108,7 @@ def _flat_ones(patches: NoiseSpectra, correlation: NoiseCorrelation) -> np.ndarr
     independent = patches.power.shape[-1] ** 2 / (correlation.every**2).sum(axis=(1, 2)).mean()
     tolerance = 2 * np.hypot(_VARIES, (2 * independent) ** -0.5)
     flat = np.ones(len(level), bool)
-    for _ in range(_ROUNDS):  # each leaves out what is above the others
+    for _ in range(_ROUNDS):  # each drops the patches above the fit of the last
         fitted = design @ np.linalg.lstsq(design[flat], level[flat], rcond=None)[0]
         flat = level < fitted + tolerance
     return flat

@@ -31,7 +31,7 @@ def tune(
 ) -> dict[str, torch.Tensor]:
     """Fine-tune a network on noisy images, (H, W, 3) float32 in [0, 1], and return its averaged weights.
 
-    `progress` is told how many steps are done, and says what share of the work that is.
+    `progress` takes the number of steps done and returns the share of the work that this is.
     """
     generator = np.random.default_rng(seed)
     torch.manual_seed(seed)

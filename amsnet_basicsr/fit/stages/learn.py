@@ -90,7 +90,7 @@ def _train(fit: Fit, name: str, options: str, what: str) -> None:
 
 
 def neighbour_loss(noisy: np.ndarray, stride: int) -> float:
-    """Predict every pixel by the mean of the eight around it in its sub-image: what a network must beat.
+    """Predict every pixel by the mean of the eight around it in its sub-image: the baseline a network must beat.
 
     Returns the mean absolute error in units of the image range, to be compared with `calculate_mask_l1`.
     """

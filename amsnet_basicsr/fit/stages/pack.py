@@ -85,7 +85,7 @@ def _psnr(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
 
 
 def against_shipped(fit: Fit, candidate: Path) -> dict[str, float]:
-    """Estimate the PSNR of the shipped model and of the student on held-out patches; nothing if noise can't be told."""
+    """Estimate the PSNR of the shipped model and of the student on held-out patches, if their noise can be."""
     try:
         models = [load_model(model) for model in (None, candidate)]
     except ValueError:  # nothing is shipped

@@ -15,7 +15,7 @@ from amsnet_basicsr.utils.text import say
 
 
 def run_stages(fit: Fit) -> None:
-    """Run each stage that isn't done, or whose result is gone; after a UserError a later run resumes."""
+    """Run each stage that is not done or whose result is missing; after a UserError a later run resumes."""
     stages: dict[str, tuple[Callable[[Fit, dict[str, Any]], None], Callable[[], bool]]] = {
         'prepare': (prepare, lambda: has_patches(fit)),
         'plan': (plan, lambda: True),

@@ -38,7 +38,7 @@ class Steps:
 
 
 def plan(fit: Fit, facts: dict[str, Any]) -> None:
-    """Measure what steps cost here, and share out the time."""
+    """Time training steps on this machine, and divide the time among the stages."""
     settings, prepared = fit.settings, fit.facts('prepare')
     facts.update(measure(fit, prepared, prepared['train_stride']))
     costs = facts['costs']
@@ -122,12 +122,12 @@ def crop_size(patch: int, stride: int, wanted: int, multiple: int = 8) -> int:
 def plan_steps(
     costs: Mapping[str, float], available: int, held_out: int, minutes: float, iterations: int | None
 ) -> Steps:
-    """Share the time out among the stages, given the number of patches to train on and held out.
+    """Divide the time among the stages, given the number of patches to train on and held out.
 
     One number fixes all: the teacher's steps N, at least `LEAST_ITERATIONS`, or `iterations` if that is given. The
     student gets N / 2 of them, and N / 20 patches.
     """
-    # A validation denoises once and predicts the hidden pixels once; at the end everything is denoised once more.
+    # A validation denoises once and predicts the hidden pixels once; pairs and pack denoise once each.
     fixed = 2 * _START + held_out * costs['patch'] * (2 * _VALIDATIONS / SAMPLES + 2)
 
     def plan(count: int) -> Steps:

@@ -46,7 +46,7 @@ def run_training(
                 last = line.strip() or last
                 yield line
 
-    # In a session of its own, as Ctrl-C is for this process, which then ends the training.
+    # In a session of its own: Ctrl-C reaches only this process, which then ends the training.
     with subprocess.Popen(
         command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, encoding='utf-8', errors='replace', start_new_session=True,
@@ -79,7 +79,7 @@ def _prune(experiment: Path) -> None:
 
 
 def _figures(lines: Iterable[str], total: int) -> Iterator[tuple[int, float | None, float | None]]:
-    """Take from a training's output what it reports: iteration, and the loss or the metric of a validation."""
+    """Parse a training's output: iteration, and the loss or the metric of a validation."""
     iteration = 0
     for line in lines:
         if found := _ITERATION.search(line):
