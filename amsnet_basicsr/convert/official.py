@@ -27,6 +27,7 @@ class DenoiserWeights:
         weights: Weights by name.
         source: Where in the file they were, e.g. 'state_dict: net.dn.branches.0.*'.
         assumed: The hyper-parameters that neither the weights, the metadata nor the caller gave.
+        metadata: That of a safetensors file.
     """
 
     arch: str
@@ -34,6 +35,7 @@ class DenoiserWeights:
     weights: dict[str, Tensor]
     source: str
     assumed: dict[str, Any]
+    metadata: dict[str, str]
 
     def build(self) -> nn.Module:
         """Build the network with these weights, in evaluation mode."""
@@ -88,7 +90,7 @@ def read_denoiser(
     except (WeightsError, TypeError) as error:
         raise WeightsError(f'{path}: with {told}, {arch} does not fit: {error}') from None
     source = ': '.join([*steps, f'{prefix}*'] if prefix else steps) or 'the top level'
-    return DenoiserWeights(arch, {**found, **assumed, **told}, weights, source, assumed)
+    return DenoiserWeights(arch, {**found, **assumed, **told}, weights, source, assumed, metadata)
 
 
 def _from_metadata(metadata: Mapping[str, str], arch: str) -> dict[str, Any]:

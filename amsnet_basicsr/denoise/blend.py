@@ -1,4 +1,4 @@
-"""How much of what the network took away stays away: strength, luma, chroma and grain are one rule."""
+"""How much of the residual is removed: one rule for strength, luma, chroma and grain."""
 
 from typing import NamedTuple
 

@@ -4,15 +4,10 @@ import numpy as np
 
 
 def detailed_part(small: np.ndarray, size: tuple[int, int], part: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Find the part of an image with the most detail by a smaller copy.
+    """Find the part of an image with the most detail by a smaller copy (h, w, C), or the image itself.
 
-    Args:
-        small: The copy, or the image itself, (h, w, C).
-        size: Height and width of the image.
-        part: Height and width of the part; cut to the image's.
-
-    Returns:
-        Top, left, height and width of the part in the image.
+    `size` is that of the image, `part` that of the part, which is cut to the image; both are height and width. Returns
+    top, left, height and width of the part in the image.
     """
     sides = [min(whole, wanted) for whole, wanted in zip(size, part, strict=True)]
     luma = small.mean(axis=2)
@@ -22,15 +17,9 @@ def detailed_part(small: np.ndarray, size: tuple[int, int], part: tuple[int, int
 
 
 def most_detailed(luma: np.ndarray, height: int, width: int) -> tuple[int, int]:
-    """Find the part with the largest mean absolute difference between neighbouring pixels.
+    """Return top and left of the part with the largest mean absolute difference between neighbouring pixels.
 
-    Args:
-        luma: Brightness, (H, W).
-        height: Height of the part, at most H.
-        width: Width of the part, at most W.
-
-    Returns:
-        Top and left of the part; parts a quarter of their size apart are compared.
+    `luma` is the brightness, (H, W); parts a quarter of their size apart are compared.
     """
     luma = luma.astype(np.float64)
     change = np.abs(np.diff(luma, axis=0, append=luma[-1:])) + np.abs(np.diff(luma, axis=1, append=luma[:, -1:]))

@@ -27,7 +27,7 @@ STUDENT, TEACHER = 'sidd_student.safetensors', 'sidd_teacher.safetensors'
 IN_A_FOLDER = 'model.safetensors'
 """The file that is meant where a folder is given as model."""
 TRAINING_CROP = 160
-"""Side in pixels of the crops that a plain network has learned from, if its file doesn't say (metadata `crop`)."""
+"""Side in pixels of the crops that a network without masks was trained on, unless its metadata says (`crop`)."""
 
 
 class ModelError(ValueError):
@@ -44,6 +44,7 @@ class Model:
         options: Its hyper-parameters.
         scheme: How to run it.
         source: Where the weights come from.
+        metadata: That of a safetensors file.
         notes: What was assumed, a sentence each.
         crop: Side in pixels of the crops that it was trained on, if it was trained without masks.
     """
@@ -53,6 +54,7 @@ class Model:
     options: dict[str, Any]
     scheme: DenoiserScheme
     source: str
+    metadata: dict[str, str]
     notes: list[str] = field(default_factory=list)
     crop: int = TRAINING_CROP
 
@@ -75,7 +77,7 @@ def shipped_weights(name: str = STUDENT) -> Path:
 
 
 def load_model(model: str | Path | None = None, opt: str | Path | None = None) -> Model:
-    """Load a network.
+    """Load a network; a ModelError says which file can't be used and why.
 
     Without an options file the network is recovered from the names and shapes of the weights, and the way to run it
     from the metadata of a safetensors file. Weights that lie where BasicSR's training puts them
@@ -85,12 +87,6 @@ def load_model(model: str | Path | None = None, opt: str | Path | None = None) -
         model: File of weights (.pth or .safetensors), or a folder with `model.safetensors`; None takes what the options
             file names, or else what ships.
         opt: Options file of BasicSR, whose `network_g` and `scheme` count.
-
-    Returns:
-        The network.
-
-    Raises:
-        ModelError: If a file is missing, damaged, holds other things than weights, doesn't fit, or has NaN in it.
     """
     try:
         options = read_options(str(opt)) if opt is not None else None
@@ -106,10 +102,10 @@ def load_model(model: str | Path | None = None, opt: str | Path | None = None) -
             loaded.notes.append(f'network and scheme as in {kept}')
         else:
             loaded = _by_itself(path)
-    except ModelError:
-        raise
-    except (WeightsError, ValueError) as error:
+    except ValueError as error:
         raise ModelError(str(error)) from None
+    except OSError as error:
+        raise ModelError(f'{error.filename or opt or model}: {error.strerror or error}') from None
     if bad := bad_tensors(loaded.net):
         raise ModelError(f'{path}: {bad[0]} holds NaN or infinite values; the training that wrote it went wrong')
     return loaded
@@ -137,7 +133,7 @@ def _by_itself(path: Path) -> Model:
         f'{path.name} does not say {name}; {value} is assumed (an options file tells: --opt)'
         for name, value in denoiser.assumed.items()
     ]
-    metadata = read_file(path)[1] if path.suffix == '.safetensors' else {}
+    metadata = denoiser.metadata
     if 'scheme' in metadata:
         try:
             settings = json.loads(metadata['scheme'])
@@ -153,7 +149,7 @@ def _by_itself(path: Path) -> Model:
         )
     stated = metadata.get('crop', '')
     crop = int(stated) if re.fullmatch(r'[1-9]\d{1,3}', stated) else TRAINING_CROP
-    return Model(denoiser.build(), denoiser.arch, denoiser.options, scheme, str(path), notes, crop)
+    return Model(denoiser.build(), denoiser.arch, denoiser.options, scheme, str(path), metadata, notes, crop)
 
 
 def _with_options(path: Path, options: Mapping[str, Any], opt: str, trusted: bool) -> Model:
@@ -167,7 +163,7 @@ def _with_options(path: Path, options: Mapping[str, Any], opt: str, trusted: boo
     if arch not in ARCHS and arch != 'SpandrelArch' and not trusted:
         raise ModelError(f'{opt} asks for {arch}, which is not one of our networks; if you trust it: --opt {opt}')
     try:
-        data, _ = read_file(path)
+        data, metadata = read_file(path)
         key = (options.get('path') or {}).get('param_key_g')
         if not isinstance(key, str) or not isinstance(data, Mapping) or key not in data:
             key = None  # BasicSR falls back likewise; the average of the weights is taken where there is one
@@ -187,7 +183,7 @@ def _with_options(path: Path, options: Mapping[str, Any], opt: str, trusted: boo
     block = options.get('scheme')
     plain = options.get('model_type') != 'AMSNetModel' and block is None
     scheme = DenoiserScheme('plain') if plain else SchemeOptions.read(block, 'scheme').denoising()
-    return Model(net.eval(), arch, network, scheme, str(path))
+    return Model(net.eval(), arch, network, scheme, str(path), metadata)
 
 
 def _build(arch: str, network: dict[str, Any], weights: Mapping[str, Tensor], opt: str) -> nn.Module:

@@ -26,16 +26,10 @@ def from_float(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def as_images(image: Any) -> tuple[torch.Tensor, Rebuild]:
-    """View an image as (N, 1 or 3, H, W) of its own type, without alpha.
-
-    Args:
-        image: NumPy array, tensor or PIL image; which ones, `Denoiser.__call__` tells.
+    """View an image, of a kind that `Denoiser.__call__` takes, as (N, 1 or 3, H, W) of its own type, without alpha.
 
     Returns:
         The images, and a function that turns a result of their shape and type into the kind of `image`.
-
-    Raises:
-        ValueError: If it is none of these.
     """
     if isinstance(image, PIL.Image.Image):
         return _from_pil(image)

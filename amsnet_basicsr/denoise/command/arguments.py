@@ -2,8 +2,8 @@
 
 import argparse
 import re
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from amsnet_basicsr.denoise import SMALLEST_TILE
 from amsnet_basicsr.version import __version__
@@ -21,9 +21,8 @@ EXIF, XMP and ICC profile are kept; originals are never overwritten.
 """
 
 
-BLEND = ('strength', 'luma', 'chroma', 'grain')
-"""The settings of how much is removed, named as the denoiser's arguments."""
-_HOW = ('model', 'opt', 'scheme', 'refine', *BLEND, 'seed', 'tile', 'precision', 'quality')
+_BLEND = ('strength', 'luma', 'chroma', 'grain')
+_HOW = ('model', 'opt', 'scheme', 'refine', *_BLEND, 'seed', 'tile', 'precision', 'quality')
 
 
 class UsageError(ValueError):
@@ -55,6 +54,21 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if '' in (settings.output, *settings.inputs):
         parser.error('the name of a file or folder is empty')
     return settings
+
+
+def blend_settings(settings: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of how much is removed, named as the denoiser's arguments."""
+    return {name: getattr(settings, name) for name in _BLEND}
+
+
+def blend_in_words(blend: Mapping[str, Any]) -> str:
+    """Describe such settings: `strength 0.5, luma 0.7`."""
+    words = [
+        f'{name} {value if isinstance(value, str) else format(value, "g")}'
+        for name, value in blend.items()
+        if value is not None and (name, value) != ('grain', 0)
+    ]
+    return ', '.join(words)
 
 
 def given(settings: argparse.Namespace) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amsnet_basicsr.denoise.allocator import release_freed_memory
-from amsnet_basicsr.denoise.command.arguments import BLEND
+from amsnet_basicsr.denoise.command.arguments import blend_settings
 from amsnet_basicsr.denoise.command.console import Console
 from amsnet_basicsr.denoise.command.jobs import Job
 from amsnet_basicsr.denoise.command.model import load_denoiser, model_in_words
@@ -19,8 +19,18 @@ from amsnet_basicsr.denoise.command.preview import preview
 from amsnet_basicsr.denoise.command.summary import Outcome
 from amsnet_basicsr.denoise.gallery.compare import compare_image
 from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryWriter
-from amsnet_basicsr.images import ImageData, ImageError, read_image, stretch, unstretch, used_bits, write_image
+from amsnet_basicsr.images import (
+    ImageData,
+    ImageError,
+    read_image,
+    stretch,
+    unstretch,
+    used_bits,
+    with_channels,
+    write_image,
+)
 from amsnet_basicsr.utils.stop_signal import Interruption
+from amsnet_basicsr.utils.text import one_line
 
 if TYPE_CHECKING:
     from amsnet_basicsr.denoise.denoiser import Denoiser
@@ -28,11 +38,6 @@ if TYPE_CHECKING:
 
 class Batch:
     """Denoises images one by one; one is in memory at a time, noisy and denoised.
-
-    Args:
-        options: The command line.
-        outputs: What to write.
-        console: Told of everything.
 
     Attributes:
         outcomes: What became of each input so far.
@@ -98,7 +103,7 @@ class Batch:
     def _denoise(self, job: Job, image: ImageData, denoiser: 'Denoiser', outcome: Outcome) -> ImageData | None:
         """Denoise and write an image; None if another process has written the output meanwhile."""
         options = self._options
-        blend = {name: getattr(options, name) for name in BLEND}
+        blend = blend_settings(options)
         try:
             job.output.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -174,9 +179,8 @@ def _existing(job: Job, image: ImageData) -> ImageData:
     denoised = read_image(job.output)
     if denoised.pixels.shape[:2] != image.pixels.shape[:2]:
         raise ImageError(f'{job.output}: not of the size of {job.source}; --overwrite makes it anew')
-    if denoised.grey and not image.grey:
-        return replace(denoised, pixels=np.repeat(denoised.pixels, 3, axis=2))
-    return replace(denoised, pixels=denoised.pixels[..., : image.pixels.shape[2]])  # grey may have been written as RGB
+    # Grey may have been written as RGB.
+    return replace(denoised, pixels=with_channels(denoised.pixels, None, image.pixels.shape[2]))
 
 
 def _line(error: Exception, job: Job) -> str:
@@ -187,6 +191,5 @@ def _line(error: Exception, job: Job) -> str:
         return f'{job.source}: there is not enough memory for it'
     from amsnet_basicsr.denoise.denoiser import DenoiseError  # imports PyTorch, which is loaded by now
 
-    text = ' '.join(str(error).split())
-    expected = isinstance(error, DenoiseError)
-    return f'{job.source}: {text if expected else f"unexpected {type(error).__name__}: {text}"}'
+    unexpected = '' if isinstance(error, DenoiseError) else f'unexpected {type(error).__name__}: '
+    return f'{job.source}: {unexpected}{one_line(error)}'

@@ -13,10 +13,7 @@ _BAR = '{percentage:3.0f}%|{bar:30}| {n:.1f}/{total} images, {elapsed} so far, {
 class Console:
     """Prints messages while images are denoised: with a bar on a terminal, else a line per image.
 
-    Args:
-        program: Name that errors begin with.
-        quiet: Whether only errors are printed.
-        to_stderr: Whether results go to stderr too, as stdout is needed for JSON.
+    Errors begin with the name of the program. With `to_stderr` results go there too, as stdout is needed for JSON.
     """
 
     def __init__(self, program: str, quiet: bool = False, to_stderr: bool = False) -> None:

@@ -59,12 +59,8 @@ def find_inputs(names: Sequence[str], output: Path) -> Inputs:
     A name that exists is taken as it is, whatever it ends in; else one with `*`, `?` or `[` is a pattern (`**`: any
     folders). Folders are searched with all subfolders; the output keeps the folders of a pattern from its first
     wildcard on. In both, files count that end as images do (or as the pattern says), and hidden ones don't. A linked
-    folder is followed unless it lies in the searched folder anyway. The output folder isn't searched if it lies below
-    an input.
-
-    Args:
-        names: Files, folders and patterns.
-        output: The output folder, which need not exist.
+    folder is followed unless it lies in the searched folder anyway. The output folder, which need not exist, isn't
+    searched if it lies below an input.
     """
     search = _Search(output)
     found: dict[tuple[str, str], Found] = {}

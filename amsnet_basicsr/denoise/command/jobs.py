@@ -42,23 +42,14 @@ def make_jobs(
     compare: bool = False,
     overwrite: bool = False,
 ) -> tuple[list[Job], list[Path]]:
-    """Name the output of each image.
+    """Name the output of each image, below `folder` or, of a single one, `file`.
 
-    Args:
-        found: The images.
-        folder: Output folder.
-        file: Output file of a single image, instead of the folder.
-        ext: 'auto' keeps the format of the input where it can be written, and takes PNG where not; or a format.
-        suffix: Added to the names.
-        compare: Whether comparisons are wanted.
-        overwrite: Whether existing outputs are replaced.
+    With `ext` 'auto' it has the format of the input, or PNG where that can't be written. A UsageError is raised if two
+    images would go to the same file, or an output would replace an input.
 
     Returns:
         The jobs, and the images left out because they are outputs of others, as an earlier run into the same folder
         left them.
-
-    Raises:
-        UsageError: If two images would go to the same file, or an output would replace an input.
     """
     outputs = {one.path: file or folder / _renamed(one.relative, ext, suffix) for one in found}
     left_out = [] if overwrite else _outputs_of_others(found, outputs)

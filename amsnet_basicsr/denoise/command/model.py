@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from amsnet_basicsr.denoise.command.arguments import UsageError
+from amsnet_basicsr.denoise.command.arguments import UsageError, blend_in_words, blend_settings
 
 if TYPE_CHECKING:
     from amsnet_basicsr.denoise.denoiser import Denoiser
@@ -23,8 +23,6 @@ def load_denoiser(options: argparse.Namespace, note: Callable[[str], None]) -> '
         denoiser = Denoiser.from_pretrained(options.model, **settings, on_notice=note)
     except ValueError as error:
         raise UsageError(' '.join(str(error).split())) from None
-    except OSError as error:
-        raise UsageError(f'{error.filename or options.model}: {error.strerror or error}') from None
     for text in denoiser.notes:
         note(text)
     return denoiser
@@ -44,11 +42,8 @@ def model_facts(denoiser: 'Denoiser') -> dict[str, Any]:
 
 
 def model_in_words(denoiser: 'Denoiser', options: argparse.Namespace) -> str:
-    """Describe how images are denoised: network, way of running it, and what isn't the default."""
+    """Describe how images are denoised: network, way of running it, and how much is removed."""
     words = [denoiser.arch, 'one pass' if denoiser.scheme.type == 'plain' else 'masks']
     if denoiser.scheme.refine:
         words.append(type(denoiser.scheme.refine).__name__)
-    for name, usual in (('strength', ('auto', 1)), ('luma', (None,)), ('chroma', (None,)), ('grain', (0,))):
-        if (value := getattr(options, name)) not in usual:
-            words.append(f'{name} {value:g}')
-    return ', '.join(words)
+    return ', '.join([*words, blend_in_words(blend_settings(options))])

@@ -63,11 +63,7 @@ def plan_outputs(options: argparse.Namespace, console: Console) -> Outputs:
 
 
 def output_file(output: str, names: Sequence[str]) -> Path | None:
-    """Return the output as a file if it ends as an image does and there is one input file; None if it is a folder.
-
-    Raises:
-        UsageError: If it can be neither.
-    """
+    """Return the output if it is a file, for one input file, or None for a folder; a UsageError if neither will do."""
     path = Path(output)
     if os.path.isdir(path) or output.endswith(('/', os.sep)):
         return None
@@ -97,11 +93,7 @@ def check_writable(folder: Path) -> None:
 def check_report(report: Path, folder: Path, jobs: Iterable[Job], overwrite: bool) -> None:
     """Refuse a summary or gallery that can't be written or would replace anything but an earlier summary.
 
-    Args:
-        report: The file.
-        folder: Output folder, which will be made.
-        jobs: What else will be written.
-        overwrite: Whether existing files may be replaced.
+    The output folder will be made; the jobs are what else will be written.
     """
     if os.path.isdir(report.parent):
         if not os.access(report.parent, os.W_OK | os.X_OK):

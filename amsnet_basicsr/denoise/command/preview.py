@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from amsnet_basicsr.denoise.command.arguments import blend_in_words
 from amsnet_basicsr.images import ImageData, ImageError, Metadata, stretch, to_8_bit, used_bits
 
 if TYPE_CHECKING:
@@ -28,21 +29,11 @@ def preview(
     name: str,
     progress: Callable[[int, int], None] = lambda done, every: None,
 ) -> ImageData:
-    """Denoise a crop at several strengths.
+    """Denoise a crop, cut off at the image's border, at several strengths; an ImageError if it lies outside.
 
-    Args:
-        image: The noisy image.
-        crop: The part to show; what of it lies beyond the image is cut off.
-        denoiser: Runs on the crop and its surroundings only.
-        given: The user's `strength`, `luma`, `chroma` and `grain`, shown first if they are none of `STRENGTHS`.
-        name: What to call the image in an error.
-        progress: Called with the pixels done and all pixels, and may raise.
-
-    Returns:
-        A sheet of 8 bit, each part with a caption: noisy, then one for each strength.
-
-    Raises:
-        ImageError: If the crop lies outside of the image.
+    The sheet of 8 bit shows it noisy, then with `given`, the user's `strength`, `luma`, `chroma` and `grain`, then at
+    each of `STRENGTHS`. Only the crop and its surroundings are denoised. `progress` is called with the pixels done and
+    all pixels, and may raise.
     """
     import torch  # loaded by now, with the denoiser
 
@@ -64,17 +55,13 @@ def preview(
             denoiser(around, 'auto', lambda done, every: progress(every + done, 2 * every)),
         )
     )
-    shown = {_caption(given): Blend.of(**given), **{_caption({'strength': s}): Blend.of(s) for s in STRENGTHS}}
+    shown = {
+        blend_in_words(settings): Blend.of(**settings) for settings in (given, *({'strength': s} for s in STRENGTHS))
+    }
     parts = {'noisy': noisy, **{name: b(noisy, auto if b.auto else full) for name, b in shown.items()}}
     kind = torch.uint16 if image.bits == 16 else torch.uint8
     panels = {name: from_float(part.clamp(0, 1), kind).movedim(0, -1).numpy() for name, part in parts.items()}
     return ImageData(_sheet(panels), None, Metadata(icc=image.metadata.icc))
-
-
-def _caption(settings: dict[str, Any]) -> str:
-    words = [f'{name} {value if isinstance(value, str) else format(value, "g")}'
-             for name, value in settings.items() if value is not None and (name, value) != ('grain', 0)]  # fmt: skip
-    return ', '.join(words)
 
 
 def _sheet(panels: dict[str, np.ndarray]) -> np.ndarray:

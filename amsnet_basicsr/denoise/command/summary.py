@@ -59,13 +59,8 @@ class Outcome:
 class Summary:
     """What a run did.
 
-    Attributes:
-        outcomes: One for each input.
-        waiting: Number of images that an interruption left undone.
-        interrupted: Whether the user stopped it.
-        seconds: From start to end, the loading of the model included.
-        gallery_failed: Whether a gallery was wanted and could not be written.
-        passed_over: How many files of folders and patterns were not read, by suffix.
+    `waiting` images were left undone by an interruption; `seconds` includes loading the model; `passed_over` counts the
+    files of folders and patterns that were not read, by suffix.
     """
 
     outcomes: Sequence[Outcome]

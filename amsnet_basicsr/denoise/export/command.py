@@ -9,11 +9,9 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from amsnet_basicsr.convert import WeightsError, read_file
 from amsnet_basicsr.convert.files import encode_weights
 from amsnet_basicsr.denoise.command.arguments import OneLineParser, UsageError
 from amsnet_basicsr.denoise.export.onnx_file import CHECKED_SIZES, OPSETS, AnySize, ExportError, check_onnx, to_onnx
@@ -158,10 +156,7 @@ def _refuse_usage(args: argparse.Namespace) -> None:
 
 def _load(args: argparse.Namespace) -> tuple[Model, str]:
     """Load the network; return it with its type of scheme, 'plain', or 'amsnet' with --net-only alone."""
-    try:
-        loaded = load_model(args.model, args.opt)
-    except OSError as error:
-        raise UsageError(f'{error.filename or args.opt or args.model}: {error.strerror or error}') from None
+    loaded = load_model(args.model, args.opt)
     if os.path.exists(args.output) and os.path.exists(loaded.source) and os.path.samefile(args.output, loaded.source):
         raise UsageError(f'{args.output}: this is the file of weights itself; give another name')
     kind = loaded.scheme.type if args.scheme == 'auto' else args.scheme
@@ -178,13 +173,9 @@ def _load(args: argparse.Namespace) -> tuple[Model, str]:
 
 def _metadata(loaded: Model, kind: str) -> dict[str, str]:
     """Say what the network is, and keep what its own file says beside (a licence, say)."""
-    own: dict[str, str] = {}
-    if loaded.source.endswith('.safetensors'):
-        with suppress(WeightsError):
-            own = {key: value for key, value in read_file(Path(loaded.source))[1].items() if key != 'format'}
     scheme = DenoiserScheme('plain') if kind == 'plain' else loaded.scheme.model_copy(update={'type': kind})
     return {
-        **own,
+        **{key: value for key, value in loaded.metadata.items() if key != 'format'},
         'arch': loaded.arch,
         'hyper_parameters': json.dumps(loaded.options),
         'scheme': json.dumps(scheme.metadata()),

@@ -15,17 +15,10 @@ _GREY = 128
 
 
 def compare_image(noisy: ImageData, denoised: ImageData) -> ImageData:
-    """Put two images side by side.
+    """Put two images of one size side by side: 8 bit, at most 1608×1288 pixels, with the first one's ICC profile.
 
-    Below both, scaled down to `PANEL`, comes the part with the most detail at full size. Images that need no
-    scaling are shown whole only. Alpha is ignored.
-
-    Args:
-        noisy: The left image.
-        denoised: The right one, of the same size.
-
-    Returns:
-        An 8 bit image of at most 1608×1288 pixels, with the ICC profile of the noisy one.
+    Below both, scaled down to `PANEL`, comes the part with the most detail at full size. Images that need no scaling
+    are shown whole only. Alpha is ignored.
     """
     height, width = noisy.pixels.shape[:2]
     scale = min(1.0, PANEL / height, PANEL / width)

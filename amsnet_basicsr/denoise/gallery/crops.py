@@ -1,9 +1,11 @@
 """Images for the gallery: made smaller, cut, and encoded for a browser with their colours kept."""
 
+import base64
+
 import numpy as np
 import pyvips
 
-from amsnet_basicsr.denoise.gallery.page import EncodedImage
+from amsnet_basicsr.denoise.gallery.page import View
 from amsnet_basicsr.images import ImageData, to_8_bit
 
 
@@ -34,28 +36,27 @@ def cut(image: ImageData, top: int, left: int, height: int, width: int) -> Image
     return ImageData(image.pixels[rows, columns], alpha, image.metadata)
 
 
-def encode(image: ImageData, quality: int | None = None) -> EncodedImage:
-    """Encode an image for a browser, in 8 bit, with its ICC profile and nothing else.
+def view(noisy: ImageData, denoised: ImageData, quality: int | None = None) -> View:
+    """Encode two images of one size for a browser; losslessly if `quality`, 1 to 100, is None."""
+    height, width = noisy.pixels.shape[:2]
+    return View(_data_uri(noisy, quality), _data_uri(denoised, quality), width, height)
 
-    Args:
-        image: The image.
-        quality: Quality from 1 to 100; None is lossless.
 
-    Returns:
-        Lossy: JPEG at full colour resolution, as halving it takes a seventh of the noise away; with alpha, WebP.
-        Lossless: WebP. Grey with alpha or lossless is PNG, as WebP has no grey that a grey profile would fit.
+def _data_uri(image: ImageData, quality: int | None) -> str:
+    """Encode an image in 8 bit with its ICC profile.
+
+    Lossy is JPEG at full colour resolution, as halving it takes a seventh of the noise away; with alpha, WebP. Lossless
+    is WebP. Grey with alpha or lossless is PNG, as WebP has no grey that a grey profile would fit.
     """
-    if image.pixels.dtype == np.uint16:
-        image = to_8_bit(image)
-    vips = _to_vips(image)
-    height, width = image.pixels.shape[:2]
+    vips = _to_vips(to_8_bit(image))
     if quality is not None and image.alpha is None:
-        content = vips.jpegsave_buffer(Q=quality, subsample_mode='off', optimize_coding=True)
-        return EncodedImage('image/jpeg', content, width, height)
-    if image.grey:
-        return EncodedImage('image/png', vips.pngsave_buffer(), width, height)
-    how = {'lossless': True} if quality is None else {'Q': quality, 'smart_subsample': True}
-    return EncodedImage('image/webp', vips.webpsave_buffer(**how), width, height)
+        kind, content = 'jpeg', vips.jpegsave_buffer(Q=quality, subsample_mode='off', optimize_coding=True)
+    elif image.grey:
+        kind, content = 'png', vips.pngsave_buffer()
+    else:
+        how = {'lossless': True} if quality is None else {'Q': quality, 'smart_subsample': True}
+        kind, content = 'webp', vips.webpsave_buffer(**how)
+    return f'data:image/{kind};base64,{base64.b64encode(content).decode()}'
 
 
 def _to_vips(image: ImageData) -> pyvips.Image:

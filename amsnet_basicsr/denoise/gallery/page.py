@@ -6,46 +6,26 @@ import html
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 _PAGE = Path(__file__).with_name('page.html')
+_PARTS = re.compile(r'<!-- (?:image|stage|end) -->\n')
 
 
-@dataclass(frozen=True)
-class EncodedImage:
-    """An encoded image.
+class View(NamedTuple):
+    """The same part of an image, noisy and denoised, as data URIs, and its size in pixels."""
 
-    Attributes:
-        media_type: E.g. 'image/webp'.
-        content: The encoded file.
-        width: Its width in pixels.
-        height: Its height in pixels.
-    """
-
-    media_type: str
-    content: bytes
+    noisy: str
+    denoised: str
     width: int
     height: int
 
 
-@dataclass(frozen=True)
-class View:
-    """The same part of an image, noisy and denoised.
-
-    Attributes:
-        noisy: Before.
-        denoised: After, of the same size.
-    """
-
-    noisy: EncodedImage
-    denoised: EncodedImage
-
-
 def page_head(title: str) -> str:
     """Return everything before the first image; the title may be any text."""
-    head, _ = _template()
+    head, *_ = _templates()
     script = re.search(r'<script>(.*)</script>', _PAGE.read_text(encoding='utf-8'), re.DOTALL)
     # Only this one script may run, whatever a name may smuggle in, and nothing may be loaded.
     digest = hashlib.sha256(script[1].encode()).digest() if script else b''
@@ -57,23 +37,12 @@ def page_head(title: str) -> str:
 
 
 def page_tail(count: int, failed: Sequence[tuple[str, str]], program: str) -> str:
-    """Return everything after the last image.
-
-    Args:
-        count: Number of images on the page.
-        failed: Name and reason of each image that could not be denoised.
-        program: Name and version of what wrote it.
-    """
-    _, tail = _template()
+    """Return everything after the last of `count` images: failed ones with their reasons, and what wrote the page."""
+    *_, tail = _templates()
     images = {0: 'No images', 1: '1 image'}.get(count, f'{count} images')
     lines = ''.join(f'<li><bdi>{_text(name)}</bdi>: {_text(reason)}</li>\n' for name, reason in failed)
     section = f'<section class="failed"><h2>Not denoised</h2>\n<ul>\n{lines}</ul></section>\n' if failed else ''
     return tail.substitute(count=images, failed=section, program=_text(program))
-
-
-def _template() -> tuple[Template, Template]:
-    head, tail = _PAGE.read_text(encoding='utf-8').split('<!-- images -->\n')
-    return Template(head), Template(tail)
 
 
 def figure(
@@ -83,57 +52,47 @@ def figure(
     detail: View,
     spot: tuple[float, float, float, float],
 ) -> str:
-    """One image of the page.
+    """Return the HTML of one image; its name and facts may be any text.
 
-    Args:
-        name: Name of the image; any text, such as an odd file name.
-        facts: What is known of it, by what it is; any text.
-        whole: The whole image, maybe made smaller; None if `detail` is already all of it.
-        detail: A part of it, pixel by pixel.
-        spot: Left, top, width and height of that part, as shares of the whole.
-
-    Returns:
-        HTML.
+    `detail` is a part of it pixel by pixel, which lies at `spot`: left, top, width and height as shares of the whole.
+    `whole`, maybe made smaller, is None if that part is all of it.
     """
-    rows = ''.join(
-        f'<div><dt>{_text(key)}</dt><dd><bdi>{_text(value)}</bdi></dd></div>' for key, value in facts.items()
-    )
-    parts = [f'<figure>\n<h2><bdi>{_text(name)}</bdi></h2>\n<dl>{rows}</dl>\n<div class="views">\n']
+    _, image, stage, _ = _templates()
+    name = _text(name)
+
+    def fill(part: str, view: View, mark: str = '') -> str:
+        return stage.substitute(view._asdict(), name=name, part=part, mark=mark).rstrip('\n')
+
+    rows = (f'<div><dt>{_text(key)}</dt><dd><bdi>{_text(value)}</bdi></dd></div>' for key, value in facts.items())
+    whole_view = ''
     if whole is not None:
         sides = zip(('left', 'top', 'width', 'height'), spot, strict=True)
         mark = f'<span class="spot" style="{";".join(f"{side}:{share * 100:.3f}%" for side, share in sides)}"></span>'
-        parts.append(f'<div class="whole" {_sizes(whole, 1)}>{_stage(name, "whole", whole, mark)}</div>\n')
+        whole_view = f'<div class="whole" style="{_sizes(whole, 1)}">{fill("whole", whole, mark)}</div>\n'
     # Very small images are enlarged by a whole number, so that the line can be moved over them.
-    scale = max(1, min(16, 320 // max(detail.noisy.width, detail.noisy.height)))
-    buttons = ''.join(
+    scale = max(1, min(16, 320 // max(detail.width, detail.height)))
+    buttons = (
         f'<button type="button" data-z="{zoom}" aria-pressed="{pressed}">{zoom * scale}:1</button>'
         for zoom, pressed in ((1, 'true'), (2, 'false'), (4, 'false'))
     )
-    label = 'Detail' if whole is not None else 'Pixels'
-    group = f'role="group" aria-label="Magnification: {_text(name)}"'
-    tools = f'<div class="tools" {group}><span>{label}</span>{buttons}</div>'
-    stage = _stage(name, 'detail', detail)
-    parts.append(f'<div class="detail" {_sizes(detail, scale)}>{stage}{tools}</div>\n</div>\n</figure>\n')
-    return ''.join(parts)
+    return image.substitute(
+        name=name,
+        facts=''.join(rows),
+        whole=whole_view,
+        sizes=_sizes(detail, scale),
+        detail=fill('detail', detail),
+        label='Pixels' if whole is None else 'Detail',
+        buttons=''.join(buttons),
+    )
+
+
+def _templates() -> list[Template]:
+    """The page's parts: all before the first image, an image, what is dragged in it, all after the last image."""
+    return [Template(part) for part in _PARTS.split(_PAGE.read_text(encoding='utf-8'))]
 
 
 def _sizes(view: View, scale: int) -> str:
-    return f'style="--w:{view.noisy.width};--h:{view.noisy.height};--k:{scale}"'
-
-
-def _stage(name: str, part: str, view: View, mark: str = '') -> str:
-    def layer(kind: str, image: EncodedImage) -> str:
-        data = base64.b64encode(image.content).decode()
-        return (
-            f'<div class="{kind}"><img src="data:{image.media_type};base64,{data}" alt="{kind}: {_text(name)}" '
-            f'width="{image.width}" height="{image.height}" decoding="async" draggable="false"><b>{kind}</b></div>'
-        )
-
-    return (
-        f'<div class="stage">{layer("noisy", view.noisy)}{layer("denoised", view.denoised)}{mark}'
-        '<input type="range" min="0" max="100" value="50" aria-valuetext="50 % noisy" '
-        f'aria-label="Share of the noisy image, {part}: {_text(name)}"><div class="line"></div></div>'
-    )
+    return f'--w:{view.width};--h:{view.height};--k:{scale}'
 
 
 def _text(text: str) -> str:

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from amsnet_basicsr.denoise.detail import detailed_part
-from amsnet_basicsr.denoise.gallery.crops import cut, encode, shrink
-from amsnet_basicsr.denoise.gallery.page import View, figure, page_head, page_tail
+from amsnet_basicsr.denoise.gallery.crops import cut, shrink, view
+from amsnet_basicsr.denoise.gallery.page import figure, page_head, page_tail
 from amsnet_basicsr.images import ImageData, ImageError
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.version import __version__
@@ -72,6 +71,7 @@ class GalleryWriter:
             raise GalleryError(f'{self.path}: this is a folder; name a file in it')
         with self._told():
             self._file = self._stack.enter_context(atomic_write(self.path, self.overwrite, sync=True))
+        self._stack.push(self._end)
         self._write(page_head(self.title))
         return self
 
@@ -84,19 +84,17 @@ class GalleryWriter:
         """List an image that could not be denoised at the end of the page."""
         self._not_denoised.append((name, reason.removeprefix(f'{name}: ')))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         with self._told():
-            try:
-                if kind is None:
-                    self._write(page_tail(self.count, self._not_denoised, f'amsnet-denoise {__version__}'))
-            except GalleryError as failure:
-                self._stack.__exit__(GalleryError, failure, None)
-                raise
-            finally:
-                self._file = None
-            self._stack.__exit__(kind, error, traceback)
+            self._stack.__exit__(*error)
+
+    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Complete the page before it gets its name, unless an error drops it."""
+        try:
+            if kind is None:
+                self._write(page_tail(self.count, self._not_denoised, f'amsnet-denoise {__version__}'))
+        finally:
+            self._file = None
 
     def _write(self, text: str) -> None:
         if self._file is None:
@@ -129,10 +127,10 @@ def _render(entry: GalleryEntry) -> str:
     if max(height, width) <= DETAIL_SIDE:
         whole, part = None, (0, 0, height, width)
     else:
-        small = [shrink(image, LONGEST_SIDE) for image in (noisy, denoised)]
-        whole = View(*(encode(image, quality=85) for image in small))
-        part = detailed_part(small[1].pixels, (height, width), (DETAIL_SIDE, DETAIL_SIDE))
-    detail = View(*(encode(cut(image, *part)) for image in (noisy, denoised)))
+        small, small_denoised = (shrink(image, LONGEST_SIDE) for image in (noisy, denoised))
+        whole = view(small, small_denoised, quality=85)
+        part = detailed_part(small_denoised.pixels, (height, width), (DETAIL_SIDE, DETAIL_SIDE))
+    detail = view(cut(noisy, *part), cut(denoised, *part))
     top, left, part_height, part_width = part
     spot = (left / width, top / height, part_width / width, part_height / height)
     return figure(entry.name, facts, whole, detail, spot)
