@@ -33,21 +33,15 @@ NOT_IN_WEIGHTS: dict[str, dict[str, Any]] = {'DBSNl': {'dilated': True}}
 
 
 def find_prefix(keys: Iterable[str]) -> tuple[str, str]:
-    """Find the family of networks that most keys fit, and their prefix ('' or with a final dot).
-
-    NAFNet stands for NAFNetBaseline too; of equally good ones the first counts.
-
-    Raises:
-        WeightsError: If no key fits; it names the first.
-    """
+    """Find the family of networks that most keys fit, and their prefix ('' or with a final dot)."""
     keys = list(keys)
-    votes: Counter[tuple[str, str]] = Counter()
-    for key in keys:
-        starts = [0, *(match.end() for match in re.finditer(r'\.', key))]
-        for start in starts:
-            for family, signature in _SIGNATURES.items():
-                if signature.match(key, start):
-                    votes[family, key[:start]] += 1
+    votes = Counter(
+        (family, key[: match.end()])
+        for key in keys
+        for match in re.finditer(r'^|\.', key)
+        for family, signature in _SIGNATURES.items()
+        if signature.match(key, match.end())
+    )
     if not votes:
         first = f"unexpected key '{one_line(keys[0])}'" if keys else 'there are no weights'
         raise WeightsError(f'no known network: {first}; known are {", ".join(READERS)}')
@@ -55,13 +49,10 @@ def find_prefix(keys: Iterable[str]) -> tuple[str, str]:
 
 
 def detect_architecture(state_dict: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
-    """Tell a network of `ARCHS` and its hyper-parameters from the names and shapes of its weights.
+    """Tell a network of `ARCHS` and its hyper-parameters from the names and shapes of its weights, which fit exactly.
 
-    Exactly these weights fit the network: names and shapes have been compared. What doesn't show in them is left out
-    of the result; see `NOT_IN_WEIGHTS`. A DnCNN is taken to have ReLUs.
-
-    Raises:
-        WeightsError: If no network fits; the message names the first missing or unexpected key.
+    What doesn't show in them is left out of the result; see `NOT_IN_WEIGHTS`. A DnCNN is taken to have ReLUs. If no
+    network fits, the `WeightsError` names the first missing or unexpected key.
     """
     family, prefix = find_prefix(state_dict)
     signature = _SIGNATURES[family]
@@ -82,11 +73,9 @@ def detect_architecture(state_dict: Mapping[str, Tensor]) -> tuple[str, dict[str
 
 
 def check_weights(state_dict: Mapping[str, Tensor], name: str, options: Mapping[str, Any]) -> None:
-    """Compare weights with those that a network has, without allocating it.
+    """Compare names, shapes and kinds of weights with those of a network, without allocating it.
 
-    Raises:
-        WeightsError: With the first missing key, else the first unexpected one, else the first of another shape, or of
-            whole numbers where there must be others; or with what the constructor has against its arguments.
+    The `WeightsError` names the first difference, or says what the constructor has against its arguments.
     """
     try:
         with torch.device('meta'), within(state_dict):

@@ -18,15 +18,11 @@ from amsnet_basicsr.convert.errors import WeightsError
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.text import first_line
 
-SUFFIXES = ('.pth', '.safetensors')
-"""Kinds of files that are written."""
-
 
 def read_file(path: Path) -> tuple[Any, dict[str, str]]:
     """Return what a file of weights holds, on the CPU, and the metadata of a safetensors file. Nothing in it is run.
 
-    Raises:
-        WeightsError: If it can't be read, or holds more than tensors and plain values.
+    What can't be read, or holds more than tensors and plain values, is a `WeightsError`.
     """
     if not os.path.isfile(path):
         raise WeightsError('there is no such file')
@@ -79,12 +75,9 @@ def write_file(
     A safetensors file gets metadata: `arch`, `hyper_parameters` (JSON), `scheme`, how the network is run, such as
     `{'type': 'plain'}` or `{'type': 'amsnet', 'stride': 2}`, and `crop`, the side of the crops that a network without
     masks was trained on.
-
-    Raises:
-        WeightsError: If it has another suffix, exists already, or can't be written.
     """
-    if path.suffix not in SUFFIXES:
-        raise WeightsError(f'the name must end in {" or ".join(SUFFIXES)}')
+    if path.suffix not in ('.pth', '.safetensors'):
+        raise WeightsError('the name must end in .pth or .safetensors')
     if path.exists() and not overwrite:
         raise WeightsError('it exists already; --overwrite replaces it')
     metadata = {'arch': arch, 'hyper_parameters': json.dumps(dict(options))}

@@ -30,10 +30,7 @@ _WRAPPERS = ('params_ema', 'params', 'state_dict', 'model_weight')
 def find_tensors(data: Any, key: str | None = None) -> tuple[dict[str, Tensor], list[str]]:
     """Follow the nesting of a file down to named tensors; return these and the keys that lead to them.
 
-    `key` is the top-level key to take; None chooses.
-
-    Raises:
-        WeightsError: If there are none, more than one way to go, or something else between them.
+    `key` is the top-level key to take; None chooses. Anything else between the tensors is a `WeightsError`.
     """
     path: list[str] = []
     while True:
@@ -98,24 +95,18 @@ def take_denoiser(tensors: Mapping[str, Tensor], prefix: str | None = None) -> t
 
     With a `prefix`, everything else is dropped; None finds it and drops copies alone.
 
-    Branches of AMSNet share one denoiser and may each list it (`branches.1.`, …): equal copies are left out.
-
-    Raises:
-        WeightsError: If nothing has the prefix, or there is something beside the denoiser; the first such key is
-            named.
+    Branches of AMSNet share one denoiser and may each list it (`branches.1.`, …): equal copies are left out. The first
+    key beside the denoiser is a `WeightsError`.
     """
-    if prefix is not None:
-        weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        if not weights:
-            raise WeightsError(f"no key begins with {prefix!r}; the first is '{one_line(next(iter(tensors), None))}'")
-        return weights, prefix
-    _, prefix = find_prefix(tensors)
-    weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    for name, value in tensors.items():
-        if not name.startswith(prefix) and not _is_copy(name, value, weights):
-            hint = f'; --prefix {one_line(prefix)} takes the denoiser alone' if prefix else ''
-            raise WeightsError(f"unexpected key '{one_line(name)}' beside the denoiser, {one_line(prefix)}*{hint}")
-    return weights, prefix
+    start = find_prefix(tensors)[1] if prefix is None else prefix
+    weights = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+    if not weights:
+        raise WeightsError(f"no key begins with {start!r}; the first is '{one_line(next(iter(tensors), None))}'")
+    for name, value in tensors.items() if prefix is None else ():
+        if not name.startswith(start) and not _is_copy(name, value, weights):
+            hint = f'; --prefix {one_line(start)} takes the denoiser alone' if start else ''
+            raise WeightsError(f"unexpected key '{one_line(name)}' beside the denoiser, {one_line(start)}*{hint}")
+    return weights, start
 
 
 def _is_copy(name: str, value: Tensor, weights: Mapping[str, Tensor]) -> bool:

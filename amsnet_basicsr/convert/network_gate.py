@@ -17,15 +17,7 @@ LARGEST_SETTING = 10_000
 
 
 def refuse_arguments(arch: str, arguments: Mapping[str, Any]) -> None:
-    """Refuse a network before it is built.
-
-    Args:
-        arch: Name of the network.
-        arguments: Of its constructor, from a file.
-
-    Raises:
-        WeightsError: If it would download or read a file, or has a setting that no network has.
-    """
+    """Refuse a network that would download or read a file when it is built, or has a setting that no network has."""
     if arch in FETCHING:
         raise WeightsError(f'{arch} downloads weights, and is no denoiser')
     for key, value in arguments.items():
@@ -47,11 +39,7 @@ def numbers(value: Any) -> Iterator[float]:
 
 @contextmanager
 def within(weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Stop a network, while it is being built, as soon as it outgrows its weights.
-
-    Raises:
-        WeightsError: If it has parameters, buffers or layers out of all proportion to the weights.
-    """
+    """Stop a network, while it is being built, as soon as it has far more parameters or layers than its weights."""
     values = sum(value.numel() for value in weights.values())
     left = {'parameters': 2 * values + 10**6, 'buffers': 2 * values + 10**7, 'layers': 100 * len(weights) + 1000}
 
