@@ -12,18 +12,9 @@ EXIF_MARK = b'Exif\0\0'
 """What an EXIF block begins with in a JPEG file."""
 SUB_DIRECTORIES = (IFD.Exif, IFD.GPSInfo)
 """Tags that lead to further directories."""
-IMAGE_TAGS = frozenset(
-    {
-        Base.ImageDescription,
-        Base.Make,
-        Base.Model,
-        Base.Software,
-        Base.DateTime,
-        Base.Artist,
-        Base.HostComputer,
-        Base.Copyright,
-        *SUB_DIRECTORIES,
-    }
+IMAGE_TAGS = (
+    *(Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.HostComputer),
+    *(Base.Copyright, *SUB_DIRECTORIES),
 )
 """Tags of a TIFF file's first directory that tell of the camera and the image, not of how its pixels are stored."""
 

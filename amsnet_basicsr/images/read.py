@@ -42,32 +42,22 @@ def read_image(path: Path | str, max_pixels: int | None = None) -> ImageData:
             camera's raw file with `raw`, developed by LibRaw with the camera's white balance to sRGB of 16 bit.
         max_pixels: Largest size that is decoded; None is `pixel_limit`. A small file may claim any size.
 
-    Returns:
-        The image.
-
     Raises:
-        ImageError: If the file is missing, damaged, cut off, no image, or one of those refused.
+        ImageError: If the file is missing, damaged, cut off, no image, or one of those refused. The message starts with
+            the path, here and below.
     """
     with _named(path), _open(path) as file:
         return _read(file, max_pixels)
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """Read a regular file; reading a pipe or a device would wait, or go on, for ever.
-
-    Raises:
-        ImageError: If it can't be read; the message starts with the path.
-    """
+    """Read a regular file; reading a pipe or a device would block or never end."""
     with _named(path), _open(path) as file:
         return file.read()
 
 
 def read_size(path: Path | str) -> tuple[int, int]:
-    """Read height and width of an image, upright, from its header alone.
-
-    Raises:
-        ImageError: If it can't be read, or claims too many pixels; the message starts with the path.
-    """
+    """Read height and width of an image, upright, from its header alone."""
     with _named(path), _open(path) as file:
         image = _open_image(file, None)
         size = image.height, image.width
@@ -85,10 +75,6 @@ def decode_image(content: bytes, name: str, channels: int = 3) -> np.ndarray:
 
     Returns:
         The image, (H, W, channels), uint8 or uint16, with the pixels that `read_image` gives.
-
-    Raises:
-        ImageError: As of `read_image`, and if 4 channels are asked for and the image has others; the message starts
-            with `name`.
     """
     with _named(name):
         pixels, alpha = decode_plain(content), None

@@ -47,10 +47,7 @@ def write_image(path: Path | str, image: ImageData, quality: int = 95, overwrite
         overwrite: Whether an existing file may be replaced.
 
     Returns:
-        What the format could not keep, a phrase each.
-
-    Raises:
-        ImageError: If the file exists and may not be replaced, can't be written, or the format can't hold the image.
+        What the format could not keep, a phrase each. If it can't hold the image at all, that is an `ImageError`.
     """
     path = Path(path)
     suffix = path.suffix.lower()

@@ -22,16 +22,11 @@ from amsnet_basicsr.images.tiff import check_tiff
 
 LOADERS = {'JPEG': 'Jpeg', 'PNG': 'Png', 'TIFF': 'Tiff', 'AVIF': 'Heif'}
 _CHANNELS = {'srgb': 3, 'rgb16': 3, 'rgb': 3, 'b-w': 1, 'grey16': 1}
-_COLOUR_SPACES = {
-    'cmyk': 'CMYK',
-    'lab': 'CIELAB',
-    'labs': 'CIELAB',
-    'scrgb': 'scRGB',
-    'multiband': 'of unknown colours',
-}
-_TYPES = {
+#: What is refused, by libvips' name of the type or the colour space.
+_REFUSED = {
     'char': 'signed', 'short': 'signed', 'int': '32 bit', 'uint': '32 bit', 'float': 'floating point',
     'double': 'floating point', 'complex': 'complex', 'dpcomplex': 'complex',
+    'cmyk': 'CMYK', 'lab': 'CIELAB', 'labs': 'CIELAB', 'scrgb': 'scRGB', 'multiband': 'of unknown colours',
 }  # fmt: skip
 _STRIP_BYTES = 2**22
 
@@ -74,7 +69,7 @@ def _channels(image: pyvips.Image) -> int:
     refuse_frames(image.get_n_pages())
     channels = _CHANNELS.get(image.interpretation)
     if channels is None or image.format not in ('uchar', 'ushort'):
-        kind = _TYPES.get(image.format) or _COLOUR_SPACES.get(image.interpretation, image.interpretation)
+        kind = _REFUSED.get(image.format) or _REFUSED.get(image.interpretation, image.interpretation)
         raise ImageError(f'its pixels are {kind}; convert it to RGB or grey of 8 or 16 bit first')
     if image.bands not in (channels, channels + 1):
         raise ImageError(f'it has {image.bands} channels; convert it to RGB or grey first')
