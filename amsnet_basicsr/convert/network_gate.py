@@ -12,7 +12,7 @@ from amsnet_basicsr.utils.text import one_line
 
 FETCHING = ('VGGFeatureExtractor', 'DFDNet', 'PerceptualLoss')
 """Classes of BasicSR that download weights when they are built."""
-LARGEST_SETTING = 10_000
+_LARGEST_SETTING = 10_000
 """No network has a larger setting, and building one would take very long."""
 
 
@@ -23,18 +23,23 @@ def refuse_arguments(arch: str, arguments: Mapping[str, Any]) -> None:
     for key, value in arguments.items():
         if key.endswith('path') and value:
             raise WeightsError(f'{key} would read another file; leave it out')
-        for number in numbers(value):
-            if abs(number) > LARGEST_SETTING:
-                raise WeightsError(f'{key}: {one_line(str(number), 80)} is more than any network has')
+    for key, problem in too_large(arguments):
+        raise WeightsError(f'{key}: {problem}')
 
 
-def numbers(value: Any) -> Iterator[float]:
-    """Yield the numbers in a setting, also from within lists and groups."""
+def too_large(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the settings that no network has, also from within lists and groups, with what is wrong."""
+    for key, value in arguments.items():
+        if large := [number for number in _numbers(value) if abs(number) > _LARGEST_SETTING]:
+            yield key, f'{one_line(str(large[0]), 80)} is more than any network has'
+
+
+def _numbers(value: Any) -> Iterator[float]:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         yield value
     elif isinstance(value, (list, tuple, Mapping)):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from numbers(item)
+            yield from _numbers(item)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
-from amsnet_basicsr.convert.network_gate import FETCHING, LARGEST_SETTING, numbers
+from amsnet_basicsr.convert.network_gate import FETCHING, too_large
 from amsnet_basicsr.options.blocks.file import MODELS, options_of
-from amsnet_basicsr.options.blocks.messages import Finding, Key, named, shown
+from amsnet_basicsr.options.blocks.messages import Finding, Key, named
 from amsnet_basicsr.options.blocks.signatures import IMAGES, block_of
 from amsnet_basicsr.options.blocks.training import AnyTraining
 from amsnet_basicsr.scheme.pad import image_channels, required_multiple
@@ -109,10 +109,8 @@ def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | 
     found = registered(ARCH_REGISTRY, network['type'])
     arguments = {key: value for key, value in network.items() if key != 'type'}
     wrong = block_of(found).problems(arguments, ('network_g',))
-    for key, value in arguments.items():
-        if large := [number for number in numbers(value) if abs(number) > LARGEST_SETTING]:
-            said = f'network_g.{key}: {shown(large[0])} is more than any network has'
-            wrong.append(Finding(('network_g', key), said))
+    for key, problem in too_large(arguments):
+        wrong.append(Finding(('network_g', key), f'network_g.{key}: {problem}'))
     if wrong or network['type'] in FETCHING:
         return wrong, None
 
