@@ -7,30 +7,22 @@ from typing import Any
 from amsnet_basicsr.options.blocks.messages import Finding, Key
 
 
-class Findings:
-    """The problems found so far."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, Key] = {}
+class Findings(dict[str, Key]):
+    """The keys of the problems found so far, by their sentences, in order."""
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Add findings; a sentence is kept once."""
         for finding in findings:
-            self._found.setdefault(finding.sentence, finding.key)
-
-    @property
-    def problems(self) -> list[str]:
-        """The sentences, in order."""
-        return list(self._found)
+            self.setdefault(finding.sentence, finding.key)
 
     def clean(self, *key: str) -> bool:
         """Tell whether no problem is at a key, inside it, or with a group around it."""
-        return not any(found[: len(key)] == key[: len(found)] for found in self._found.values())
+        return not any(found[: len(key)] == key[: len(found)] for found in self.values())
 
     def without_wrong(self, options: dict[str, Any]) -> dict[str, Any]:
         """Copy options without the wrong ones; the main groups are there, if empty."""
         options = copy.deepcopy(options)
-        for key in self._found.values():
+        for key in self.values():
             group: Any = options
             for name in key[:-1]:
                 group = group.get(name) if isinstance(group, dict) else None

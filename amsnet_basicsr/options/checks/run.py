@@ -98,7 +98,7 @@ def check_options(opt: dict[str, Any], known: Iterable[Finding] = (), with_data:
         if raised is not None:
             opt['datasets']['train']['dataset_enlarge_ratio'] = raised[0]
             notes.append(raised[1])
-    return Checked(found.problems, notes, images, net)
+    return Checked(list(found), notes, images, net)
 
 
 def _schedule(opt: Mapping[str, Any]) -> Iterator[Finding]:
