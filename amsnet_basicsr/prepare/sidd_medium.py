@@ -97,38 +97,43 @@ def find_noisy_images(inputs: Iterable[Path], unreadable: list[str] | None = Non
 
 
 def _images_in(source: Path, unreadable: list[str]) -> Iterator[SourceImage]:
-    def skip(error: OSError) -> None:
-        unreadable.append(f'{error.filename}: it cannot be searched: {error.strerror}')
-
     if source.is_dir():
-        images = 0
-        for path in walk_files(source, skip):
-            if key := image_key(path):
-                images += 1
-                try:
-                    if path.is_file():
-                        yield SourceImage(key, path, None, path.stat().st_size)
-                except OSError as error:
-                    unreadable.append(f'{path}: it cannot be read: {error.strerror}')
+        images = list(_images_in_folder(source, unreadable))
+        yield from images
         if not images:
             for path in sorted(source.iterdir()):
                 if path.suffix.lower() == '.zip':
-                    yield from _images_in(path, unreadable)
+                    yield from _images_in_zip(path)
     elif source.is_file():
-        try:
-            with zipfile.ZipFile(source) as archive:
-                members = archive.infolist()
-        except Exception as error:  # of a damaged zip: BadZipFile, NotImplementedError, UnicodeDecodeError …
-            raise UserError(
-                f'{source} is neither a folder nor a whole zip file (a download that broke off?): {one_line(error)}'
-            ) from None
-        for member in members:
-            if key := image_key(Path(member.filename)):
-                yield SourceImage(key, source, member.filename, member.file_size)
-    elif source.exists():
-        raise UserError(f'{source} is neither a folder nor a zip file')
+        yield from _images_in_zip(source)
     else:
-        raise UserError(f'there is no {source}')
+        raise UserError(f'{source} is neither a folder nor a zip file' if source.exists() else f'there is no {source}')
+
+
+def _images_in_folder(folder: Path, unreadable: list[str]) -> Iterator[SourceImage]:
+    def skip(error: OSError) -> None:
+        unreadable.append(f'{error.filename}: it cannot be searched: {error.strerror}')
+
+    for path in walk_files(folder, skip):
+        if key := image_key(path):
+            try:
+                if path.is_file():
+                    yield SourceImage(key, path, None, path.stat().st_size)
+            except OSError as error:
+                unreadable.append(f'{path}: it cannot be read: {error.strerror}')
+
+
+def _images_in_zip(path: Path) -> Iterator[SourceImage]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except Exception as error:  # of a damaged zip: BadZipFile, NotImplementedError, UnicodeDecodeError …
+        raise UserError(
+            f'{path} is neither a folder nor a whole zip file (a download that broke off?): {one_line(error)}'
+        ) from None
+    for member in members:
+        if key := image_key(Path(member.filename)):
+            yield SourceImage(key, path, member.filename, member.file_size)
 
 
 def image_key(path: Path) -> str | None:
