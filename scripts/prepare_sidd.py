@@ -7,8 +7,8 @@ from pathlib import Path
 
 from amsnet_basicsr.prepare.build_records import Choices
 from amsnet_basicsr.prepare.outputs import human_bytes, positive, run_command
-from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK, VALIDATION, find_mat_files, write_blocks
-from amsnet_basicsr.prepare.sidd_medium import make_medium_lmdb
+from amsnet_basicsr.prepare.sidd.blocks import BENCHMARK, VALIDATION, find_mat_files, write_blocks
+from amsnet_basicsr.prepare.sidd.medium import make_medium_lmdb
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from amsnet_basicsr.prepare.sidd_medium import cut_patches, find_noisy_images
+from amsnet_basicsr.prepare.sidd.medium import cut_patches, find_noisy_images
 from amsnet_basicsr.utils.errors import UserError
 from tests.conftest import noisy_image
 from tests.fuzz.in_a_child import fuzz

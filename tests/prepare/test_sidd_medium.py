@@ -19,7 +19,7 @@ from amsnet_basicsr.images import png
 from amsnet_basicsr.prepare.build_records import Choices, Group, Made
 from amsnet_basicsr.prepare.image_patches import patch_offsets
 from amsnet_basicsr.prepare.lmdb_build import open_build
-from amsnet_basicsr.prepare.sidd_medium import find_noisy_images, make_medium_lmdb, patch_key
+from amsnet_basicsr.prepare.sidd.medium import find_noisy_images, make_medium_lmdb, patch_key
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import ordered_map
 from tests.conftest import REPOSITORY, noisy_image

@@ -18,7 +18,7 @@ import scipy.io
 
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, block_name, open_blocks
 from amsnet_basicsr.prepare.outputs import human_bytes, refuse_existing
-from amsnet_basicsr.prepare.sidd_blocks import BENCHMARK
+from amsnet_basicsr.prepare.sidd.blocks import BENCHMARK
 from amsnet_basicsr.prepare.submission.denoise import Place, Submission, denoise_images
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError

@@ -1,0 +1,1 @@
+"""SIDD from the downloads to training and test data."""
