@@ -135,7 +135,7 @@ def _size_requirements(net: nn.Module, architecture: Any) -> Any | None:
     try:
         with torch.random.fork_rng(devices=[]):  # it builds the network once more
             return architecture.load(dict(net.state_dict())).size_requirements
-    except Exception:  # whatever goes wrong in there is about recognising, not about the network that we have
+    except Exception:  # recognition may fail in any way; the network is there all the same
         return None
 
 

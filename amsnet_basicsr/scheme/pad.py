@@ -100,7 +100,7 @@ def _seen_to_work(net: nn.Module) -> tuple[int, int]:
         try:
             return channels, _working_multiple(net, channels, _CANDIDATES if multiple is None else (multiple,))
         except ValueError as error:
-            problem = problem or error  # what was said to colour images says most
+            problem = problem or error  # that of colour images is the most telling
     assert problem is not None
     raise problem
 
@@ -120,7 +120,7 @@ def _working_multiple(net: nn.Module, channels: int, multiples: Sequence[int]) -
             shape = (1, channels, multiple * -(-32 // multiple), multiple * across)
             try:
                 output = tuple(net(torch.zeros(shape, device=device)).shape)
-            except Exception as error:  # what a foreign network raises on a wrong size is its own affair
+            except Exception as error:  # a foreign network may raise anything on a wrong size
                 raised = f'{type(error).__name__} at {shape}: {error}'.splitlines()[0]
                 continue
             if output == shape:

@@ -91,6 +91,16 @@ def test_pairs_are_measured(make_folder, tmp_path, capsys):
     assert f'{expected:.2f}' in out and '| 1 images |' in out
 
 
+def test_kinds_are_measured(make_folder, tmp_path, capsys):
+    noisy, clean = make_folder('noisy', count=1), make_folder('clean', count=1, first_seed=30)
+    run('evaluate_kinds.py', '--cameras', tmp_path, '--no-made', '--no-rivals', '-o', tmp_path / 'strips')
+    first, second = (cv2.imread(str(folder / 'im0.png')) for folder in (noisy, clean))
+    assert f'| other cameras | 1 | {cv2.PSNR(first, second):.2f} | ' in capsys.readouterr().out
+    strip = cv2.imread(str(tmp_path / 'strips' / 'other_cameras_im0.png'))
+    width = first.shape[1]
+    assert (strip[:, :width] == first).all() and (strip[:, -width:] == second).all()
+
+
 def test_models_side_by_side(make_folder, tmp_path, capsys):
     """Noisy, teacher, student and clean, in this order, a row for each scene."""
     scenes, strip = make_folder('scenes', count=2, size=(48, 64)), tmp_path / 'strip.png'
