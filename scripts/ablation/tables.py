@@ -46,35 +46,29 @@ def table(records: Sequence[Record], order: Sequence[str], reference: str) -> st
     """
     sets = set_names(records)
     compare = any(record.setting == reference for record in records)
-    head, columns = ['setting', 'seeds'], []  # columns: (figures by setting and seed, whether it is a difference)
-    plain = []
+    head, columns = ['setting', 'seeds'], []  # columns: name of the set, '' for differences; cells by setting
     for set_name in sets:
         for method in methods(records):
-            by_setting = pick(records, set_name, method)
+            figures = pick(records, set_name, method)
             head.append(f'{set_name}, {method}')
-            columns.append((by_setting, False))
-            plain.append(set_name)
+            columns.append((set_name, {name: _cell(list(seeds.values())) for name, seeds in figures.items()}))
             if set_name == sets[0] and compare:
+                other = figures.pop(reference, {})
                 head.append(f'minus {reference}')
-                columns.append((by_setting, True))
-                plain.append('')
-    rows = []
+                columns.append(('', {name: _difference(seeds, other) for name, seeds in figures.items()}))
+    rows: list[list[object]] = []
     for method in _PLAIN:
-        by_set = {name: [f for seeds in pick(records, name, method).values() for f in seeds.values()] for name in sets}
-        same = {name: figures[:1] for name, figures in by_set.items() if len(set(figures)) == 1}
-        rows.append([method, '', *(_cell(same.get(name, [])) for name in plain)])
-    missing = [name for name in order if not any(record.setting == name and record.figures for record in records)]
+        plain = {}
+        for name in sets:
+            same = {figure for seeds in pick(records, name, method).values() for figure in seeds.values()}
+            plain[name] = _cell(list(same)) if len(same) == 1 else ''
+        rows.append([method, '', *(plain.get(name, '') for name, _ in columns)])
+    missing = []
     for setting in order:
-        if setting in missing:
-            continue
-        cells = [setting, str(len({record.seed for record in records if record.setting == setting and record.figures}))]
-        for by_setting, is_difference in columns:
-            mine = by_setting.get(setting, {})
-            if not is_difference:
-                cells.append(_cell(list(mine.values())))
-            else:
-                cells.append('' if setting == reference else _difference(mine, by_setting.get(reference, {})))
-        rows.append(cells)
+        if seeds := {record.seed for record in records if record.setting == setting and record.figures}:
+            rows.append([setting, len(seeds), *(cells.get(setting, '') for _, cells in columns)])
+        else:
+            missing.append(setting)
     text = page.table(head, rows)
     several = '±' in text
     note = 'PSNR in dB / SSIM' + ', mean ± sample standard deviation over the seeds' * several
