@@ -105,8 +105,8 @@ def doubts(fit: Fit) -> list[str]:
         )
     elif 'shipped_psnr' not in pack:
         found.append(
-            'These images have too few flat places to tell whether this model is better than the shipped one: compare '
-            'the results by eye.'
+            'The noise of these images cannot be estimated (too few flat places, or it differs too much), so it is '
+            'unknown whether this model is better than the shipped one: compare the results by eye.'
         )
     if teacher['curve'] and teacher['curve'][-1][1] >= teacher['neighbours']:
         found.append(

@@ -21,9 +21,10 @@ from amsnet_basicsr.fit.images import (
     survey_for_training,
 )
 from amsnet_basicsr.fit.networks import network_options, read_init, start_weights, student_network, student_start
-from amsnet_basicsr.fit.patches import hold_one_out, plan_cuts, read_png, split, write_patches
+from amsnet_basicsr.fit.patches import hold_one_out, plan_cuts, read_png, split, write_patches, write_png
 from amsnet_basicsr.fit.report import doubts, is_advised, next_steps
 from amsnet_basicsr.fit.stages.learn import neighbour_loss
+from amsnet_basicsr.fit.stages.pack import noise_of_patches
 from amsnet_basicsr.fit.stages.time_budget import crop_size, plan_steps, refuse_too_little_time
 from amsnet_basicsr.fit.state import Fit, Settings
 from amsnet_basicsr.fit.training.options import student_options, teacher_options
@@ -341,13 +342,25 @@ def test_a_mistake_leaves_the_work_of_a_fit_alone(tmp_path, monkeypatch, capsys)
     assert Fit.read(folder).settings == Settings(width=8, seed=7, patch=128)
 
 
+def test_the_noise_is_estimated_from_all_patches_together(tmp_path):
+    """A patch of texture would pass for noise, and a blurred result for the better one."""
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        texture = 40 * cv2.GaussianBlur(rng.normal(size=(128, 128, 1)), (0, 0), 1)[..., None] * (number % 4 == 0)
+        noisy = 128 + texture + rng.normal(0, 10, (128, 128, 3))
+        path = tmp_path / 'patches' / ('train' if number else 'held_out') / f'{number}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, noisy.clip(0, 255).round().astype(np.uint8))
+    assert 255 * noise_of_patches(tmp_path).sigma == pytest.approx(10, rel=0.1)
+
+
 def test_a_model_worse_than_the_shipped_one_is_never_advised(tmp_path):
     facts = {'student_to_teacher': 40.0}
     teacher = {'curve': [], 'neighbours': 0.1}
     for measured, advised, line in (
         ({'shipped_psnr': 29.2, 'student_psnr': 26.5}, False, 'The shipped model denoises these images better: 29.20'),
         ({'shipped_psnr': 29.2, 'student_psnr': 29.9}, True, None),
-        ({}, True, 'too few flat places to tell'),
+        ({}, True, 'too few flat places'),
     ):
         record = begun_with(Settings(), tmp_path / 'm')
         record.facts('pack').update(facts, **measured)

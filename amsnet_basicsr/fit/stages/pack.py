@@ -93,19 +93,23 @@ def against_shipped(fit: Fit, candidate: Path) -> dict[str, float]:
     for model in models:
         model.pool_locally()  # as they are run
     nets = [model.net.to(fit.device).eval() for model in models]
-    of_all = _noise_of(spread(patch_files(fit.folder, 'train'), _PATCHES_FOR_NOISE))
+    if (noise := noise_of_patches(fit.folder)) is None:
+        return {}
     crops = []
     for file in patch_files(fit.folder, 'held_out'):
-        if (noise := _noise_of([file]) or of_all) is not None:
-            image = read_png(file)
-            height, width = (min(side, 256) // 16 * 16 for side in image.shape[:2])
-            crops.append((image[:height, :width].astype(np.float32) / 255, noise))
+        image = read_png(file)
+        height, width = (min(side, 256) // 16 * 16 for side in image.shape[:2])
+        crops.append((image[:height, :width].astype(np.float32) / 255, noise))
     count, found = psnr(risks(nets, crops, fit.device, fit.settings.seed))
     return dict(zip(('shipped_psnr', 'student_psnr'), found, strict=True)) if count else {}
 
 
-def _noise_of(files: Sequence[Path]) -> NoiseModel | None:
-    """Estimate the noise that patches have in common; None if they have too few flat places."""
+def noise_of_patches(folder: Path) -> NoiseModel | None:
+    """Estimate the noise that the patches of a work folder have in common; None if it can't be.
+
+    Not for each patch: it has few flat places, and where it has none its texture is taken for noise.
+    """
+    files = [*patch_files(folder, 'held_out'), *spread(patch_files(folder, 'train'), _PATCHES_FOR_NOISE)]
     with suppress(ValueError):
         return estimate_noise_model(noise_spectra(read_png(file)) for file in files)
     return None
