@@ -1,4 +1,4 @@
-"""Denoise images one after the other; what is wrong with one doesn't stop the rest."""
+"""Denoise images one after the other; an image that fails doesn't stop the rest."""
 
 import argparse
 import os
@@ -157,7 +157,7 @@ class Batch:
     def _tell(self, outcome: Outcome) -> None:
         for note in outcome.notes:
             self._notes[note] += 1
-            if self._notes[note] == 1:  # the others are counted in the end
+            if self._notes[note] == 1:  # repeats are counted at the end
                 self._console.note(f'{outcome.input}: {note}')
         skipped = outcome.status == 'skipped'
         size = 'exists' if skipped else f'{outcome.megapixels:.2f} MP, {outcome.seconds:.1f} s'

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def load_denoiser(options: argparse.Namespace, note: Callable[[str], None]) -> 'Denoiser':
     """Load the model; a UsageError says why it can't be used, `note` is told what was assumed."""
-    from amsnet_basicsr.denoise.denoiser import Denoiser  # and with it PyTorch, after all mistakes are told
+    from amsnet_basicsr.denoise.denoiser import Denoiser  # imports PyTorch, so only after the checks
     from amsnet_basicsr.options.user_parts import import_parts
 
     if problems := import_parts(options.parts):

@@ -52,7 +52,7 @@ def plan_outputs(options: argparse.Namespace, console: Console) -> Outputs:
         console.note(f'outputs that exist stay as an earlier run made them, without {how}; --overwrite makes them anew')
     gallery = None if options.gallery is None else Path(options.gallery)
     is_new = gallery is not None and (options.overwrite or not os.path.isfile(gallery))
-    if gallery is not None and not is_new:  # what it shows stays there
+    if gallery is not None and not is_new:  # an existing page is kept
         gallery = _page_for_new_images(gallery, jobs, console)
     json = None if options.json in (None, '-') else Path(options.json)
     reports = [path for path in (gallery, json) if path is not None]

@@ -18,7 +18,7 @@ class Outcome:
     """What became of an input.
 
     Attributes:
-        input: The image, or the name that led to none.
+        input: The image, or the name on the command line that stands for none.
         status: 'denoised', 'skipped' or 'failed'.
         output: The file written, or found where it was skipped.
         compare: The image to compare, if one was written.
@@ -80,7 +80,7 @@ class Summary:
         return 130 if self.interrupted else int(self.count('failed') > 0 or self.gallery_failed)
 
     def text(self) -> str:
-        """Say it in one line."""
+        """Summarise the run in one line."""
         done = [outcome for outcome in self.outcomes if outcome.status == 'denoised']
         megapixels, seconds = sum(one.megapixels for one in done), sum(one.seconds for one in done)
         parts = [f'{len(done)} denoised']
@@ -97,7 +97,7 @@ class Summary:
         return ('Interrupted: ' if self.interrupted else '') + ', '.join(parts)
 
     def json(self, model: dict[str, Any] | None, settings: dict[str, Any]) -> str:
-        """Write it as a JSON object, with what is known of the model (None if none was needed) and the settings."""
+        """Return the run as JSON, with the model (None if none was loaded) and the settings."""
         done = [outcome for outcome in self.outcomes if outcome.status == 'denoised']
         counts = {status: self.count(status) for status in ('denoised', 'skipped', 'failed')}
         content = {
@@ -118,7 +118,7 @@ class Summary:
 
 def is_summary(path: Path) -> bool:
     """Tell whether an existing file is the summary of an earlier run, which may be replaced."""
-    if not os.path.isfile(path):  # reading a pipe would wait for ever
+    if not os.path.isfile(path):  # reading a pipe would block
         return False
     try:
         content = json.loads(path.read_bytes())
