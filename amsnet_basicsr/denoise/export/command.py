@@ -21,6 +21,7 @@ from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import channels_and_multiple
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.utils.finite import bad_tensors
+from amsnet_basicsr.utils.text import print_line, say
 from amsnet_basicsr.version import __version__
 
 SUFFIXES = ('.onnx', '.safetensors', '.pth')
@@ -39,12 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        for line in _export(args):
-            print(line)
+        lines = _export(args)
     except (UsageError, ModelError, ExportError, OSError) as error:
         reason = write_error(args.output, error) if isinstance(error, OSError) else ' '.join(str(error).split())
-        print(f'{parser.prog}: {reason}', file=sys.stderr)
+        print_line(f'{parser.prog}: {reason}', sys.stderr)
         return 2 if isinstance(error, UsageError | ModelError) else 1
+    for line in lines:
+        say(line)
     return 0
 
 

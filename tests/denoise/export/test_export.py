@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -305,6 +306,14 @@ def test_without_its_packages_the_error_says_what_to_install(tmp_path, weights, 
     monkeypatch.setitem(sys.modules, package, None)
     message = refused(capsys, '-o', tmp_path / 'a.onnx', '--model', weights)
     assert message.endswith(f"{package} is not installed: pip install 'amsnet-basicsr[onnx]'\n")
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full')
+def test_output_that_cannot_be_printed_is_no_failure_of_the_file(tmp_path, weights, monkeypatch):
+    with open('/dev/full', 'w', encoding='utf-8') as full:
+        monkeypatch.setattr('sys.stdout', full)
+        assert main(['-o', str(tmp_path / 'a.pth'), '--model', str(weights)]) == 0
+    assert (tmp_path / 'a.pth').exists()
 
 
 def test_the_command(tmp_path, weights):
