@@ -13,7 +13,7 @@ def test(root_path: str) -> None:
     """Test by BasicSR's `test_pipeline`, with results in `root_path`, then say where everything is.
 
     Raises:
-        SystemExit: If the options have problems, which are listed, or testing cannot go on.
+        SystemExit: If the options have problems, which are listed, or testing cannot continue.
     """
     command = read_command()  # first, as importing takes seconds
     from amsnet_basicsr import plugin  # noqa: F401 (registers)

@@ -16,7 +16,7 @@ def train(root_path: str) -> None:
     """Train by BasicSR's `train_pipeline`, with `experiments/` in `root_path`, then say where everything is.
 
     Raises:
-        SystemExit: If the options have problems, which are listed, or training cannot go on; with 130 or 143 after
+        SystemExit: If the options have problems, which are listed, or training cannot continue; with 130 or 143 after
             Ctrl-C or SIGTERM, with a state saved that can be resumed.
     """
     command = read_command()  # first, as importing takes seconds

@@ -15,18 +15,13 @@ from typing import NamedTuple
 
 
 class Patch(NamedTuple):
-    """One row of the table."""
+    """One row: the module, what it rebinds or overrides, the fault, when it can go, and what HEAD (8d56e3a) does."""
 
     file: str
-    """Module of this package."""
     changes: str
-    """What is rebound or overridden."""
     why: str
-    """The fault."""
     until: str
-    """When the patch can go."""
     upstream: str = 'the same'
-    """What the repository's HEAD (8d56e3a) does."""
 
 
 _BASE = 'models.base_model'

@@ -88,7 +88,7 @@ class ResumableModel(BaseModel):
                 self.update_learning_rate(earlier, self.opt['train'].get('warmup_iter', -1))
 
     def save(self, epoch: int, current_iter: int) -> None:
-        """Save a checkpoint. If writing fails midway, training goes on, since the next may succeed."""
+        """Save a checkpoint. If writing fails midway, training continues, since the next may succeed."""
         try:
             super().save(epoch, current_iter)
         except CheckpointError as error:
@@ -97,5 +97,5 @@ class ResumableModel(BaseModel):
             newest, _ = newest_intact(Path(self.opt['path']['training_states']), ['net_g'])
             get_root_logger().error(
                 f'No checkpoint of iteration {current_iter}: {error}. '
-                f'{f"The newest is {newest}" if newest else "There is none yet"}; training goes on.'
+                f'{f"The newest is {newest}" if newest else "There is none yet"}; training continues.'
             )

@@ -2,4 +2,4 @@
 
 
 class UserError(ValueError):
-    """A training or test cannot go on; commands print the message without a traceback and exit with 1."""
+    """A training or test cannot continue; commands print the message without a traceback and exit with 1."""

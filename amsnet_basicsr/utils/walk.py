@@ -1,4 +1,4 @@
-"""Searching folders: any depth, and what cannot be looked at is reported while the rest goes on."""
+"""Searching folders: any depth, and what cannot be looked at is reported and passed over."""
 
 import os
 from collections.abc import Callable, Iterator

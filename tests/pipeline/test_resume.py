@@ -288,7 +288,7 @@ def test_a_full_disk_leaves_the_checkpoints_before_and_says_so(trainings, make_f
     output = trainings.run('-opt', file, '--auto_resume', file_size_limit=200_000)
     assert output.endswith('exit code 1') and 'Traceback' not in output
     assert re.search(r'No checkpoint of iteration 6: \S+net_g_6\.pth could not be written: File too large', output)
-    assert re.search(r'The newest is \S+3\.state; training goes on', output)
+    assert re.search(r'The newest is \S+3\.state; training continues', output)
     assert re.search(r'Training ended: \S+net_g_latest\.pth could not be written', output)
     after = {path: path.read_bytes() for path in root.rglob('*') if path.suffix in ('.pth', '.state', '.tmp')}
     assert after == before

@@ -1,4 +1,4 @@
-"""Figures of a set: their means, and what is said of them once."""
+"""Figures of a set: their means, and what the first validation logs of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

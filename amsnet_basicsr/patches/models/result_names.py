@@ -26,7 +26,7 @@ class DistinctResults(FiniteLosses, SRModel):
         except OSError as error:
             if not self.opt['is_train']:
                 raise UserError(str(error)) from error
-            get_root_logger().warning(f'Validation stopped: {error}; training goes on')
+            get_root_logger().warning(f'Validation stopped: {error}; training continues')
 
 
 class _DistinctNames:

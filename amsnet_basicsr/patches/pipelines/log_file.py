@@ -34,4 +34,4 @@ def _give_up(logger: logging.Logger, handler: logging.FileHandler, record: loggi
     logger.removeHandler(handler)
     with suppress(OSError, ValueError):
         handler.close()
-    logger.warning(f'{handler.baseFilename}: {error}; training goes on without its log file')
+    logger.warning(f'{handler.baseFilename}: {error}; training continues without its log file')

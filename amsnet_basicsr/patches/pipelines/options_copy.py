@@ -15,4 +15,4 @@ def copy_options(file: str, folder: str) -> None:
     try:
         copy.write_bytes(header.encode() + Path(file).read_bytes())
     except OSError as error:  # a full disk, which ends no training
-        say(f'{copy}: {error.strerror}; training goes on without this copy')
+        say(f'{copy}: {error.strerror}; training continues without this copy')

@@ -7,7 +7,7 @@ from basicsr.utils import get_root_logger
 
 
 class TolerantWriter:
-    """A writer that warns at the first `OSError` and writes no more, while training goes on."""
+    """A writer that warns at the first `OSError` and writes no more, while training continues."""
 
     def __init__(self, writer: Any, warn: Callable[[str], None]) -> None:
         self._writer, self._warn = writer, warn
@@ -19,7 +19,7 @@ class TolerantWriter:
                     getattr(self._writer, name)(*args, **kwargs)
                 except OSError as error:
                     self._writer = None
-                    self._warn(f'TensorBoard: {error}; training goes on without it')
+                    self._warn(f'TensorBoard: {error}; training continues without it')
 
         return call
 
@@ -30,6 +30,6 @@ def open_tensorboard(make: Callable[[], Any]) -> Any:
     try:
         writer = make()
     except OSError as error:
-        warn(f'TensorBoard: {error}; training goes on without it')
+        warn(f'TensorBoard: {error}; training continues without it')
         return TolerantWriter(None, warn)
     return writer and TolerantWriter(writer, warn)

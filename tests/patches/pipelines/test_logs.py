@@ -67,7 +67,7 @@ def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path, capsys):
     finally:
         basicsr_logger.initialized_logger.pop('full', None)
     said = capsys.readouterr().err
-    assert said.count('training goes on without its log file') == 1 and 'Traceback' not in said
+    assert said.count('training continues without its log file') == 1 and 'Traceback' not in said
     assert all(line in said for line in ('first', 'second', 'third'))
     assert not any(isinstance(handler, logging.FileHandler) for handler in logger.handlers)
 
@@ -78,7 +78,7 @@ def test_a_copy_of_the_options_that_cannot_be_written_is_told(tmp_path, capsys):
     (tmp_path / 'run').mkdir()
     (tmp_path / 'run' / 'a.yml').symlink_to('/dev/full')
     copy_options(str(tmp_path / 'a.yml'), str(tmp_path / 'run'))
-    assert 'No space left on device; training goes on without this copy' in capsys.readouterr().out
+    assert 'No space left on device; training continues without this copy' in capsys.readouterr().out
 
 
 class FullDisk:
@@ -96,7 +96,9 @@ def test_a_writer_that_fails_is_told_once():
     for _ in range(3):
         writer.add_scalar('loss', 1, 1)
     writer.close()
-    assert full.calls == 1 and said == ['TensorBoard: [Errno 28] No space left on device; training goes on without it']
+    assert full.calls == 1 and said == [
+        'TensorBoard: [Errno 28] No space left on device; training continues without it'
+    ]
     assert open_tensorboard(lambda: None) is None
     open_tensorboard(lambda: os.mkdir('/nowhere/x')).add_scalar('loss', 1, 1)
 
