@@ -64,7 +64,7 @@ def main() -> None:
         args.output.mkdir(parents=True, exist_ok=True)
         todo = [name for name in names if not (args.output / name).exists()]
         print(f'{len(names)} images, {len(names) - len(todo)} of them done before')
-        for name in tqdm(todo, unit='image'):
+        for name in tqdm(todo, unit='image', disable=None):
             image = read_image(args.noisy / name)
             noisy = image.pixels.astype(np.float32) / np.iinfo(image.pixels.dtype).max
             groups = [denoisers[i : i + args.symmetries] for i in range(0, len(denoisers), args.symmetries)]

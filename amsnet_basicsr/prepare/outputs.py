@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from amsnet_basicsr.utils.atomic_write import atomic_write
+from amsnet_basicsr.utils.command import tolerant_output
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import print_line
 
@@ -31,8 +32,9 @@ def run_command(
         Exit status: 0, 1 after a failure, 130 if interrupted.
     """
     try:
-        for line in work():
-            print_line(line, sys.stdout)
+        with tolerant_output():
+            for line in work():
+                print_line(line, sys.stdout)
         return 0
     except KeyboardInterrupt:
         print_line(f'\n{name}: stopped; {stopped}', sys.stderr)
