@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from benchmarks.measure import add_timing_arguments, in_turns, median_seconds, require_positive, start_timing
+from benchmarks.memory import PROCESSES
 from benchmarks.networks import NETWORKS, build
 from benchmarks.training import crops_and_index, our_step
 from page import table
@@ -62,12 +63,11 @@ def _train_together(
 
 def step_seconds(name: str, count: int, threads: int, batch: int, steps: int) -> float:
     """Time training steps in processes that average their gradients, each with its own crops."""
-    context = multiprocessing.get_context('spawn')
-    results = context.Queue()
+    results = PROCESSES.Queue()
     with tempfile.TemporaryDirectory(prefix='benchmark-scale-') as folder:
         meeting = str(Path(folder) / 'meeting')
         processes = [
-            context.Process(
+            PROCESSES.Process(
                 target=_train_together, args=(rank, count, threads, name, batch, steps, meeting, results), daemon=True
             )
             for rank in range(count)
