@@ -62,7 +62,11 @@ def main() -> None:
             for seed in range(args.symmetries)
         ]
         args.output.mkdir(parents=True, exist_ok=True)
-        todo = [name for name in names if not (args.output / name).exists()]
+
+        def target(name: str) -> Path:
+            return (args.output / name).with_suffix('.png')
+
+        todo = [name for name in names if not target(name).exists()]
         print(f'{len(names)} images, {len(names) - len(todo)} of them done before')
         for name in tqdm(todo, unit='image', disable=None):
             image = read_image(args.noisy / name)
@@ -74,7 +78,7 @@ def main() -> None:
                 sys.exit(f'{args.noisy / name}: {error}')
             if args.match_brightness:
                 mean = match_brightness(noisy.astype(np.float64), mean.astype(np.float64))
-            write_image(args.output / name, ImageData((255 * mean).round().astype(np.uint8)))
+            write_image(target(name), ImageData((255 * mean).round().astype(np.uint8)))
     except (DenoiseError, ImageError, OSError, ValueError) as error:
         sys.exit(str(error))
 

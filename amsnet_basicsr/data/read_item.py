@@ -20,8 +20,8 @@ def read_item(dataset: Any, index: int, what: str) -> Any:
         return dataset[index]
     except (ValueError, KeyError, OSError, AttributeError, TypeError, cv2.error) as error:
         reason: object = error.args[0] if isinstance(error, KeyError) else error
-        if isinstance(error, AttributeError | TypeError | cv2.error):  # BasicSR uses the None that a damaged file gives
-            reason = f'cannot be read, is it damaged? ({error})'
         paths = getattr(dataset, 'paths', None)  # BasicSR's have them; ours name the file themselves
         where = f'{what} {paths[index]}: ' if isinstance(paths, list) and index < len(paths) else ''
+        if isinstance(error, AttributeError | TypeError | cv2.error):  # BasicSR uses the None that a damaged file gives
+            reason, where = f'cannot be read, is it damaged? ({error})', where or f'{what} {index}: '
         raise UserError(where + one_line(reason)) from error

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -117,11 +118,15 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _list_images(inputs: list[str], folder: Path) -> dict[str, int | None]:
-    """Bytes of each image by its path, None for a link to nothing; none if no inputs are given."""
+    """Bytes of each image by its path, None for a link to nothing or where one may not look; none without inputs."""
     from amsnet_basicsr.fit.images import find_images
 
-    paths = find_images(inputs, folder) if inputs else []
-    return {str(path): path.stat().st_size if path.exists() else None for path in paths}
+    sizes: dict[str, int | None] = {}
+    for path in find_images(inputs, folder) if inputs else []:
+        sizes[str(path)] = None
+        with suppress(OSError):
+            sizes[str(path)] = path.stat().st_size
+    return sizes
 
 
 def _differences(fit: Fit, given: dict[str, Any], images: dict[str, int | None]) -> str:

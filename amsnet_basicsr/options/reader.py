@@ -22,6 +22,7 @@ MOST_VALUES = 20_000
 MOST_LEVELS = 40
 _LARGEST_NUMBER = 2**63
 _LONGEST_NUMBER = 100
+_CYCLE = 'a reference (*name) leads to the group that it stands in'
 _TOO_DEEP = f'nested deeper than {MOST_LEVELS} levels'
 
 
@@ -50,13 +51,16 @@ class OptionsLoader(yaml.SafeLoader):
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Merge the groups that `<<` names."""
+        merged = [value for key, value in node.value if key.tag == 'tag:yaml.org,2002:merge']
+        if any(one is node or (isinstance(one, yaml.SequenceNode) and node in one.value) for one in merged):
+            _refuse(node, _CYCLE)
         super().flatten_mapping(node)
         self._bound(node, len(node.value))
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Make a value; one that Python refuses (`!!int x`, 2024-13-01) is an error with a line, like any other."""
         if node in self.recursive_objects:
-            _refuse(node, 'a reference (*name) leads to the group that it stands in')
+            _refuse(node, _CYCLE)
         self._values, self._level = self._values + 1, self._level + 1
         self._bound(node, self._values)
         if self._level > MOST_LEVELS:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import psutil
 import torch
 
-PROCESSES = multiprocessing.get_context('forkserver')
+PROCESSES = multiprocessing.get_context('forkserver' if sys.platform == 'linux' else 'spawn')
 """New processes without anything of this one's memory, forked from one that has imported PyTorch, which takes long."""
-PROCESSES.set_forkserver_preload(['torch', 'amsnet_basicsr.scheme', 'amsnet_basicsr.archs'])
+if sys.platform == 'linux':
+    PROCESSES.set_forkserver_preload(['torch', 'amsnet_basicsr.scheme', 'amsnet_basicsr.archs'])
 
 
 def _status_bytes(key: str) -> int:

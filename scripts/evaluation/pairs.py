@@ -24,7 +24,7 @@ def read_rgb(path: Path) -> np.ndarray:
 def image_names(listed: Path | None, folder: Path) -> list[str]:
     """Read the file names at the beginnings of a list's lines, or list the images of a folder."""
     if listed is None:
-        return sorted(path.name for path in folder.iterdir() if path.suffix.lower() in READ_SUFFIXES)
+        return sorted(path.name for path in folder.iterdir() if path.suffix.lower() in READ_SUFFIXES and path.is_file())
     return [line.split()[0] for line in listed.read_text(encoding='utf-8').splitlines() if line.strip()]
 
 

@@ -90,8 +90,8 @@ def test_only_a_blind_spot_keeps_from_learning_the_identity(tmp_path):
 
 
 def test_scheme_options():
-    assert APBSNOptions.from_options(None) == APBSNOptions(train_stride=5, test_stride=2, pad=2)
-    assert APBSNOptions.from_options({'refine': {'type': 'R3'}}).refine == R3(8, 0.16)
+    assert APBSNOptions.read({}, 'scheme') == APBSNOptions(train_stride=5, test_stride=2, pad=2)
+    assert APBSNOptions.read({'refine': {'type': 'R3'}}, 'scheme').refine == R3(8, 0.16)
     for wrong, message in (
         ({'branches': 2}, "scheme has no option 'branches'"),
         ({'pda': 2}, "did you mean 'pad'"),
@@ -99,7 +99,7 @@ def test_scheme_options():
         ({'refine': {'type': 'PartitionAverage'}}, 'scheme: refine: AP-BSN has no partitions'),
     ):
         with pytest.raises(ValueError, match=message):
-            APBSNOptions.from_options(wrong)
+            APBSNOptions.read(wrong, 'scheme')
 
 
 def test_other_losses_are_refused(tmp_path):

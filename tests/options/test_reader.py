@@ -45,6 +45,8 @@ def bomb(levels: int, width: int, item: str) -> str:
         ('a: !!binary eA==', '!!binary is refused'),
         ('a: !!set {x}', '!!set is refused'),
         ('a: &a [*a]', 'leads to the group that it stands in'),
+        ('a: &a {<<: *a}', 'leads to the group that it stands in'),
+        ('a: &a {<<: [*a]}', 'leads to the group that it stands in'),
         ('a: &a\n  b: *a', 'line 1: a reference'),
         ('a: *none', "line 1: found undefined alias 'none'"),
         ('<<: 5', 'expected a mapping or list of mappings for merging'),

@@ -33,6 +33,7 @@ class Broken(Dataset):
             True,
             r"training image .*a/x\.png.*: cannot be read, is it damaged\? \('NoneType'",
         ),
+        (TypeError('no array'), False, r'^training image 0: cannot be read, is it damaged\? \(no array\)$'),
         (KeyError('a/y.png is missing'), False, r'^a/y\.png is missing$'),
     ],
 )

@@ -50,11 +50,13 @@ def _plain_png(content: bytes) -> tuple[int, int, bool] | None:
     OpenCV 5 takes memory for what a chunk claims, up to 4 GB, before it finds it missing.
     """
     width, height, *kind = read_header(content)
+    if kind not in ([8, 0], [8, 2]):
+        return None
     names = [name for name, _ in chunks(io.BytesIO(content))]
     if names.count(b'IHDR') > 1:
         raise ValueError('it has two headers')
     # Older versions of OpenCV don't turn an image by its EXIF.
-    return (width, height, kind == [8, 0]) if kind in ([8, 0], [8, 2]) and b'eXIf' not in names else None
+    return (width, height, kind == [8, 0]) if b'eXIf' not in names else None
 
 
 def _plain_jpeg(content: bytes) -> tuple[int, int, bool] | None:

@@ -86,10 +86,10 @@ def words(annotation: Any) -> str:
         return (', or ' if any(' ' in one.replace(' or ', '') for one in said) else ' or ').join(said)
     if origin is typing.Literal:
         return ' or '.join(_SPELLED[one] if isinstance(one, bool) else str(one) for one in inner)
-    if origin is tuple and inner[-1] is not Ellipsis:
+    if origin is tuple and inner and inner[-1] is not Ellipsis:
         return f'a list of {len(inner)}: {", ".join(map(words, inner))}'
     if _is_a(origin, Sequence):
-        return f'a list, each {words(inner[0])}'
+        return f'a list, each {words(inner[0])}' if inner else 'a list'
     if _is_a(annotation, BaseModel) or _is_a(origin, Mapping):
         return 'a group of options'
     return str(annotation)

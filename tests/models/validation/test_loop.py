@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from basicsr.utils.registry import METRIC_REGISTRY
 from torch.utils.data import DataLoader, Dataset
 
 from amsnet_basicsr.models.validation.images import image_strip, name_images
@@ -99,6 +100,16 @@ def test_images_too_small_for_a_metric_are_left_out_of_it(model, tmp_path):
     model.nondist_validation(DataLoader(only), 2, None, False)
     assert model.metric_results == one  # nothing measured: no figure, and no new best
     assert json.loads((tmp_path / 'net_g_best.json').read_text())['iteration'] == 1
+
+
+def test_a_metric_of_ones_own_is_given_the_images_alone(model):
+    @METRIC_REGISTRY.register()
+    def calculate_of_two_images(img, img2):
+        return float(np.abs(img - img2).mean())
+
+    model.opt['val'].update(metrics={'mine': {'type': 'calculate_of_two_images'}}, save_best='mine')
+    validate(model, NoisyPairs(count=2))
+    assert model.metric_results['mine'] > 0
 
 
 def test_pairs_of_unequal_size_are_named(model):
