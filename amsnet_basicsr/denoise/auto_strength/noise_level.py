@@ -30,11 +30,11 @@ FLATTEST = 0.3
 #: How strong the finest colours must be beside the middle ones for noise that may be white, and that is white for sure.
 #: Their powers; texture and a camera's noise both fade towards fine colours.
 MAYBE_WHITE, SURELY_WHITE = 0.65**2, 0.85**2
-#: White noise has the same power in brightness and both colours, up to texture and chance.
-MOST_BRIGHTNESS, FEWEST_BRIGHTNESS, ALIKE = 4, 0.7, 0.75
+#: White noise has the same power in brightness and both colours, up to chance, and in brightness up to texture.
+MOST_BRIGHTNESS, ALIKE = 3.5, 0.7
 #: How many times the power of the noise a residual must have to count as detail. A camera's noise, and JPEG's way of
 #: keeping it in one block and dropping it in the next, vary more than white noise.
-TOLERANCE, TOLERANCE_WHITE = 10.0, 2.0
+TOLERANCE, TOLERANCE_WHITE = 10.0, 1.4
 #: Bands: frequencies along one axis that are so many times as strong as those beside them.
 BANDS = 4
 
@@ -91,7 +91,8 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
         own, result, brightness = own[..., inside], result[..., inside], brightness[inside]
     power = (own - result).square()
     activity, texture = (part[:, FINE].square().mean(dim=(0, 1)) for part in (own, result))
-    is_white, is_surely = _whiteness(own) if len(own) == 3 else (False, False)
+    coarser = own[:, _MIDDLE].square().mean(dim=(0, 1))
+    is_white, is_surely = _whiteness(own, coarser) if len(own) == 3 else (False, False)
 
     parts = max(1, min(BRIGHTNESSES, len(brightness) // FEWEST_BLOCKS))
     means, powers, colours = [], [], []
@@ -101,6 +102,7 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
         share = (1 - taken / power[:, FINE][..., quiet].mean().clamp(min=1e-12)).clamp(min=0)
         powers.append(power[..., quiet].mean(dim=2, keepdim=True) * share)
         means.append(brightness[part].mean())
+        quiet = _quietest(coarser, part)  # chosen by other frequencies, so that chance is not chosen with it
         colours.append(own[1:, _FINEST][..., quiet].square().mean())
     spectrum = torch.stack(powers).mean(dim=0)
     # The mean of the lowest tenth of blocks lies 1.75 standard deviations below that of all.
@@ -122,16 +124,20 @@ def _quietest(activity: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     return part[activity[part].argsort()[: max(1, round(QUANTILE * len(part)))]]
 
 
-def _whiteness(own: torch.Tensor) -> tuple[bool, bool]:
-    """Whether an image's noise may be white, and whether it surely is, by its transformed blocks (3, 64, N)."""
-    activity = own[:, _MIDDLE].square().mean(dim=(0, 1))
-    quiet = own[..., _quietest(activity, torch.arange(len(activity)))].square().mean(dim=2)
+def _whiteness(own: torch.Tensor, coarser: torch.Tensor) -> tuple[bool, bool]:
+    """Whether an image's noise may be white, and whether it surely is.
+
+    Args:
+        own: The image's transformed blocks, (3, 64, N).
+        coarser: Power of the middle frequencies of each block, (N,).
+    """
+    quiet = own[..., _quietest(coarser, torch.arange(len(coarser), device=own.device))].square().mean(dim=2)
     brightness, first, second = quiet[:, _FINEST].mean(dim=1).tolist()
     colour, middle = (first + second) / 2, float(quiet[1:, _MIDDLE].mean())
     if colour < max(LITTLE**2, MAYBE_WHITE * middle) or brightness > MOST_BRIGHTNESS * colour:
         return False, False
-    is_surely = colour > SURELY_WHITE * middle and brightness > FEWEST_BRIGHTNESS * colour
-    return True, is_surely and ALIKE < first / second < 1 / ALIKE
+    is_surely = colour > SURELY_WHITE * middle and ALIKE * colour < brightness < colour / ALIKE
+    return True, is_surely and ALIKE * second < first and ALIKE * first < second
 
 
 def _white_with_bands(spectrum: torch.Tensor, power: float) -> torch.Tensor:

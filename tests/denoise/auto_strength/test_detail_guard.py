@@ -50,6 +50,32 @@ def test_the_level_goes_by_brightness():
         assert 255 * float(level.at(torch.tensor(value / 255))) == pytest.approx(np.sqrt(value), rel=0.25)
 
 
+@pytest.mark.parametrize('sigma', [1, 5, 25])
+def test_the_level_of_white_noise_is_exact_whatever_texture_was_taken_away(sigma):
+    texture = 10 * np.random.default_rng(1).standard_normal((200, 232, 1)) * (np.arange(232) > 60)[:, None]
+    flat = np.full((200, 232, 3), 128.0)
+    noise = np.random.default_rng(0).normal(0, sigma, (200, 232, 3))
+    for clean in (flat, flat + texture):
+        level = noise_level(tensor(clean + noise, torch.float32), tensor(flat, torch.float32))
+        assert 255 * level.middle == pytest.approx(sigma, rel=0.1)
+
+
+def test_colours_without_a_second_difference_are_no_fault():
+    """Orange, as in false colours: red and blue add up to twice green."""
+    values = 40 + 60 * np.random.default_rng(0).random((64, 64))
+    noisy = tensor(np.stack([2 * values, values, 0 * values], axis=-1))
+    assert give_back_detail(noisy, noisy.clone()) >= 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_gpu_gives_the_same():
+    noisy = tensor(scene() + np.random.default_rng(0).normal(0, 4, (200, 232, 3)))
+    results = [tensor(blur(scene())), tensor(blur(scene())).cuda()]
+    for result in results:
+        give_back_detail(noisy.to(result.device), result)
+    assert (results[0].int() - results[1].cpu().int()).abs().max() <= 1
+
+
 def test_detail_comes_back_and_noise_does_not():
     clean = scene()
     noisy = clean + np.random.default_rng(0).normal(0, 4, clean.shape)
