@@ -49,6 +49,7 @@ class Denoiser:
     Attributes:
         scheme: How the network is run.
         arch: Name of the network.
+        channels: 1 for a network for grey images, otherwise 3.
         options: Its hyper-parameters, as far as known.
         source: Where the weights come from.
         notes: What was assumed, a sentence each.
@@ -87,7 +88,7 @@ class Denoiser:
             raise ModelError(f'{type(net).__name__} takes images of {channels} channels, not RGB or grey ones')
         self.net = net.eval().to(self.device).to(memory_format=torch.channels_last)
         self._network = TiledNetwork(self.net, channels, multiple, self.device, self.scheme, seed, tile, on_notice)
-        self.arch = type(net).__name__
+        self.arch, self.channels = type(net).__name__, channels
         self.options: dict[str, Any] = {}
         self.source = ''
         self.notes: list[str] = []
@@ -232,7 +233,7 @@ class Denoiser:
             yield from self._regions(noisy[:, :1], result[:, :1], blend)
             result.copy_(result[:, :1].expand_as(result).clone())
             return
-        grey_network = self._network.channels == 1
+        grey_network = self.channels == 1
 
         def read(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
             region = to_float(noisy[..., top:bottom, left:right].to(self.device))
