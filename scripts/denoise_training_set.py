@@ -61,12 +61,11 @@ def main() -> None:
             for model in args.model
             for seed in range(args.symmetries)
         ]
+        targets = {name: (args.output / name).with_suffix('.png') for name in names}
+        if len(set(targets.values())) < len(targets):
+            sys.exit(f'{args.noisy}: images that differ by their suffix alone would have one result; rename them')
         args.output.mkdir(parents=True, exist_ok=True)
-
-        def target(name: str) -> Path:
-            return (args.output / name).with_suffix('.png')
-
-        todo = [name for name in names if not target(name).exists()]
+        todo = [name for name in names if not targets[name].exists()]
         print(f'{len(names)} images, {len(names) - len(todo)} of them done before')
         for name in tqdm(todo, unit='image', disable=None):
             image = read_image(args.noisy / name)
@@ -78,7 +77,7 @@ def main() -> None:
                 sys.exit(f'{args.noisy / name}: {error}')
             if args.match_brightness:
                 mean = match_brightness(noisy.astype(np.float64), mean.astype(np.float64))
-            write_image(target(name), ImageData((255 * mean).round().astype(np.uint8)))
+            write_image(targets[name], ImageData((255 * mean).round().astype(np.uint8)))
     except (DenoiseError, ImageError, OSError, ValueError) as error:
         sys.exit(str(error))
 
