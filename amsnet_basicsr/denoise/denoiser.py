@@ -143,7 +143,7 @@ class Denoiser:
         denoiser = cls(loaded.net, settings, seed, tile, device, precision, on_notice)
         denoiser.arch, denoiser.options, denoiser.source = loaded.arch, loaded.options, loaded.source
         denoiser.notes = loaded.notes if scheme == 'auto' else [x for x in loaded.notes if '--scheme' not in x]
-        if denoiser._network.channels == 1:
+        if denoiser.channels == 1:
             denoiser.notes.append('this is a network for grey images: each colour is denoised by itself')
         return denoiser
 

@@ -94,29 +94,26 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     coarser = own[:, _MIDDLE].square().mean(dim=(0, 1))
     is_white, is_surely = _whiteness(own, coarser) if len(own) == 3 else (False, False)
 
-    parts = max(1, min(BRIGHTNESSES, len(brightness) // FEWEST_BLOCKS))
-    means, powers, colours = [], [], []
-    for part in brightness.argsort().chunk(parts):
+    parts = brightness.argsort().chunk(max(1, min(BRIGHTNESSES, len(brightness) // FEWEST_BLOCKS)))
+    means, powers = torch.stack([brightness[part].mean() for part in parts]), []
+    for part in parts:
         quiet = _quietest(activity, part)
         taken = (TEXTURE * (texture[quiet].mean() - REMAINS)).clamp(0, MOST_TEXTURE)
         share = (1 - taken / power[:, FINE][..., quiet].mean().clamp(min=1e-12)).clamp(min=0)
         powers.append(power[..., quiet].mean(dim=2, keepdim=True) * share)
-        means.append(brightness[part].mean())
-        quiet = _quietest(coarser, part)  # chosen by other frequencies, so that chance is not chosen with it
-        colours.append(own[1:, _FINEST][..., quiet].square().mean())
-    spectrum = torch.stack(powers).mean(dim=0)
+    spectra = torch.stack(powers)
+    spectrum = spectra.mean(dim=0)
     # The mean of the lowest tenth of blocks lies 1.75 standard deviations below that of all.
     deviation = (2 * spectrum.square().sum()).sqrt() / spectrum.sum().clamp(min=1e-12)
-    spectra = torch.stack(powers) / (1 - 1.75 * deviation).clamp(min=0.4)
+    spectra = spectra / (1 - 1.75 * deviation).clamp(min=0.4)
     by_part, spectrum = spectra.mean(dim=(1, 2, 3)), spectra.mean(dim=0)
     if not is_white:
         spectrum = spectrum / spectrum.mean().clamp(min=1e-12)
-        return NoiseLevel(torch.stack(means), by_part.sqrt(), spectrum.clamp(min=FLATTEST), TOLERANCE)
-    colour = torch.stack(colours)
+        return NoiseLevel(means, by_part.sqrt(), spectrum.clamp(min=FLATTEST), TOLERANCE)
+    # Chosen by other frequencies, so that blocks of little noise by chance are not chosen with it.
+    colour = torch.stack([own[1:, _FINEST][..., _quietest(coarser, part)].square().mean() for part in parts])
     level = colour if is_surely else by_part.minimum(colour)
-    return NoiseLevel(
-        torch.stack(means), level.sqrt(), _white_with_bands(spectrum, float(colour.mean())), TOLERANCE_WHITE
-    )
+    return NoiseLevel(means, level.sqrt(), _white_with_bands(spectrum, float(colour.mean())), TOLERANCE_WHITE)
 
 
 def _quietest(activity: torch.Tensor, part: torch.Tensor) -> torch.Tensor:

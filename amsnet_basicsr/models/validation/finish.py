@@ -89,10 +89,11 @@ def finish(image: DenoisedImage, task: Task) -> FinishedImage:
         raise UserError(f'{image.path}: its result has {sizes[0]} pixels, the clean image of the pair {sizes[1]}')
     noisy, denoised = to_image(image.lq), to_image(image.result)
     clean = None if image.gt is None else to_image(image.gt)
-    given = {'img2': clean, 'prediction': image.prediction}
+    available: dict[str, Any] = {'img': denoised}
+    if clean is not None:
+        available['img2'] = clean
     if image.prediction is not None:  # a metric of one's own may take img and img2 alone
-        given['noisy'] = image.lq
-    available = {'img': denoised, **{name: value for name, value in given.items() if value is not None}}
+        available |= {'noisy': image.lq, 'prediction': image.prediction}
     figures, input_figures, too_small = {}, {}, []
     for metric, settings in task.metrics.items():
         if task.needs[metric] - available.keys():

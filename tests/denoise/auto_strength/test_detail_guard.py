@@ -30,6 +30,16 @@ def blur(image: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(image, None, 3)
 
 
+def guarded(sigma: float) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
+    """The scene, what the blur makes of it under white noise, and that with its detail given back."""
+    clean = scene()
+    noisy = clean + np.random.default_rng(0).normal(0, sigma, clean.shape)
+    before = tensor(blur(noisy))
+    denoised = before.clone()
+    give_back_detail(tensor(noisy), denoised)
+    return clean, before, denoised
+
+
 def psnr(image: torch.Tensor, clean: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / ((image.numpy().transpose(1, 2, 0) - clean) ** 2).mean()))
 
@@ -77,11 +87,7 @@ def test_a_gpu_gives_the_same():
 
 
 def test_detail_comes_back_and_noise_does_not():
-    clean = scene()
-    noisy = clean + np.random.default_rng(0).normal(0, 4, clean.shape)
-    denoised = tensor(blur(noisy))
-    before = denoised.clone()
-    give_back_detail(tensor(noisy), denoised)
+    clean, before, denoised = guarded(4)
     lines = (slice(None), slice(20, 80), slice(20, 80))
     assert psnr(denoised[lines], clean[20:80, 20:80]) > psnr(before[lines], clean[20:80, 20:80]) + 10
     flat = (slice(None), slice(120, 190), slice(20, 220))
@@ -108,11 +114,7 @@ def test_hot_pixels_stay_removed():
 
 
 def test_strong_noise_is_left_to_the_network():
-    clean = scene()
-    noisy = clean + np.random.default_rng(0).normal(0, 30, clean.shape)
-    denoised = tensor(blur(noisy))
-    before = denoised.clone()
-    give_back_detail(tensor(noisy), denoised)
+    clean, before, denoised = guarded(30)
     changed = (denoised.int() - before.int()).abs().float()
     assert changed[:, 100:].mean() < 0.5  # below the lines
     assert psnr(denoised[:, 100:], clean[100:]) > psnr(before[:, 100:], clean[100:])
