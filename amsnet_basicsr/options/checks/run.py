@@ -13,10 +13,10 @@ from torch import nn
 
 from amsnet_basicsr.options.blocks.file import MODELS, OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR
 from amsnet_basicsr.options.blocks.messages import Finding
+from amsnet_basicsr.options.checks.basicsr_datasets import wrong_files
 from amsnet_basicsr.options.checks.build import try_network, wrong_denoiser, wrong_parts
 from amsnet_basicsr.options.checks.data import build_datasets, enough_ratio, set_channels, wrong_loading
 from amsnet_basicsr.options.checks.file import check_file, text_numbers
-from amsnet_basicsr.options.checks.files import wrong_files
 from amsnet_basicsr.options.checks.findings import Findings
 from amsnet_basicsr.options.checks.paths import unencodable, wrong_inputs, wrong_outputs
 from amsnet_basicsr.options.checks.scheme import wrong_scheme
