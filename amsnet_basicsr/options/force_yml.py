@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from amsnet_basicsr.options.reader import OptionsLoader, parse_yaml
-from amsnet_basicsr.utils.text import did_you_mean, one_line
+from amsnet_basicsr.utils.text import one_line
 
 
 class ValueLoader(OptionsLoader):
@@ -63,43 +63,41 @@ def parse_value(text: str) -> Any:
 
 
 def _apply(options: dict[str, Any], entry: str) -> None:
-    """Change the option, in a group or a list, that an entry names."""
+    """Set the option, in a group or a list, that an entry names."""
     path, equals, text = entry.partition('=')
     if not equals:
         raise ValueError('key:key=value expected, e.g. train:optim_g:lr=1e-5')
     *groups, last = keys = [key.strip() for key in path.split(':')]
-    _make_room(options, keys)
     group: Any = options
     for number, key in enumerate(groups):
-        group = group[_place(group, key, ':'.join(groups[:number]))]
-    group[_place(group, last, ':'.join(groups))] = parse_value(text)
+        place = _place(group, key, ':'.join(groups[:number]))
+        if isinstance(group, dict) and group.get(place) is None:
+            group[place] = {}
+        group = group[place]
+    place = _place(group, last, ':'.join(groups))
+    is_new = isinstance(group, dict) and place not in group
+    group[place] = parse_value(text)
+    if is_new:
+        _refuse_unread(options, tuple(keys))
 
 
-def _make_room(options: dict[str, Any], keys: list[str]) -> None:
-    """Add an option that the file doesn't have, if something reads it."""
-    group, rest = options, list(keys)
-    while rest and isinstance(group, dict) and group.get(rest[0]) is not None:
-        group = group[rest.pop(0)]
-    if not rest or not isinstance(group, dict):
-        return
-    from amsnet_basicsr.options.blocks.file import knows  # slow: only where it is needed
+def _refuse_unread(options: dict[str, Any], key: tuple[str, ...]) -> None:
+    """Refuse an option that nothing reads; of a model that isn't known, one that ours don't read."""
+    from amsnet_basicsr.options.blocks.file import MODELS, AMSNetOptions  # slow: only where it is needed
 
-    if knows(options, keys):
-        for key in rest[:-1]:
-            group[key] = {}
-            group = group[key]
-        group.setdefault(rest[-1], None)
+    model = options.get('model_type')
+    rules = MODELS.get(model, AMSNetOptions) if isinstance(model, str) else AMSNetOptions
+    for found in rules.problems(options):
+        if found.unread and found.key == key[: len(found.key)]:
+            raise ValueError(found.sentence)
 
 
 def _place(group: Any, key: str, where: str) -> Any:
-    """Return the key of a group, or the index of a list, that is there to change."""
+    """Return the key of a group, or the index of a list, which must be there."""
     if isinstance(group, list):
         if key.isascii() and key.isdigit() and len(key) < 9 and int(key) < len(group):
             return int(key)
         raise ValueError(f'{where} is a list of {len(group)}; its elements are 0 to {len(group) - 1}, not {key!r}')
     if not isinstance(group, dict):
         raise ValueError(f'{where} is no group of options, but {one_line(repr(group), 80)}')
-    if key not in group:
-        place = f'{where} of the file' if where else 'the file'
-        raise ValueError(f'{place} has no {key!r} to change; {did_you_mean(key, group, "there are")}')
     return key

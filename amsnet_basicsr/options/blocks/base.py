@@ -1,13 +1,22 @@
 """`Block`, the base of all option models, and the kinds of values that options have."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from amsnet_basicsr.options.blocks.messages import Finding, Key, Wanted, findings_of, missing
+from amsnet_basicsr.options.blocks.messages import (
+    Finding,
+    Key,
+    Wanted,
+    fields_of,
+    findings_of,
+    group_in,
+    mapped,
+    missing,
+)
 
 B = TypeVar('B', bound='Block')
 T = TypeVar('T')
@@ -21,6 +30,10 @@ class Block(BaseModel):
     )
     #: Beginnings of keys that are read though no field has their name.
     admitted: ClassVar[tuple[str, ...]] = ()
+    #: What `type` names, where it names something to build.
+    part: ClassVar[str] = ''
+    #: Whether keys that no field has may be read by something else: they are noted, no errors.
+    tolerant: ClassVar[bool] = False
     #: Options that training, or testing, reads without asking whether they are there.
     needed_in_training: ClassVar[tuple[str, ...]] = ()
     needed_in_testing: ClassVar[tuple[str, ...]] = ()
@@ -29,6 +42,20 @@ class Block(BaseModel):
     def problems(cls, options: Any, where: Key = ()) -> list[Finding]:
         """Find everything that is wrong with a group of options; `where` leads to it."""
         return _validate(cls, options, where)[1]
+
+    @classmethod
+    def groups(cls, options: Any, where: Key = ()) -> Iterator[tuple[Key, 'type[Block]', Mapping[str, Any]]]:
+        """List this group of options and all within it, each with its model; what is no group is left out."""
+        if not isinstance(options, Mapping):
+            return
+        yield where, cls, options
+        for name, field in fields_of(cls).items():
+            value, key = options.get(name), (*where, name)
+            if inner := group_in(field.annotation):
+                yield from inner.groups(value, key)
+            elif isinstance(value, Mapping) and (inner := group_in(mapped(field.annotation))):
+                for each, options_of_each in value.items():
+                    yield from inner.groups(options_of_each, (*key, str(each)))
 
     @classmethod
     def lacking(cls, options: Mapping[str, Any], is_train: bool, where: Key = ()) -> list[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Ge, Le
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from amsnet_basicsr.options.blocks.base import (
     AboveZero,
@@ -18,6 +18,7 @@ from amsnet_basicsr.options.blocks.base import (
     Text,
     Whole,
 )
+from amsnet_basicsr.options.blocks.messages import Finding, Key
 from amsnet_basicsr.options.blocks.simulation import SimulationOptions
 
 D = TypeVar('D', bound='DatasetOptions')
@@ -44,6 +45,8 @@ class IoBackend(Block):
 
 class DatasetOptions(Block):
     """What BasicSR reads from the options of any data set."""
+
+    part = 'dataset'
 
     name: SetName
     """Name of the set in logs, folders and figures."""
@@ -73,6 +76,11 @@ class DatasetOptions(Block):
     """Read by nothing; common in published files."""
 
     needed_in_training: ClassVar[tuple[str, ...]] = ('batch_size_per_gpu', 'num_worker_per_gpu')
+
+    @classmethod
+    def lacking(cls, options: Mapping[str, Any], is_train: bool, where: Key = ()) -> list[Finding]:
+        """Find what a set to train on lacks."""
+        return super().lacking(options, where[-1] == 'train', where)
 
     @classmethod
     def of(cls: builtins.type[D], opt: Mapping[str, Any]) -> D:
@@ -211,6 +219,8 @@ class PairedPhotosOptions(DatasetOptions, Channels, Depth):
 
 
 class _BasicSRImages(DatasetOptions):
+    tolerant = True
+
     meta_info_file: Text | None = None
     """Text file with one image per line."""
     color: Text | None = None
@@ -252,14 +262,15 @@ class SingleImageOptions(_BasicSRImages):
     """Where images are read from."""
 
 
-#: Ours: their unknown keys are problems, not notes.
-OUR_DATASETS: dict[str, type[DatasetOptions]] = {
-    block.class_name(): block
-    for block in (NoisyImageOptions, CameraNoiseOptions, NoiseMixtureOptions, PairedPhotosOptions)
-}
+class OtherDatasetOptions(DatasetOptions):
+    """Any other data set, which may read more."""
+
+    model_config = ConfigDict(extra='allow')
+
+
+OUR_DATASETS = (NoisyImageOptions, CameraNoiseOptions, NoiseMixtureOptions, PairedPhotosOptions)
 DATASETS: dict[str, type[DatasetOptions]] = {
-    **OUR_DATASETS,
-    **{block.class_name(): block for block in (PairedImageOptions, SingleImageOptions)},
+    block.class_name(): block for block in (*OUR_DATASETS, PairedImageOptions, SingleImageOptions)
 }
 #: Those whose images have no clean ones beside them.
 WITHOUT_TRUTH = ('NoisyImageDataset', 'SingleImageDataset')

@@ -1,10 +1,10 @@
 """A whole options file, and the blocks that are the same for every model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from amsnet_basicsr.options.blocks.base import (
     AboveZero,
@@ -16,8 +16,8 @@ from amsnet_basicsr.options.blocks.base import (
     Several,
     Text,
 )
-from amsnet_basicsr.options.blocks.datasets import DATASETS, DatasetOptions
-from amsnet_basicsr.options.blocks.messages import Wanted, fields_of, group_in
+from amsnet_basicsr.options.blocks.datasets import DATASETS, DatasetOptions, OtherDatasetOptions
+from amsnet_basicsr.options.blocks.messages import Finding, Key, Wanted
 from amsnet_basicsr.options.blocks.scheme import APBSNOptions, SchemeOptions
 from amsnet_basicsr.options.blocks.training import (
     AMSNetTraining,
@@ -35,6 +35,8 @@ Names = Annotated[Several[Annotated[str, Field(pattern=_PACKAGE)]], Wanted('a li
 
 class Network(Open):
     """A network: `type` names one of ours, BasicSR's or the user's, whose parameters are its other options."""
+
+    part = 'network'
 
 
 class Path(Block):
@@ -121,7 +123,7 @@ class Options(Block):
     PyTorch's (`OMP_NUM_THREADS`)."""
     manual_seed: Annotated[int, Ge(0), Le(2**31 - 1)] | None = None
     """Seed of everything random; the same seed, the same run."""
-    datasets: dict[str, Any]
+    datasets: dict[str, dict[str, Any]]
     """`train` and `val`, `val_2`, … for training; `test`, `test_2`, … for testing."""
     network_g: Network
     """The network."""
@@ -141,11 +143,19 @@ class Options(Block):
     """Memory layout: about 1.8 times as fast for convolutions on CPUs; `false` for networks that refuse it."""
 
     @classmethod
-    def section(cls, name: str) -> type[Block]:
-        """Return the model of a group of options."""
-        block = group_in(cls.model_fields[name].annotation)
-        assert block is not None and issubclass(block, Block)
-        return block
+    def problems(cls, options: Any, where: Key = ()) -> list[Finding]:
+        """Find everything that is wrong with a file, its data sets by the rules of their types."""
+        return [
+            *super().problems(options, where),
+            *(one for key, block, dataset in _datasets(options) for one in block.problems(dataset, key)),
+        ]
+
+    @classmethod
+    def groups(cls, options: Any, where: Key = ()) -> Iterator[tuple[Key, type[Block], Mapping[str, Any]]]:
+        """List all groups of options in a file, each with its model."""
+        yield from super().groups(options, where)
+        for key, block, dataset in _datasets(options):
+            yield from block.groups(dataset, key)
 
     needed_in_training: ClassVar[tuple[str, ...]] = ('train', 'logger')
     needed_in_testing: ClassVar[tuple[str, ...]] = ('val',)
@@ -183,6 +193,7 @@ class APBSNFileOptions(_Ours):
 class SROptions(Options):
     """Options with `model_type: SRModel`, which trains on pairs."""
 
+    tolerant = True
     train: SRTraining | None = None
     """Training."""
     val: Validation | None = None
@@ -221,23 +232,14 @@ SET_BY_BASICSR = ('root_path', 'dist', 'rank', 'world_size', 'auto_resume', 'is_
 PATHS_SET_BY_BASICSR = ('models', 'training_states', 'log', 'visualization')
 
 
-def knows(options: Mapping[str, Any], keys: Sequence[str]) -> bool:
-    """Tell whether something reads an option, in the file or not, given the rest of the file."""
-    block: type[BaseModel] | None = options_of(options.get('model_type'))
-    if keys[0] == 'datasets' and len(keys) > 2 and isinstance(options.get('datasets'), Mapping):
-        dataset = options['datasets'].get(keys[1])
-        kind = dataset.get('type') if isinstance(dataset, Mapping) else None
-        block, keys = DATASETS.get(kind, DatasetOptions) if isinstance(kind, str) else None, keys[2:]
-    for number, key in enumerate(keys):
-        if block is None:
-            return False
-        if issubclass(block, Open) and key not in block.model_fields:
-            return number == len(keys) - 1  # its constructor is asked in the check
-        field = fields_of(block).get(key)
-        if field is None:
-            return key.startswith(getattr(block, 'admitted', ()) or '\0')
-        block = group_in(field.annotation)
-    return True
+def _datasets(options: Any) -> Iterator[tuple[Key, type[DatasetOptions], Mapping[str, Any]]]:
+    """List the data sets of a file, each with its model."""
+    datasets = options.get('datasets') if isinstance(options, Mapping) else None
+    for phase, dataset in datasets.items() if isinstance(datasets, Mapping) else ():
+        if isinstance(dataset, Mapping):
+            kind = dataset.get('type')
+            block = DATASETS.get(kind, OtherDatasetOptions) if isinstance(kind, str) else OtherDatasetOptions
+            yield ('datasets', str(phase)), block, dataset
 
 
 def options_of(model: Any) -> type[Options]:

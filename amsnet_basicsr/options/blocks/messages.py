@@ -25,11 +25,19 @@ _SPELLED = {True: 'true', False: 'false'}
 
 
 class Finding(NamedTuple):
-    """Where something is wrong, the sentence to tell, and whether it is only that nothing reads the option."""
+    """Where something is wrong, and the sentence to tell."""
 
     key: Key
     sentence: str
+    #: Whether it is only that our rules lack the option.
     unread: bool = False
+    #: Whether something else may read it, so that it is worth a note, but no problem.
+    tolerated: bool = False
+
+
+def wrong(said: str, *key: str) -> Finding:
+    """Say what is wrong with an option: `train.amp: …`."""
+    return Finding(key, f'{named(key)}: {said}')
 
 
 @dataclass(frozen=True)
@@ -137,10 +145,10 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
                     break
                 if name.startswith(getattr(block, 'admitted', ())):
                     return None
-                return Finding((*key, name), unknown((*key, name), known), unread=True)
+                return Finding((*key, name), unknown((*key, name), known), True, getattr(block, 'tolerant', False))
             field = known[name]
             annotation = annotated(field)
-        elif (inner := _mapped(annotation)) is not None and isinstance(value, Mapping) and step in value:
+        elif (inner := mapped(annotation)) is not None and isinstance(value, Mapping) and step in value:
             annotation, field = inner, None
         else:
             break
@@ -151,9 +159,9 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
     if value is None and field is not None and field.is_required() and len(key) > len(where):
         return Finding(key, missing(key, field))
     if detail['type'] == 'value_error' and (said := str(detail['ctx']['error'])):
-        return Finding(key, f'{named(key)}: {said.removeprefix(f"{key[-1]}: ") if key else said}')
+        return wrong(said.removeprefix(f'{key[-1]}: ') if key else said, *key)
     if detail['type'] == 'json_invalid':
-        return Finding(key, f'{named(key) or "the options"}: a text holds an invalid character')
+        return wrong('a text holds an invalid character', *(key or ('the options',)))
     return Finding(key, sentence(key, words(annotation), value))
 
 
@@ -167,12 +175,12 @@ def annotated(field: FieldInfo) -> Any:
     return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
-def group_in(annotation: Any) -> type[BaseModel] | None:
+def group_in(annotation: Any) -> type[Any] | None:
     """Return the model among the types that an annotation admits."""
     return next((member for member in _members(annotation) if _is_a(member, BaseModel)), None)
 
 
-def _mapped(annotation: Any) -> Any:
+def mapped(annotation: Any) -> Any:
     """Return what the values of a mapping are, if an annotation admits one."""
     mappings = [member for member in _members(annotation) if _is_a(typing.get_origin(member), Mapping)]
     return typing.get_args(mappings[0])[1] if mappings else None

@@ -1,7 +1,7 @@
 """The `train` block, which differs by model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -20,7 +20,7 @@ from amsnet_basicsr.options.blocks.base import (
     Whole,
     whole_if_equal,
 )
-from amsnet_basicsr.options.blocks.messages import Finding, Key, Wanted
+from amsnet_basicsr.options.blocks.messages import Finding, Key, Wanted, fields_of, group_in
 
 
 class Open(Block):
@@ -35,12 +35,16 @@ class Open(Block):
 class Loss(Open):
     """A loss."""
 
+    part = 'loss'
+
     loss_weight: float = 1
     """Factor of the loss."""
 
 
 class Optimizer(Open):
     """An optimizer of torch.optim, with its parameters."""
+
+    part = 'optimizer'
 
     lr: AboveZero = Field(examples=['!!float 1e-4'])
     """Learning rate."""
@@ -52,6 +56,8 @@ class Optimizer(Open):
 
 class Scheduler(Open):
     """How the learning rate changes."""
+
+    part = 'scheduler'
 
     type: Literal['CosineAnnealingRestartLR', 'MultiStepLR', 'MultiStepRestartLR']
     """Name of one of BasicSR's schedulers."""
@@ -80,9 +86,6 @@ class AnyTraining(Block):
         int, Ge(-1), BeforeValidator(whole_if_equal), Wanted('a number of iterations, or -1 for none')
     ] = -1
     """Iterations over which the rate rises to `lr`; -1 for none."""
-
-    #: The keys that hold losses.
-    losses: ClassVar[tuple[str, ...]] = ()
 
 
 class Training(AnyTraining):
@@ -121,8 +124,6 @@ class AMSNetTraining(OurTraining):
     smooth_opt: Loss | None = None
     """The smoothness loss `SmoothnessLoss`, for fine-tuning (AMSNet-P): all branches are run."""
 
-    losses: ClassVar[tuple[str, ...]] = ('mask_opt', 'smooth_opt')
-
 
 class APBSNTraining(OurTraining):
     """`train` of APBSNModel."""
@@ -130,23 +131,22 @@ class APBSNTraining(OurTraining):
     pixel_opt: Loss
     """The loss between restored and noisy image, e.g. `{type: L1Loss}`."""
 
-    losses: ClassVar[tuple[str, ...]] = ('pixel_opt',)
-
 
 class SRTraining(Training):
     """`train` of BasicSR's SRModel."""
+
+    tolerant = True
 
     pixel_opt: Loss | None = None
     """The loss between output and clean image, e.g. `{type: L1Loss}`."""
     perceptual_opt: Loss | None = None
     """A loss between features; it downloads the weights of a VGG network."""
 
-    losses: ClassVar[tuple[str, ...]] = ('pixel_opt', 'perceptual_opt')
-
     @classmethod
     def lacking(cls, options: Mapping[str, Any], is_train: bool, where: Key = ()) -> list[Finding]:
         """Find that there is no loss at all."""
-        if any(options.get(key) for key in cls.losses):
+        losses = [name for name, field in fields_of(cls).items() if group_in(field.annotation) is Loss]
+        if not is_train or any(options.get(key) for key in losses):
             return []
         said = 'train.pixel_opt is missing; SRModel learns by pixel_opt: {type: L1Loss}'
         return [Finding((*where, 'pixel_opt'), said)]
@@ -167,5 +167,3 @@ class GANTraining(SRTraining):
     """Steps of the discriminator before the generator's first."""
     net_d_reg_every: Whole | None = None
     """Read by nothing; common in published files."""
-
-    losses: ClassVar[tuple[str, ...]] = (*SRTraining.losses, 'gan_opt', 'ldl_opt')

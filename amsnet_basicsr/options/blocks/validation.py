@@ -12,6 +12,8 @@ from amsnet_basicsr.options.blocks.training import Open
 class Metric(Open):
     """A metric: `type` names the function, whose parameters are its other options."""
 
+    part = 'metric'
+
     better: Literal['higher', 'lower'] = 'higher'
     """Which figure is the better one."""
     crop_border: Whole | None = None
@@ -49,6 +51,8 @@ class AnyValidation(Block):
 class Validation(AnyValidation):
     """What models derived from `SRModel` read."""
 
+    tolerant = True
+
     model_config = ConfigDict(extra='forbid')
 
     suffix: SetName | None = None
@@ -59,6 +63,8 @@ class Validation(AnyValidation):
 
 class OurValidation(Validation):
     """What our models read."""
+
+    tolerant = False
 
     batch_size: Annotated[int, Ge(1), Le(10**6)] | None = None
     """Most images of one size that follow each other in one batch of a process. Default: 1 on a CPU, 8 on a GPU."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from amsnet_basicsr.images import png, read_size
-from amsnet_basicsr.options.blocks.messages import Finding
+from amsnet_basicsr.options.blocks.messages import Finding, wrong
 from amsnet_basicsr.utils.text import name_some
 
 Size = tuple[int, int]
@@ -26,13 +26,13 @@ def wrong_files(opt: Mapping[str, Any], built: Mapping[str, Any]) -> Iterator[Fi
                 bom = any('\ufeff' in path for path in missing)
                 hint = f'; {listing} starts with a byte order mark: save it as UTF-8 without' if bom else ''
                 said = f'{len(missing)} of {len(paths)} images that {listing} names are missing: {name_some(missing)}'
-                yield Finding(('datasets', phase, 'meta_info_file'), f'datasets.{phase}.meta_info_file: {said}{hint}')
+                yield wrong(f'{said}{hint}', 'datasets', phase, 'meta_info_file')
         if dataset['type'] == 'PairedImageDataset' and (phase == 'train' or opt['val'].get('metrics')):
             pairs = [(entry['lq_path'], entry['gt_path']) for entry in made.paths]
-            wrong = list(_unequal(pairs, dataset, opt.get('scale', 1), phase == 'train'))
-            if wrong:
-                said = f'{len(wrong)} of {len(pairs)} pairs are of unequal size: {name_some(wrong, 3, "; ")}'
-                yield Finding(('datasets', phase), f'datasets.{phase}: {said}; crop them alike, or take them out')
+            unequal = list(_unequal(pairs, dataset, opt.get('scale', 1), phase == 'train'))
+            if unequal:
+                said = f'{len(unequal)} of {len(pairs)} pairs are of unequal size: {name_some(unequal, 3, "; ")}'
+                yield wrong(f'{said}; crop them alike, or take them out', 'datasets', phase)
 
 
 def _unequal(pairs: list[tuple[str, str]], dataset: Mapping[str, Any], scale: int, cropped: bool) -> Iterator[str]:

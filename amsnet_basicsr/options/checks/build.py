@@ -5,77 +5,77 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 
 from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
 from amsnet_basicsr.convert.network_gate import FETCHING, too_large
-from amsnet_basicsr.options.blocks.file import MODELS, options_of
-from amsnet_basicsr.options.blocks.messages import Finding, Key, named
+from amsnet_basicsr.options.blocks.file import options_of
+from amsnet_basicsr.options.blocks.messages import Finding, Key, named, wrong
 from amsnet_basicsr.options.blocks.signatures import IMAGES, block_of
-from amsnet_basicsr.options.blocks.training import AnyTraining
 from amsnet_basicsr.scheme.pad import image_channels, required_multiple
 from amsnet_basicsr.utils.text import did_you_mean
 
 
-class Part(NamedTuple):
-    """A class or function that a group of options names by `type`, the other options being its arguments."""
+def wrong_parts(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
+    """Find what `type` names that doesn't exist, or doesn't take its options; the network's are `try_network`'s."""
+    from basicsr.utils.registry import MODEL_REGISTRY
 
-    key: Key
-    options: Mapping[str, Any]
-    kind: str
-    #: The classes or functions by name, a dictionary or one of BasicSR's registries.
-    names: Any
-    #: Arguments that are not options; only those in the signature are passed.
-    given: Mapping[str, Any] = {}
+    name = opt.get('model_type')
+    if isinstance(name, str) and registered(MODEL_REGISTRY, name) is None:
+        yield wrong(f'there is no model {name!r}; {_known(name, MODEL_REGISTRY)}', 'model_type')
+    names, given = _names_and_arguments()
+    for key, block, options in options_of(name).groups(opt):
+        name = options.get('type')
+        if not block.part or not isinstance(name, str) or (key[0] == 'train' and not opt['is_train']):
+            continue
+        found = registered(names[block.part], name)
+        if found is None:
+            said = f'{named(key)}: there is no {block.part} {name!r}; {_known(name, names[block.part])}'
+            yield Finding((*key, 'type'), said)
+        elif block.part in given and clean(*key):
+            # `better` is BasicSR's, of a metric.
+            arguments = {name: value for name, value in options.items() if name not in ('type', 'better')}
+            of_run = {name: given[block.part][name] for name in given[block.part].keys() & _parameters(found).keys()}
+            mistakes = block_of(found).problems(arguments | dict.fromkeys(of_run, ()), key)
+            yield from mistakes
+            if not mistakes and block.part != 'metric' and name not in FETCHING:
+                yield from _try(key, name, partial(found, **of_run, **copy.deepcopy(arguments)))[0]
 
 
-def parts_of(opt: Mapping[str, Any]) -> Iterator[Part]:
-    """List what a run builds of its options, groups of the wrong shape left out."""
+def _names_and_arguments() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the classes and functions of each kind by name, and the arguments that the run gives to some kinds.
+
+    Those of other kinds, networks and data sets, are checked elsewhere.
+    """
+    from basicsr.models import lr_scheduler
     from basicsr.utils import registry
 
-    train, val, is_train = opt['train'], opt['val'], opt['is_train']
-    yield Part(('model_type',), {'type': opt.get('model_type')}, 'model', registry.MODEL_REGISTRY)
-    yield Part(('network_g',), opt['network_g'], 'network', registry.ARCH_REGISTRY)
-    for phase, dataset in opt['datasets'].items():
-        yield Part(('datasets', phase), dataset, 'dataset', registry.DATASET_REGISTRY)
-    for name, metric in (val.get('metrics') or {}).items():
-        options = {key: value for key, value in metric.items() if key != 'better'}
-        yield Part(('val', 'metrics', name), options, 'metric', registry.METRIC_REGISTRY, dict.fromkeys(IMAGES))
-    block = options_of(opt.get('model_type')).section('train')
-    for key in block.losses if is_train and issubclass(block, AnyTraining) else ():
-        yield Part(('train', key), train.get(key), 'loss', registry.LOSS_REGISTRY)
-    if is_train and opt.get('model_type') in MODELS:  # another may read its optimizers otherwise
-        from basicsr.models import lr_scheduler
-
-        parameters = [torch.zeros(1, 1, requires_grad=True)]
-        optimizers = {name: item for name, item in vars(torch.optim).items() if _is_optimizer(item)}
-        schedulers = {**vars(lr_scheduler), 'MultiStepLR': lr_scheduler.MultiStepRestartLR}
-        optimizer = torch.optim.SGD(parameters, lr=1.0)
-        yield Part(('train', 'optim_g'), train.get('optim_g'), 'optimizer', optimizers, {'params': parameters})
-        yield Part(('train', 'scheduler'), train.get('scheduler'), 'scheduler', schedulers, {'optimizer': optimizer})
+    parameters = [torch.zeros(1, 1, requires_grad=True)]
+    names = {
+        'network': registry.ARCH_REGISTRY,
+        'dataset': registry.DATASET_REGISTRY,
+        'metric': registry.METRIC_REGISTRY,
+        'loss': registry.LOSS_REGISTRY,
+        'optimizer': {name: item for name, item in vars(torch.optim).items() if _is_optimizer(item)},
+        'scheduler': {**vars(lr_scheduler), 'MultiStepLR': lr_scheduler.MultiStepRestartLR},
+    }
+    return names, {
+        'metric': dict.fromkeys(IMAGES),
+        'loss': {},
+        'optimizer': {'params': parameters},
+        'scheduler': {'optimizer': torch.optim.SGD(parameters, lr=1.0)},
+    }
 
 
-def wrong_parts(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
-    """Find parts that don't exist, or don't take their options; the network is `try_network`'s."""
-    for part in parts_of(opt):
-        name = part.options.get('type') if isinstance(part.options, Mapping) else None
-        if not isinstance(name, str):
-            continue  # the blocks say whether it may be missing
-        found = registered(part.names, name)
-        if found is None:
-            hint = did_you_mean(name, sorted(part.names.keys()), 'there are')
-            key = part.key if part.kind == 'model' else (*part.key, 'type')
-            yield Finding(key, f'{named(part.key)}: there is no {part.kind} {name!r}; {hint}')
-        elif part.kind not in ('model', 'network', 'dataset') and clean(*part.key):
-            arguments = {key: value for key, value in part.options.items() if key != 'type'}
-            given = {key: part.given[key] for key in part.given.keys() & inspect.signature(found).parameters.keys()}
-            wrong = block_of(found).problems(arguments | dict.fromkeys(given, ()), part.key)
-            yield from wrong
-            if not wrong and part.kind != 'metric' and name not in FETCHING:
-                yield from _try(part.key, name, partial(found, **given, **copy.deepcopy(arguments)))[0]
+def _known(name: str, names: Any) -> str:
+    return did_you_mean(name, sorted(names.keys()), 'there are')
+
+
+def _parameters(found: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(found).parameters
 
 
 def registered(names: Any, name: str) -> Any:
@@ -96,7 +96,7 @@ def _try(key: Key, name: str, build: Callable[[], Any]) -> tuple[list[Finding], 
     except Exception as error:  # whatever it finds wrong with its options
         said = ' '.join(str(error).split())[:300]
         reason = said if isinstance(error, (ValueError, AssertionError)) and said else f'{type(error).__name__}: {said}'
-        return [Finding(key, f'{named(key)}: {name} cannot be built: {reason}')], None
+        return [wrong(f'{name} cannot be built: {reason}', *key)], None
 
 
 def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | None]:
@@ -108,11 +108,11 @@ def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | 
 
     found = registered(ARCH_REGISTRY, network['type'])
     arguments = {key: value for key, value in network.items() if key != 'type'}
-    wrong = block_of(found).problems(arguments, ('network_g',))
+    mistakes = block_of(found).problems(arguments, ('network_g',))
     for key, problem in too_large(arguments):
-        wrong.append(Finding(('network_g', key), f'network_g.{key}: {problem}'))
-    if wrong or network['type'] in FETCHING:
-        return wrong, None
+        mistakes.append(wrong(problem, 'network_g', key))
+    if mistakes or network['type'] in FETCHING:
+        return mistakes, None
 
     def build() -> nn.Module:
         try:
@@ -128,8 +128,9 @@ def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | 
 def wrong_denoiser(network: Mapping[str, Any], net: nn.Module, checkpointing: bool) -> Iterator[Finding]:
     """Find why a network cannot denoise as our models do: a size that changes (tried on the meta device), no blocks."""
     if all(parameter.is_meta for parameter in net.parameters()) and (resized := _resizes(net)):
-        said = f'network_g: {network["type"]} does not keep the size of images, which a denoiser must ({resized})'
-        yield Finding(('network_g',), said)
+        yield wrong(
+            f'{network["type"]} does not keep the size of images, which a denoiser must ({resized})', 'network_g'
+        )
     try:
         if checkpointing:
             checkpoint_blocks(net)

@@ -7,7 +7,7 @@ from typing import Any
 
 from amsnet_basicsr.options.blocks.datasets import DATASETS, WITHOUT_TRUTH, Channels
 from amsnet_basicsr.options.blocks.file import OUR_MODELS
-from amsnet_basicsr.options.blocks.messages import Finding
+from amsnet_basicsr.options.blocks.messages import Finding, wrong
 
 
 def build_dataset(dataset: Mapping[str, Any]) -> Any:
@@ -39,7 +39,7 @@ def build_datasets(opt: Mapping[str, Any], clean: Callable[..., bool]) -> tuple[
         except Exception as error:  # whatever a dataset finds wrong with its options
             plain = isinstance(error, (ValueError, OSError, AssertionError)) and str(error)
             said = str(error) if plain else f'{type(error).__name__}: {error}'
-        findings.append(Finding(('datasets', phase), f'datasets.{phase}: {said}'))
+        findings.append(wrong(said, 'datasets', phase))
     return findings, built
 
 
@@ -59,11 +59,8 @@ def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(('datasets', phase, key), f'datasets.{phase}.{key}{said}')
     kind = opt['datasets'].get('train', {}).get('type') if opt['is_train'] else None
     if opt.get('model_type') == 'SRModel' and kind in (*WITHOUT_TRUTH, 'CameraNoiseDataset'):
-        yield Finding(
-            ('datasets', 'train', 'type'),
-            f'datasets.train: SRModel learns from pairs, and {kind} has no clean images to train on; take '
-            f'PairedImageDataset, or model_type: {next(iter(OUR_MODELS))}',
-        )
+        said = f'SRModel learns from pairs, and {kind} has no clean images to train on'
+        yield wrong(f'{said}; take PairedImageDataset, or model_type: {next(iter(OUR_MODELS))}', 'datasets', 'train')
 
 
 def set_channels(opt: Mapping[str, Any], sound: Mapping[str, Any], channels: int) -> Iterator[Finding]:
@@ -73,15 +70,13 @@ def set_channels(opt: Mapping[str, Any], sound: Mapping[str, Any], channels: int
         kind = DATASETS.get(dataset.get('type', ''))
         if kind is not None and issubclass(kind, Channels):
             if dataset.setdefault('channels', channels) != channels:
-                yield Finding(('datasets', phase, 'channels'), f'datasets.{phase}.channels: {takes}, so leave this out')
+                yield wrong(f'{takes}, so leave this out', 'datasets', phase, 'channels')
             opt['datasets'][phase]['channels'] = channels
         elif kind is not None and channels != (given := 1 if dataset.get('color') == 'y' else 3):
             hint = ' or give it color: y' if channels == 1 and 'color' in kind.model_fields else ''
-            yield Finding(
-                ('datasets', phase, 'type'),
-                f'datasets.{phase}: {takes}, and {dataset["type"]} gives {given}; take one of '
-                f'{", ".join(name for name, kind in DATASETS.items() if issubclass(kind, Channels))}{hint}',
-            )
+            others = ', '.join(name for name, kind in DATASETS.items() if issubclass(kind, Channels))
+            said = f'{takes}, and {dataset["type"]} gives {given}; take one of {others}{hint}'
+            yield wrong(said, 'datasets', phase)
 
 
 def enough_ratio(opt: Mapping[str, Any], images: int) -> tuple[float, str] | None:

@@ -3,16 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from amsnet_basicsr.options.blocks.datasets import DATASETS, OUR_DATASETS, DatasetOptions
 from amsnet_basicsr.options.blocks.file import OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR, options_of
-from amsnet_basicsr.options.blocks.messages import EXPONENT, Finding, Key, named
+from amsnet_basicsr.options.blocks.messages import EXPONENT, Finding, Key, wrong
 
 #: Where a text that looks like 1e-4 is meant as text.
 _FREE_TEXT = (
     'name', 'suffix', 'dataroot', 'scenes', 'param_key', 'pretrain', 'meta_info', 'filename', 'noisy', 'clean',
 )  # fmt: skip
-_HANDED_ON = ('path', 'logger', 'dist_params')
-"""Groups whose keys become folders or arguments of other functions: unknown keys are problems, whatever the model."""
 
 
 def check_file(opt: Mapping[str, Any]) -> tuple[list[Finding], list[str]]:
@@ -21,21 +18,23 @@ def check_file(opt: Mapping[str, Any]) -> tuple[list[Finding], list[str]]:
     own = {key: value for key, value in opt.items() if key not in SET_BY_BASICSR}
     if isinstance(opt.get('path'), Mapping):
         own['path'] = {key: value for key, value in opt['path'].items() if key not in PATHS_SET_BY_BASICSR}
-    found = [*kind.lacking(own, is_train), *kind.problems(own)]
-    for name in ('train', 'val') if is_train else ():
-        if isinstance(opt.get(name), Mapping):
-            found += kind.section(name).lacking(opt[name], is_train, (name,))
-    found += _datasets(opt)
-    unread = sorted((one for one in found if one.unread and not _is_ours(one.key, opt)), key=lambda one: one.key)
-    unread_by_ours = {one.key for one in OUR_MODELS['AMSNetModel'].problems(own) if one.unread} if unread else set()
+    lacking = [one for key, block, group in kind.groups(own) for one in block.lacking(group, is_train, key)]
+    found = [*lacking, *kind.problems(own)]
+    noted = sorted(one for one in found if one.tolerated)
+    unread_by_ours = {one.key for one in OUR_MODELS['AMSNetModel'].problems(own) if one.unread} if noted else set()
     notes = []
-    for one in unread:
+    for one in noted:
         if one.key[0] == 'datasets' or one.key in unread_by_ours:
             notes.append(one.sentence)
         elif _value(opt, one.key):  # read by our models alone; off, it makes no difference
-            readers = ' and '.join(OUR_MODELS)
-            notes.append(f'{named(one.key)}: {opt["model_type"]} does not read it; {readers} do')
-    return [one for one in found if one not in unread], notes + _same_names(opt)
+            notes.append(
+                wrong(f'{opt["model_type"]} does not read it; {" and ".join(OUR_MODELS)} do', *one.key).sentence
+            )
+    sets = opt['datasets'] if isinstance(opt.get('datasets'), Mapping) else None
+    if sets is not None:
+        found += _wrong_sets(sets, is_train, 'scale' in opt)
+        notes += _same_names(sets)
+    return [one for one in found if not one.tolerated], notes
 
 
 def _value(options: Any, key: Key) -> Any:
@@ -44,48 +43,25 @@ def _value(options: Any, key: Key) -> Any:
     return options
 
 
-def _same_names(opt: Mapping[str, Any]) -> list[str]:
-    datasets = opt.get('datasets')
-    sets = datasets if isinstance(datasets, Mapping) else {}
-    tested = [one for phase, one in sets.items() if isinstance(one, Mapping) and not str(phase).startswith('train')]
+def _same_names(sets: Mapping[str, Any]) -> list[str]:
+    tested = [one for phase, one in sets.items() if isinstance(one, Mapping) and not phase.startswith('train')]
     names = [name for one in tested if isinstance(name := one.get('name'), str)]
     twice = [name for number, name in enumerate(names) if name in names[:number]]
     return [f"datasets: two sets are called {name!r}; the images of one overwrite the other's" for name in twice]
 
 
-def _datasets(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    datasets = opt.get('datasets')
-    if not isinstance(datasets, Mapping):
-        return
-    is_train = opt['is_train']
-    names = 'train, val, val_2' if is_train else 'test, test_2'
-    for phase, dataset in datasets.items():
-        where = ('datasets', str(phase))
-        if not isinstance(dataset, Mapping):
-            yield Finding(where, f'datasets.{phase} is no group of options')
-            continue
-        if str(phase).split('_')[0] not in (('train', 'val') if is_train else ('val', 'test')):
-            yield Finding(where, f'datasets.{phase}: sets are called {names}, …')
-        kind = dataset.get('type')
-        known = DATASETS.get(kind) if isinstance(kind, str) else None
-        found = (known or DatasetOptions).problems(dataset, where)
-        # An unknown dataset may read anything.
-        yield from (one for one in found if known or not one.unread or len(one.key) > 3)
-        if phase == 'train':
-            yield from (known or DatasetOptions).lacking(dataset, True, where)
-        if kind == 'PairedImageDataset' and 'scale' not in opt:
+def _wrong_sets(sets: Mapping[str, Any], is_train: bool, has_scale: bool) -> Iterator[Finding]:
+    """Find sets that do not belong to training, or to testing, and those that are missing."""
+    phases, names = (('train', 'val'), 'train, val, val_2') if is_train else (('val', 'test'), 'test, test_2')
+    for phase, dataset in sets.items():
+        if phase.split('_')[0] not in phases:
+            yield wrong(f'sets are called {names}, …', 'datasets', phase)
+        if isinstance(dataset, Mapping) and dataset.get('type') == 'PairedImageDataset' and not has_scale:
             yield Finding(('scale',), f'scale is missing: datasets.{phase} (PairedImageDataset) needs scale: 1')
-    if is_train and 'train' not in datasets:
+    if is_train and 'train' not in sets:
         yield Finding(('datasets', 'train'), 'datasets: there is no train set')
-    if not is_train and not datasets:
+    if not is_train and not sets:
         yield Finding(('datasets',), 'datasets: there is no test set')
-
-
-def _is_ours(key: Key, opt: Mapping[str, Any]) -> bool:
-    """Tell whether an unknown key is certainly a mistake."""
-    if key[0] == 'datasets':
-        return 'io_backend' in key[2:-1] or opt['datasets'][key[1]].get('type') in OUR_DATASETS
-    return (key[0] in _HANDED_ON and len(key) > 1) or opt.get('model_type') in OUR_MODELS
 
 
 def text_numbers(value: Any, key: Key = ()) -> Iterator[Finding]:
@@ -98,4 +74,4 @@ def text_numbers(value: Any, key: Key = ()) -> Iterator[Finding]:
             for finding in text_numbers(item, (*key[:-1], f'{key[-1] if key else ""}[{number}]')):
                 yield Finding(key, finding.sentence)
     elif isinstance(value, str) and EXPONENT.match(value) and not any(key[-1].startswith(word) for word in _FREE_TEXT):
-        yield Finding(key, f'{named(key)}: {value} is text to YAML; write !!float {value}')
+        yield wrong(f'{value} is text to YAML; write !!float {value}', *key)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from amsnet_basicsr.options.blocks.file import MODELS, PATHS_SET_BY_BASICSR
-from amsnet_basicsr.options.blocks.messages import Finding, Key, named
+from amsnet_basicsr.options.blocks.messages import Finding, Key, wrong
 
 _DATA = ('dataroot', 'dataroot_lq', 'dataroot_gt', 'dataroots', 'meta_info_file')
 
@@ -25,23 +25,23 @@ def unencodable(opt: Mapping[str, Any]) -> Iterator[Finding]:
                 os.fsencode(text if isinstance(text, str) else '')
             except UnicodeEncodeError as error:
                 said = f'the encoding of this locale, {error.encoding}, lacks characters of {text!a}'
-                yield Finding(where, f'{named(where)}: {said}; set the environment variable PYTHONUTF8=1')
+                yield wrong(f'{said}; set the environment variable PYTHONUTF8=1', *where)
 
 
 def wrong_inputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
     """Find data and weights that are missing, and weights that cannot be read."""
     for where, path in _data_paths(opt):
         if not osp.exists(osp.expanduser(path)):
-            yield Finding(where, f'{named(where)}: there is no {path}{_from_where(path)}')
+            yield wrong(f'there is no {path}{_from_where(path)}', *where)
     if not opt['is_train'] and opt.get('model_type') in MODELS and not opt['path'].get('pretrain_network_g'):
         said = 'path.pretrain_network_g is missing: without weights, the figures would be those of a random network'
         yield Finding(('path', 'pretrain_network_g'), said)
     for key in ('pretrain_network_g', 'resume_state'):
         path = opt['path'].get(key)
         if path and not osp.isfile(osp.expanduser(path)):
-            yield Finding(('path', key), f'path.{key}: there is no file {path}{_from_where(path)}')
+            yield wrong(f'there is no file {path}{_from_where(path)}', 'path', key)
         elif path and (problem := _file_problem(key, path, opt['path'].get('param_key_g', 'params'))):
-            yield Finding(('path', key), f'path.{key}: {problem}')
+            yield wrong(problem, 'path', key)
 
 
 def _data_paths(opt: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
@@ -75,7 +75,7 @@ def wrong_outputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
     while not osp.exists(parent):
         parent = osp.dirname(parent)
     if not (osp.isdir(parent) and os.access(parent, os.W_OK)):
-        yield Finding(('path', key), f'path.{key}: {parent} is no folder that can be written to; name another')
+        yield wrong(f'{parent} is no folder that can be written to; name another', 'path', key)
     states = paths.get('training_states')
     resumes = opt.get('auto_resume') and states and osp.isdir(states) and os.listdir(states)
     if resumes or paths.get('resume_state') or not osp.isdir(folder):
@@ -83,8 +83,5 @@ def wrong_outputs(opt: Mapping[str, Any]) -> Iterator[Finding]:
     weights = paths.get('pretrain_network_g')
     for where, path in [*([(('path', 'pretrain_network_g'), weights)] if weights else []), *_data_paths(opt)]:
         if f'{osp.realpath(osp.expanduser(path))}{os.sep}'.startswith(f'{folder}{os.sep}'):
-            yield Finding(
-                where,
-                f'{named(where)}: {path} lies in {paths[key]}, which is renamed when this run begins; '
-                f'give the run another name',
-            )
+            said = f'{path} lies in {paths[key]}, which is renamed when this run begins; give the run another name'
+            yield wrong(said, *where)

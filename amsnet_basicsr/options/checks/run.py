@@ -5,21 +5,21 @@ one found a fault. What cannot work or would destroy something is refused; what 
 gives a note.
 """
 
-import importlib.util
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
-from amsnet_basicsr.options.blocks.file import MODELS, OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR
-from amsnet_basicsr.options.blocks.messages import Finding
+from amsnet_basicsr.options.blocks.file import OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR
+from amsnet_basicsr.options.blocks.messages import Finding, Key, wrong
 from amsnet_basicsr.options.checks.basicsr_datasets import wrong_files
 from amsnet_basicsr.options.checks.build import try_network, wrong_denoiser, wrong_parts
 from amsnet_basicsr.options.checks.data import build_datasets, enough_ratio, set_channels, wrong_loading
 from amsnet_basicsr.options.checks.file import check_file, text_numbers
-from amsnet_basicsr.options.checks.findings import Findings
 from amsnet_basicsr.options.checks.paths import unencodable, wrong_inputs, wrong_outputs
-from amsnet_basicsr.options.checks.scheme import wrong_scheme
+from amsnet_basicsr.options.checks.training import wrong_scheme, wrong_training
 from amsnet_basicsr.options.checks.validation import wrong_validation
 from amsnet_basicsr.options.user_parts import import_parts
 from amsnet_basicsr.scheme import image_channels
@@ -59,29 +59,25 @@ def check_options(opt: dict[str, Any], known: Iterable[Finding] = (), with_data:
     """
     if not with_data:
         opt = {**opt, 'datasets': {}}
-    found, net = Findings(), None
+    found, net, is_train = Findings(known), None, opt['is_train']
     problems, notes = check_file(opt)
-    found.add(known)
     found.add(one for one in problems if with_data or one.key != ('datasets',))
     for check in (text_numbers, unencodable):
         found.add(check(found.without_wrong(opt)))
     found.add(wrong_parts(found.without_wrong(opt), found.clean))
     sound = found.without_wrong(opt)
-    is_train, ours = opt['is_train'], sound.get('model_type') in OUR_MODELS
     found.add(wrong_inputs(sound))
     found.add(wrong_outputs(sound))
-    if ours:
-        found.add(wrong_scheme(sound, found.clean))
+    found.add(wrong_scheme(sound, found.clean))
     if sound['network_g'] and found.clean('network_g'):
         problems, net = try_network(sound['network_g'])
         found.add(problems)
-    if net is not None and ours:
+    if net is not None and sound.get('model_type') in OUR_MODELS:
         found.add(wrong_denoiser(sound['network_g'], net, bool(sound['train'].get('checkpointing'))))
     if net is not None and sound.get('scale', 1) == 1:
         found.add(set_channels(opt, sound, image_channels(net)))
     if is_train:
-        found.add(_schedule(sound))
-        found.add(_wandb(sound))
+        found.add(wrong_training(sound))
     found.add(wrong_validation(sound, found.clean))
     val_sets = [phase for phase in sound['datasets'] if phase.split('_')[0] == 'val']
     if is_train and not sound['val'] and not sound.get('report') and len(sound['datasets']) > 1 and found.clean('val'):
@@ -101,34 +97,38 @@ def check_options(opt: dict[str, Any], known: Iterable[Finding] = (), with_data:
     return Checked(list(found), notes, images, net)
 
 
-def _schedule(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    scheduler, total_iter = opt['train'].get('scheduler'), opt['train'].get('total_iter')
-    periods = scheduler.get('periods') if isinstance(scheduler, Mapping) and opt.get('model_type') in MODELS else None
-    if periods and total_iter and sum(periods) < total_iter - 1:
-        yield Finding(
-            ('train', 'scheduler', 'periods'),
-            f'train.scheduler.periods: they end after {sum(periods)} of {total_iter} iterations, where BasicSR '
-            f'stops with an error; make them add up to total_iter',
-        )
+class Findings(dict[str, Key]):
+    """The keys of the problems found so far, by their sentences, in order."""
 
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        super().__init__()
+        self.add(findings)
 
-def _wandb(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    wandb, where = opt['logger'].get('wandb') or {}, ('logger', 'wandb')
-    if not wandb.get('project') or 'debug' in opt.get('name', ''):
-        return
-    if opt['logger'].get('use_tb_logger') is False:
-        yield Finding(where, 'logger.wandb: BasicSR sends to it what TensorBoard gets; set logger.use_tb_logger: true')
-    if importlib.util.find_spec('wandb') is None:
-        yield Finding(
-            where, 'logger.wandb: the package wandb is not installed; pip install wandb, or take the project out'
-        )
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Add findings; a sentence is kept once."""
+        for finding in findings:
+            self.setdefault(finding.sentence, finding.key)
+
+    def clean(self, *key: str) -> bool:
+        """Tell whether no problem is at a key, inside it, or with a group around it."""
+        return not any(found[: len(key)] == key[: len(found)] for found in self.values())
+
+    def without_wrong(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Copy options without the wrong ones; the main groups are there, if empty."""
+        options = copy.deepcopy(options)
+        for key in self.values():
+            group: Any = options
+            for name in key[:-1]:
+                group = group.get(name) if isinstance(group, dict) else None
+            if key and isinstance(group, dict):
+                group.pop(key[-1], None)
+        for section in ('datasets', 'train', 'val', 'logger', 'path', 'network_g'):
+            if not isinstance(options.get(section), dict):
+                options[section] = {}
+        return options
 
 
 def _absent_gpus(wanted: Any) -> Iterator[Finding]:
-    import torch
-
     there = torch.cuda.device_count()
     if isinstance(wanted, int) and not isinstance(wanted, bool) and wanted > there:
-        yield Finding(
-            ('num_gpu',), f'num_gpu: {wanted}, but PyTorch finds {there}; write auto, which takes what is there'
-        )
+        yield wrong(f'{wanted}, but PyTorch finds {there}; write auto, which takes what is there', 'num_gpu')

@@ -6,7 +6,7 @@ from typing import Any
 
 from amsnet_basicsr.options.blocks.datasets import WITHOUT_TRUTH
 from amsnet_basicsr.options.blocks.file import OUR_MODELS
-from amsnet_basicsr.options.blocks.messages import Finding
+from amsnet_basicsr.options.blocks.messages import Finding, wrong
 from amsnet_basicsr.options.checks.build import registered
 
 Sets = Mapping[str, Mapping[str, Any]]
@@ -23,10 +23,10 @@ def wrong_validation(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iter
     metrics = {name: metric for name, metric in (val.get('metrics') or {}).items() if clean('val', 'metrics', name)}
     for name, metric in metrics.items() if sets else ():
         if said := _lacking(metric['type'], opt.get('model_type'), sets):
-            yield Finding(('val', 'metrics', name), f'val.metrics.{name}: {metric["type"]} {said}')
+            yield wrong(f'{metric["type"]} {said}', 'val', 'metrics', name)
     chosen = opt['is_train'] and opt.get('model_type') in OUR_MODELS and val.get('save_best')
     if chosen and (said := _wrong_judge(val, sets, clean)):
-        yield Finding(('val', 'save_best'), f'val.save_best: {said}')
+        yield wrong(said, 'val', 'save_best')
 
 
 def _lacking(metric: str, model: Any, sets: Sets) -> str | None:

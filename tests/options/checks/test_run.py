@@ -161,7 +161,7 @@ def test_good_options_pass(make_folder):
         ),
         ('scheme', 'refine', {'type': ['R3']}, 'scheme.refine: '),
         ('scheme', 'train_stride', 3, 'crop_size: 40 is not divisible by scheme.train_stride 3; 39 is'),
-        ('datasets', 'train', None, 'datasets.train is no group of options'),
+        ('datasets', 'train', None, 'datasets.train must be a group of options'),
         ('train', 'optim_g', {'type': 'AdamW', 'lr': 0}, 'train.optim_g.lr must be a number above 0, got 0'),
         ('train', 'optim_g', {'type': 'AdamW'}, 'train.optim_g.lr is missing'),
         ('train', 'optim_g', {'type': 'AdamW', 'lr': 1, 'momentum': 1}, "train.optim_g has no option 'momentum'"),
