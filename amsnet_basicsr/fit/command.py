@@ -149,12 +149,12 @@ def _differences(fit: Fit, given: dict[str, Any], images: dict[str, int | None])
 
 def _begin(folder: Path, settings: Settings, images: dict[str, int | None]) -> Fit:
     """Start over: check everything, then put an earlier fit's results aside and remove its files."""
-    from amsnet_basicsr.fit.networks import network_bytes, read_init, start_weights
+    from amsnet_basicsr.fit.networks import check_init, network_bytes, start_weights
 
     init = start_weights(settings)
     if init is not None and init.is_relative_to(folder.resolve()):
         raise UserError(f'--init {init} is in the work folder itself, which starts over; give another -o')
-    read_init(settings)
+    check_init(settings)
     check_space(network_bytes(settings.width), folder, 'a smaller --width')
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / _RESULTS[0]).exists():

@@ -1,17 +1,15 @@
-"""The user's images: find them, leave out the unusable ones, and choose strides for their noise."""
+"""The user's images: find them, and leave out the unusable ones."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
 from amsnet_basicsr.denoise.command.inputs import find_inputs
-from amsnet_basicsr.images import ImageData, ImageError, read_size, to_8_bit
-from amsnet_basicsr.prepare.image_patches import LeftOutError, read_usable
-from amsnet_basicsr.prepare.noise_correlation import NoiseSpectra, combine_spectra, recommend_stride
+from amsnet_basicsr.images import ImageData, to_8_bit
+from amsnet_basicsr.prepare.image_patches import read_usable, usable_size
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import printable, say
 
@@ -23,15 +21,8 @@ _ROOMY = 120  # side of the training crops; a single smaller image would make al
 
 Found = TypeVar('Found')
 Item = TypeVar('Item')
-
-
-@dataclass(frozen=True)
-class Surveyed:
-    """An image that can be used, and its size in pixels."""
-
-    path: Path
-    height: int
-    width: int
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
 def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
@@ -67,20 +58,21 @@ def read_pixels(path: Path) -> np.ndarray:
     return to_8_bit(ImageData(read_usable(path, SMALLEST))).pixels
 
 
-def survey(paths: Sequence[Path], look: Callable[[Path], Found]) -> tuple[list[Found], dict[str, str]]:
+def survey(paths: Sequence[Path], look: Callable[[Path], Found]) -> tuple[dict[Path, Found], dict[str, str]]:
     """Call `look` on each image; a ValueError from it leaves the image out.
 
     Returns the results, and by image why it was left out. Raises a UserError if none can be used.
     """
-    found: list[Found] = []
+    found: dict[Path, Found] = {}
     left_out: dict[str, str] = {}
     for path in tqdm(paths, 'reading', unit='image', disable=None, leave=False):
         try:
-            found.append(look(path))
+            found[path] = look(path)
         except ValueError as error:
             left_out |= say_left_out(path, error)
     if not found:
-        refuse_all(left_out)
+        name, reason = next(iter(left_out.items()))
+        raise UserError(f'none of {len(left_out)} images can be used; {name}: {reason}')
     return found, left_out
 
 
@@ -91,58 +83,15 @@ def say_left_out(name: object, reason: object) -> dict[str, str]:
     return {shown: str(reason)}
 
 
-def refuse_all(left_out: Mapping[str, str]) -> NoReturn:
-    """Raise a UserError that names the first image and why it cannot be used."""
-    name, reason = next(iter(left_out.items()))
-    raise UserError(f'none of {len(left_out)} images can be used; {name}: {reason}')
-
-
-def survey_for_training(paths: Sequence[Path]) -> tuple[list[Surveyed], dict[str, str]]:
+def survey_for_training(paths: Sequence[Path]) -> tuple[dict[Path, Size], dict[str, str]]:
     """Choose the images to train on from their headers alone; a few that are smaller than the crops are left out."""
-    found, left_out = survey(paths, _look_at_header)
-    roomy = [image for image in found if min(image.height, image.width) >= _ROOMY]
-    if len(roomy) < ENOUGH or _pixels(roomy) < 0.9 * _pixels(found):
-        return found, left_out
+    sizes, left_out = survey(paths, lambda path: usable_size(path, SMALLEST))
+    roomy = {path: size for path, size in sizes.items() if min(size) >= _ROOMY}
+    pixels, of_roomy = (sum(height * width for height, width in each.values()) for each in (sizes, roomy))
+    if len(roomy) < ENOUGH or of_roomy < 0.9 * pixels:
+        return sizes, left_out
     reason = f'too small: training crops are {_ROOMY} pixels wide, and the other images have room for them'
-    for image in found:
-        if image not in roomy:
-            left_out |= say_left_out(image.path, reason)
+    for path in sizes:
+        if path not in roomy:
+            left_out |= say_left_out(path, reason)
     return roomy, left_out
-
-
-def _look_at_header(path: Path) -> Surveyed:
-    try:
-        height, width = read_size(path)
-    except ImageError as error:
-        raise LeftOutError('unreadable', str(error).removeprefix(f'{path}: ')) from None
-    if min(height, width) < SMALLEST:
-        raise LeftOutError('too small', f'{width}×{height} pixels')
-    return Surveyed(path, height, width)
-
-
-def _pixels(images: Iterable[Surveyed]) -> int:
-    return sum(image.height * image.width for image in images)
-
-
-def choose_strides(
-    spectra: Iterable[NoiseSpectra], train: int | None = None, test: int | None = None
-) -> dict[str, Any]:
-    """Choose the strides that are not given from the correlation of the noise; `reason` explains the choice.
-
-    The train stride is the smallest distance at which the noise is independent, 5 where that cannot be estimated; the
-    test stride is 2, or 1 for white noise.
-    """
-    try:
-        correlation = combine_spectra(spectra)
-        figures = ', '.join(f'{value:.2f}' for value in correlation.mean[1:6])
-        recommended = recommend_stride(correlation)
-        reason = f'noise correlated by {figures} over 1, 2, 3, 4, 5 pixels'
-        if correlation.doubtful:
-            recommended, reason = 5, f'{reason}, which looks like texture: the usual 5 is taken'
-    except ValueError as error:
-        recommended, reason = 5, f'not estimated ({error}): the usual 5 is taken'
-    given = [f'{name} stride {value}' for name, value in (('train', train), ('test', test)) if value is not None]
-    if given:
-        reason = f'{" and ".join(given)} as given; {reason}'
-    usual = 1 if recommended == 1 else 2
-    return {'train_stride': train or recommended, 'test_stride': test or usual, 'reason': reason}

@@ -41,11 +41,11 @@ def start_weights(settings: Settings) -> Path | None:
     return None if settings.init == 'none' else Path(settings.init)
 
 
-def read_init(settings: Settings) -> dict[str, torch.Tensor] | None:
-    """Read the weights that the teacher starts from, float32; None to start from scratch."""
+def check_init(settings: Settings) -> None:
+    """Refuse weights for the teacher to start from that can't be read or are of another network."""
     path = start_weights(settings)
     if path is None:
-        return None
+        return
     try:
         found = read_denoiser(path)
     except WeightsError as error:
@@ -56,47 +56,28 @@ def read_init(settings: Settings) -> dict[str, torch.Tensor] | None:
         what = found.arch if found.arch != ARCH else ', '.join(f'{name} {value}' for name, value in differing.items())
         hint = f'; give --width {differing["width"]}' if found.arch == ARCH and list(differing) == ['width'] else ''
         raise UserError(f'--init {path}: another network than is trained here ({what}){hint}')
-    return {name: value.float() for name, value in found.weights.items()}
 
 
-def teacher_start(fit: Fit) -> str | None:
-    """Put the weights that the teacher starts from into the work folder; returns the file, None for from scratch."""
-    path = fit.folder / TEACHER_INIT
-    if start_weights(fit.settings) is None:
-        return None
-    if not path.is_file():
-        write_file(path, read_init(fit.settings) or {}, ARCH, network_options(fit.settings.width))
-    return path.name
-
-
-def student_network(fit: Fit) -> dict[str, Any]:
-    """Hyper-parameters of the student."""
-    source = _student_source(fit)
-    return read_denoiser(source).options if source else network_options(fit.settings.width)
-
-
-def student_start(fit: Fit) -> str:
-    """Put the weights that the student starts from into the work folder; returns the file."""
-    source, path = _student_source(fit), fit.folder / STUDENT_INIT
-    if source is None:
-        return trained_weights('teacher', 'best').as_posix()
-    if source != path:
-        found = read_denoiser(source)
-        write_file(path, {name: value.float() for name, value in found.weights.items()}, ARCH, found.options)
-    return path.name
-
-
-def _student_source(fit: Fit) -> Path | None:
-    """Choose what the student starts from, of the same origin as its teacher; None for the teacher's own weights.
+def put_start_weights(fit: Fit) -> None:
+    """Put the weights that teacher and student start from into the work folder; what is there stays.
 
     A fit that starts from the shipped teacher continues from the shipped student, which knows how to do that teacher's
     work in one pass. Else the student has the teacher's network and weights: from these it comes closer to it in as
     many steps than from random ones, by 1.2 dB after 160, on patches of SIDD and with a teacher trained for 11500.
     """
-    kept, shipped = fit.folder / STUDENT_INIT, SHIPPED / SHIPPED_STUDENT
-    if kept.is_file():  # chosen before; what ships may be another by now
-        return kept
-    return shipped if start_weights(fit.settings) == SHIPPED / SHIPPED_TEACHER and shipped.is_file() else None
+    source, student = start_weights(fit.settings), SHIPPED / SHIPPED_STUDENT
+    knows = source == SHIPPED / SHIPPED_TEACHER and student.is_file()
+    for name, path in ((TEACHER_INIT, source), (STUDENT_INIT, student if knows else None)):
+        if path is not None and not (fit.folder / name).is_file():
+            found = read_denoiser(path)
+            weights = {key: value.float() for key, value in found.weights.items()}
+            write_file(fit.folder / name, weights, ARCH, found.options)
+
+
+def student_network(fit: Fit) -> dict[str, Any]:
+    """Hyper-parameters of the student."""
+    start = fit.folder / STUDENT_INIT
+    return read_denoiser(start).options if start.is_file() else network_options(fit.settings.width)
 
 
 def trained_weights(name: str, which: str) -> Path:

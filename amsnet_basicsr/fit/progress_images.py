@@ -54,7 +54,6 @@ def write_progress(folder: Path, name: str, iteration: int) -> Path | None:
     if not rows:
         return None
     path = folder / 'progress' / f'{name}_{iteration:06d}.png'
-    path.parent.mkdir(exist_ok=True)
     before = ('noisy', 'teacher') if name == 'student' else ('noisy',)
     write_png(path, comparison(rows, (*before, f'{name}, step {iteration}')))
     return path

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from amsnet_basicsr.images import ImageError, read_image, stretch, used_bits
+from amsnet_basicsr.images import ImageError, read_image, read_size, stretch, used_bits
 from amsnet_basicsr.images.png import encode_noise
 
 CLIPPED = 0.5
@@ -57,6 +57,17 @@ def read_usable(path: Path, least: int, keep_grey: bool = True, keep_alpha: bool
     if not keep_grey and (pixels[..., :1] == pixels).all():
         raise LeftOutError('grey')
     return pixels
+
+
+def usable_size(path: Path, least: int) -> tuple[int, int]:
+    """Read height and width from an image's header; a LeftOutError if it can't be read or has a side below `least`."""
+    try:
+        height, width = read_size(path)
+    except ImageError as error:
+        raise LeftOutError('unreadable', str(error).removeprefix(f'{path}: ')) from None
+    if min(height, width) < least:
+        raise LeftOutError('too small', f'{width}×{height} pixels')
+    return height, width
 
 
 def patch_offsets(height: int, width: int, size: int, step: int) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -55,14 +56,18 @@ def estimate_noise(paths: Sequence[Path], keep_grey: bool, workers: int | None) 
     chosen = list(dict.fromkeys(paths[i * len(paths) // _ESTIMATED_FROM] for i in range(_ESTIMATED_FROM)))
     limit = max(16, _SPECTRA // len(chosen))
 
-    def look(path: Path) -> NoiseSpectra | None:
+    def look(path: Path) -> list[NoiseSpectra]:
         try:
-            return noise_spectra(read_usable(path, 32, keep_grey, keep_alpha=False), limit)
+            return [noise_spectra(read_usable(path, 32, keep_grey, keep_alpha=False), limit)]
         except LeftOutError:
-            return None
+            return []
 
     bar = tqdm(ordered_map(look, chosen, workers), 'noise', len(chosen), unit='image', disable=None)
-    spectra = [result for result in bar if result is not None and len(result.power)]
+    return report_noise([one for found in bar for one in found])
+
+
+def report_noise(spectra: Sequence[NoiseSpectra]) -> NoiseReport:
+    """Say what the noise of images is like."""
     try:
         correlation = combine_spectra(spectra)
     except ValueError as error:
@@ -73,7 +78,7 @@ def estimate_noise(paths: Sequence[Path], keep_grey: bool, workers: int | None) 
 
     return NoiseReport(
         stride=recommend_stride(correlation),
-        photos=len(spectra),
+        photos=sum(len(of_one.power) > 0 for of_one in spectra),
         patches=correlation.patches,
         sigma=plain(correlation.sigma * 255, 2),
         horizontal=plain(correlation.horizontal.mean(axis=0)),
@@ -81,3 +86,22 @@ def estimate_noise(paths: Sequence[Path], keep_grey: bool, workers: int | None) 
         mean=plain(correlation.mean),
         doubtful=correlation.doubtful,
     )
+
+
+def choose_strides(noise: NoiseReport, train: int | None = None, test: int | None = None) -> dict[str, Any]:
+    """Choose the strides that are not given from the correlation of the noise; `reason` explains the choice.
+
+    The train stride is the smallest distance at which the noise is independent, 5 where that cannot be estimated; the
+    test stride is 2, or 1 for white noise.
+    """
+    recommended = USUAL_STRIDE if noise.stride is None or noise.doubtful else noise.stride
+    figures = ', '.join(f'{value:.2f}' for value in noise.mean[1:6])
+    reason = f'noise correlated by {figures} over 1, 2, 3, 4, 5 pixels'
+    if noise.stride is None:
+        reason = f'not estimated ({noise.why_not}): the usual {USUAL_STRIDE} is taken'
+    elif noise.doubtful:
+        reason += f', which looks like texture: the usual {USUAL_STRIDE} is taken'
+    given = [f'{name} stride {value}' for name, value in (('train', train), ('test', test)) if value is not None]
+    if given:
+        reason = f'{" and ".join(given)} as given; {reason}'
+    return {'train_stride': train or recommended, 'test_stride': test or min(recommended, 2), 'reason': reason}

@@ -13,14 +13,20 @@ from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.denoise.load_model import SHIPPED, TEACHER
 from amsnet_basicsr.fit import command as fit
 from amsnet_basicsr.fit.images import (
-    Surveyed,
-    choose_strides,
+    Size,
     find_images,
     read_pixels,
     spread,
     survey_for_training,
 )
-from amsnet_basicsr.fit.networks import network_options, read_init, start_weights, student_network, student_start
+from amsnet_basicsr.fit.networks import (
+    STUDENT_INIT,
+    TEACHER_INIT,
+    network_options,
+    put_start_weights,
+    start_weights,
+    student_network,
+)
 from amsnet_basicsr.fit.patches import hold_one_out, plan_cuts, read_png, split, write_patches, write_png
 from amsnet_basicsr.fit.report import doubts, is_advised, next_steps
 from amsnet_basicsr.fit.stages.learn import neighbour_loss
@@ -30,6 +36,7 @@ from amsnet_basicsr.fit.state import Fit, Settings
 from amsnet_basicsr.fit.training.options import student_options, teacher_options
 from amsnet_basicsr.options.reader import OptionsLoader
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
+from amsnet_basicsr.prepare.noise_report import choose_strides, report_noise
 from amsnet_basicsr.utils.errors import UserError
 from tests.conftest import noisy_image
 
@@ -42,8 +49,8 @@ def begun_with(settings: Settings, folder: Path = Path('m')) -> Fit:
     return fit
 
 
-def images(*sizes: tuple[int, int]) -> list[Surveyed]:
-    return [Surveyed(Path(f'{number}.png'), *size) for number, size in enumerate(sizes)]
+def images(*sizes: Size) -> dict[Path, Size]:
+    return {Path(f'{number}.png'): size for number, size in enumerate(sizes)}
 
 
 def test_finds_images_once_and_not_its_own_patches(tmp_path, monkeypatch):
@@ -70,7 +77,7 @@ def test_what_cannot_be_looked_at_is_named_in_a_line_and_the_rest_goes_on(tmp_pa
     images = fit._list_images([str(folder)], tmp_path / 'm')
     assert [Path(name).name for name in images] == ['good.png', 'line\nbreak.png', 'nowhere.png']
     usable, left_out = survey_for_training([Path(name) for name in images])
-    assert [image.path.name for image in usable] == ['good.png'] and len(left_out) == 2
+    assert [path.name for path in usable] == ['good.png'] and len(left_out) == 2
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and all(line.startswith('left out: ') for line in lines)
     assert 'closed: cannot be searched: Permission denied' in lines[0]
@@ -95,7 +102,7 @@ def test_held_out_patches_are_never_trained_on(sizes):
     trained, held_out = ([len(getattr(cut, name)) for cut in cuts] for name in ('train', 'held_out'))
     assert 1 <= sum(held_out) <= 8 and 1 <= sum(trained) <= 50
     for cut in cuts:
-        taken = np.zeros((cut.image.height, cut.image.width), int)
+        taken = np.zeros(given[cut.path], int)
         for top, left, bottom, right in (*cut.train, *cut.held_out):
             assert min(bottom - top, right - left) >= 64
             taken[top:bottom, left:right] += 1
@@ -107,7 +114,7 @@ def test_held_out_patches_are_never_trained_on(sizes):
 @pytest.mark.parametrize('size', [(300, 451), (256, 256), (100, 700), (2000, 3000)])
 def test_no_pixel_of_an_image_is_lost(size):
     taken = np.zeros(size, int)
-    for top, left, bottom, right in split(Surveyed(Path('a.png'), *size), 256):
+    for top, left, bottom, right in split(*size, 256):
         assert all(256 <= side < 512 or side in size for side in (bottom - top, right - left))
         taken[top:bottom, left:right] += 1
     assert (taken == 1).all()
@@ -157,8 +164,8 @@ def test_files_of_16_bits_that_use_fewer_are_trained_on_in_full(tmp_path, bits, 
     cv2.imwrite(str(path), values[..., ::-1])
     expected = (values * (255 / (2**bits - 1))).round()
     assert np.abs(read_pixels(path) - expected).max() <= 1
-    cuts = plan_cuts([Surveyed(path, 128, 256)], 64, 100, seed=0)
-    write_patches(cuts[0], read_pixels(path), tmp_path / 'patches', 'deep')
+    cuts = plan_cuts({path: (128, 256)}, 64, 100, seed=0)
+    write_patches(cuts[0], read_pixels(path), tmp_path, 'deep')
     for patch in (tmp_path / 'patches').rglob('*.png'):
         assert len(np.unique(read_png(patch))) == 256
 
@@ -166,14 +173,14 @@ def test_files_of_16_bits_that_use_fewer_are_trained_on_in_full(tmp_path, bits, 
 def test_flat_patches_are_left_out_and_one_is_always_held_out(tmp_path):
     image = noisy_image(128, 256, 0)
     path = tmp_path / 'a.png'
-    cuts = plan_cuts([Surveyed(path, 128, 256)], 64, 100, seed=0)
+    cuts = plan_cuts({path: (128, 256)}, 64, 100, seed=0)
     (top, left, _, _), *others = cuts[0].held_out
     assert not others and len(cuts[0].train) == 7
     image[top : top + 64, left : left + 64] = 255
     cv2.imwrite(str(path), image)
     for _ in range(2):  # a second time changes nothing
-        write_patches(cuts[0], read_pixels(path), tmp_path / 'patches', 'image0000')
-        assert hold_one_out(tmp_path / 'patches') == (6, 1)
+        write_patches(cuts[0], read_pixels(path), tmp_path, 'image0000')
+        assert hold_one_out(tmp_path) == (6, 1)
     names = [file.name for file in (tmp_path / 'patches').rglob('*.png')]
     assert len(set(names)) == 7 and f'image0000_y{top:05d}_x{left:05d}.png' not in names
 
@@ -185,7 +192,7 @@ def test_strides_follow_the_noise():
 
     def strides(noise, **given):
         image = np.clip(0.5 + noise.transpose(1, 2, 0), 0, 1).astype(np.float32)
-        return choose_strides([noise_spectra(image)], **given)
+        return choose_strides(report_noise([noise_spectra(image)]), **given)
 
     def pair(chosen):
         return chosen['train_stride'], chosen['test_stride']
@@ -193,7 +200,7 @@ def test_strides_follow_the_noise():
     assert pair(strides(white)) == (1, 1) and pair(strides(blurred)) == (3, 2)
     given = strides(white, train=4)
     assert pair(given) == (4, 1) and 'train stride 4 as given' in given['reason']
-    unknown = choose_strides([])
+    unknown = choose_strides(report_noise([]))
     assert pair(unknown) == (5, 2) and 'the usual 5' in unknown['reason']
 
 
@@ -202,7 +209,7 @@ def test_survey_says_why_an_image_is_left_out(tmp_path):
     cv2.imwrite(str(tmp_path / 'good.png'), noisy_image(70, 90, 0))
     cv2.imwrite(str(tmp_path / 'strip.png'), noisy_image(1, 500, 0))
     usable, left_out = survey_for_training(sorted(tmp_path.iterdir()))
-    assert usable == [Surveyed(tmp_path / 'good.png', 70, 90)]
+    assert usable == {tmp_path / 'good.png': (70, 90)}
     assert {Path(name).name: why.split(':')[0] for name, why in left_out.items()} == {
         'empty.jpg': 'unreadable', 'strip.png': 'too small'
     }  # fmt: skip
@@ -308,14 +315,14 @@ def test_the_shipped_teacher_is_where_a_fit_starts_unless_told_otherwise(tmp_pat
     ):
         record = fit._begin(tmp_path / str(number), settings, images)
         assert start_weights(record.settings) == expected
-        weights = read_init(record.settings)
-        assert (weights is None) == (expected is None)
-    assert student_network(record) == network_options(8)
-    assert student_start(record) == 'experiments/teacher/models/net_g_best.pth'
+        put_start_weights(record)
+        assert (record.folder / TEACHER_INIT).is_file() == (expected is not None)
+    assert student_network(record) == network_options(8) and not (record.folder / STUDENT_INIT).exists()
     record = fit._begin(tmp_path / 'shipped', Settings(), images)
+    put_start_weights(record)
     net = NAFNet(**student_network(record))
-    net.load_state_dict(torch.load(record.folder / student_start(record))['params'])  # what BasicSR will do
-    weights = read_init(Settings(init=str(SHIPPED / TEACHER)))
+    net.load_state_dict(torch.load(record.folder / STUDENT_INIT)['params'])  # what BasicSR will do
+    weights = torch.load(record.folder / TEACHER_INIT)['params']
     assert {value.dtype for value in weights.values()} == {torch.float32}
 
 
@@ -349,7 +356,6 @@ def test_the_noise_is_estimated_from_all_patches_together(tmp_path):
         texture = 40 * cv2.GaussianBlur(rng.normal(size=(128, 128, 1)), (0, 0), 1)[..., None] * (number % 4 == 0)
         noisy = 128 + texture + rng.normal(0, 10, (128, 128, 3))
         path = tmp_path / 'patches' / ('train' if number else 'held_out') / f'{number}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_png(path, noisy.clip(0, 255).round().astype(np.uint8))
     assert 255 * noise_of_patches(tmp_path).sigma == pytest.approx(10, rel=0.1)
 

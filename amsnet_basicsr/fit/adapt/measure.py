@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from amsnet_basicsr.denoise.load_model import Model
 from amsnet_basicsr.fit.adapt.noise import NoiseModel
 
 _STEP = 0.1  # ε: large enough for float32, small enough to be a derivative
 _PLAUSIBLE = 3.0  # a network that removes more than so many times the noise's energy says that it was underestimated
+_MULTIPLE = 16  # of which the sides of an image must be for the networks of a fit
 _CLIPPED = 0.02  # noise of pixels nearer to black or white is cut off, and not Gaussian
 
 
@@ -54,6 +56,19 @@ def risks(
         if (result[index] <= 0).any():
             result[index] = np.nan
     return result
+
+
+def as_tile(pixels: np.ndarray, most: int) -> np.ndarray:
+    """Cut the top left of an image, (H, W, 3) uint8, as networks take it: float32 in [0, 1], sides at most `most`."""
+    height, width = (min(side, most) // _MULTIPLE * _MULTIPLE for side in pixels.shape[:2])
+    return pixels[:height, :width].astype(np.float32) / 255
+
+
+def as_run(models: Sequence[Model], device: torch.device) -> list[nn.Module]:
+    """Return the networks of models, as a `Denoiser` runs them."""
+    for model in models:
+        model.pool_locally()
+    return [model.net.to(device).eval() for model in models]
 
 
 def run(net: nn.Module, image: np.ndarray, device: torch.device) -> np.ndarray:

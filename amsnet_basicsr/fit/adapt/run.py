@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import load_model
-from amsnet_basicsr.fit.adapt.measure import is_better, psnr, risks, run
+from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, is_better, psnr, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
 from amsnet_basicsr.fit.adapt.tune import Tile, tune
-from amsnet_basicsr.fit.images import Surveyed, find_images, read_pixels, spread, survey
-from amsnet_basicsr.fit.patches import Box, plan_cuts, split, write_png
+from amsnet_basicsr.fit.images import Size, find_images, read_pixels, spread, survey
+from amsnet_basicsr.fit.patches import plan_cuts, split, write_png
 from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison
 from amsnet_basicsr.fit.state import choose_device
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
@@ -26,7 +26,6 @@ from amsnet_basicsr.utils.errors import UserError
 _IMAGES = 32
 _TILE, _TILES = 384, 12  # trained on: at most so many tiles, of at least such sides where images have them
 _SIDE, _CROP = 256, 128  # of what is held out of a tile, at most, and of the crops that it is measured in
-_MULTIPLE = 16
 _ONE_IN = 4  # held out: whether a model is better must not hang on a single image
 
 
@@ -50,9 +49,7 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
             return share
 
         net.load_state_dict(tune(net, train, progress, device, args.seed))
-    nets = [start.net.to(device).eval(), net.eval()]
-    for model in (start, replace(start, net=net)):
-        model.pool_locally()  # as they will be run
+    nets = as_run([start, replace(start, net=net)], device)
     errors = risks(nets, held_out, device, args.seed)
     count, (before, after) = psnr(errors)
     judged = f'{before:.2f} dB by the model it started from, {after:.2f} dB adapted' if count else 'noise misjudged'
@@ -77,31 +74,24 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
 def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[Tile], list[Tile], str]:
     """Read tiles to train on and to hold out, each with the noise of its image; and describe the noise."""
 
-    def estimate(path: Path) -> tuple[Surveyed, NoiseModel]:  # of each image, as settings and cameras may differ
+    def estimate(path: Path) -> tuple[Size, NoiseModel]:  # of each image, as settings and cameras may differ
         pixels = read_pixels(path)
         try:
-            return Surveyed(path, *pixels.shape[:2]), estimate_noise_model([noise_spectra(pixels)])
+            return pixels.shape[:2], estimate_noise_model([noise_spectra(pixels)])
         except ValueError as error:
             raise ValueError(f'its noise cannot be estimated: {error}') from None
 
-    noise_of = dict(survey(spread(find_images(inputs, exclude), _IMAGES), estimate)[0])
+    found, _ = survey(spread(find_images(inputs, exclude), _IMAGES), estimate)
     train: list[Tile] = []
     held_out: list[Tile] = []
-    for cut in plan_cuts(list(noise_of), _TILE, _TILES, seed, _ONE_IN):
-        pixels, noise = read_pixels(cut.image.path), noise_of[cut.image]
-        train += [(_tile(pixels, box, 2 * _TILE), noise) for box in cut.train]
+    for cut in plan_cuts({path: size for path, (size, _) in found.items()}, _TILE, _TILES, seed, _ONE_IN):
+        pixels, (_, noise) = read_pixels(cut.path), found[cut.path]
+        train += [(as_tile(pixels[top:bottom, left:right], 2 * _TILE), noise) for top, left, bottom, right in cut.train]
         for top, left, bottom, right in cut.held_out:
-            part = Surveyed(cut.image.path, min(bottom - top, _SIDE), min(right - left, _SIDE))
-            boxes = [(top + y, left + x, top + y2, left + x2) for y, x, y2, x2 in split(part, _CROP)]
-            held_out += [(_tile(pixels, box, _SIDE), noise) for box in boxes]
-    return train, held_out, f'{len(noise_of)} images: {describe(list(noise_of.values()))}'
-
-
-def _tile(pixels: np.ndarray, box: Box, most: int) -> np.ndarray:
-    """Cut a tile, float32 in [0, 1], whose sides are multiples of what networks take."""
-    top, left, bottom, right = box
-    height, width = (min(side, most) // _MULTIPLE * _MULTIPLE for side in (bottom - top, right - left))
-    return pixels[top : top + height, left : left + width].astype(np.float32) / 255
+            part = pixels[top:bottom, left:right][:_SIDE, :_SIDE]
+            crops = split(part.shape[0], part.shape[1], _CROP)
+            held_out += [(as_tile(part[y:y2, x:x2], _SIDE), noise) for y, x, y2, x2 in crops]
+    return train, held_out, f'{len(found)} images: {describe([noise for _, noise in found.values()])}'
 
 
 def _to_8_bit(image: np.ndarray) -> np.ndarray:

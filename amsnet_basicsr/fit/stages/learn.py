@@ -11,12 +11,12 @@ from amsnet_basicsr.fit.images import spread
 from amsnet_basicsr.fit.networks import (
     ARCH,
     SAMPLES,
+    STUDENT_INIT,
     TEACHER,
+    TEACHER_INIT,
     averaged_weights,
     denoiser_of,
     network_options,
-    student_start,
-    teacher_start,
     trained_weights,
 )
 from amsnet_basicsr.fit.patches import patch_files, read_png, write_png
@@ -36,7 +36,8 @@ def train_teacher(fit: Fit, facts: dict[str, Any]) -> None:
     held_out = [read_png(file) for file in patch_files(fit.folder, 'held_out')]
     neighbours = [neighbour_loss(patch, prepared['train_stride']) for patch in held_out]
     facts.update(neighbours=sum(neighbours) / len(neighbours))
-    _train(fit, 'teacher', teacher_options(fit, teacher_start(fit)), 'loss on hidden pixels {:.4f}')
+    start = TEACHER_INIT if (fit.folder / TEACHER_INIT).is_file() else None
+    _train(fit, 'teacher', teacher_options(fit, start), 'loss on hidden pixels {:.4f}')
     refine = {'type': 'PartitionAverage', 'samples': SAMPLES}
     scheme = {'type': 'amsnet', 'stride': prepared['test_stride'], 'branches': 2, 'refine': refine}
     best = averaged_weights(fit.folder / trained_weights('teacher', 'best'))
@@ -53,7 +54,6 @@ def make_pairs(fit: Fit, facts: dict[str, Any]) -> None:
     }
     targets = {file: fit.folder / 'pairs' / part / file.name for part, files in chosen.items() for file in files}
     for file, target in tqdm(targets.items(), 'denoising', unit='patch', disable=None, leave=False):
-        target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
             write_png(target, teacher(read_png(file)))
     with atomic_write(fit.folder / 'pairs' / 'train.txt') as listing:
@@ -64,7 +64,9 @@ def make_pairs(fit: Fit, facts: dict[str, Any]) -> None:
 
 def train_student(fit: Fit, facts: dict[str, Any]) -> None:
     """Train a network to do in one pass what the teacher does."""
-    _train(fit, 'student', student_options(fit, student_start(fit)), 'PSNR to the teacher {:.2f} dB')
+    known = (fit.folder / STUDENT_INIT).is_file()
+    start = STUDENT_INIT if known else trained_weights('teacher', 'best').as_posix()
+    _train(fit, 'student', student_options(fit, start), 'PSNR to the teacher {:.2f} dB')
 
 
 def _train(fit: Fit, name: str, options: str, what: str) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import load_model
-from amsnet_basicsr.fit.adapt.measure import psnr, risks
+from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, psnr, risks
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, estimate_noise_model
 from amsnet_basicsr.fit.images import spread
 from amsnet_basicsr.fit.networks import (
@@ -57,31 +57,28 @@ def compare(fit: Fit, student: str) -> dict[str, float]:
 
     Returns the PSNR to the teacher's result in dB, and the seconds that each takes to denoise a megapixel.
     """
-    files = patch_files(fit.folder, 'held_out')
-    noisy = [read_png(file) for file in files]
-    megapixels = sum(image.shape[0] * image.shape[1] for image in noisy) / 1e6
+    noisy = {file: read_png(file) for file in patch_files(fit.folder, 'held_out')}
+    megapixels = sum(image.shape[0] * image.shape[1] for image in noisy.values()) / 1e6
     results, seconds = [], []
     for denoiser in (denoiser_of(fit, TEACHER), denoiser_of(fit, student)):
-        denoiser(noisy[0][:32, :32])  # the first pass costs more than the others
+        denoiser(next(iter(noisy.values()))[:32, :32])  # the first pass costs more than the others
         start = time.perf_counter()
-        results.append([denoiser(image) for image in noisy])
+        results.append({file: denoiser(image) for file, image in noisy.items()})
         seconds.append((time.perf_counter() - start) / megapixels)
-    shown = [files.index(file) for file in shown_patches(fit.folder)]
-    rows = [(noisy[i], results[0][i], results[1][i]) for i in shown]
-    (fit.folder / 'progress').mkdir(exist_ok=True)
+    teacher, own = results
+    rows = [(noisy[file], teacher[file], own[file]) for file in shown_patches(fit.folder)]
     write_png(fit.folder / 'progress' / 'result.png', comparison(rows, ('noisy', 'teacher', 'student (the model)')))
+
+    def psnr_to_teacher(images: Mapping[Path, np.ndarray]) -> float:
+        errors = [np.mean((image.astype(np.float64) - teacher[file]) ** 2) for file, image in images.items()]
+        return float(np.mean([10 * np.log10(255**2 / max(error, 1e-10)) for error in errors]))
+
     return {
-        'noisy_to_teacher': _psnr(noisy, results[0]),
-        'student_to_teacher': _psnr(results[1], results[0]),
+        'noisy_to_teacher': psnr_to_teacher(noisy),
+        'student_to_teacher': psnr_to_teacher(own),
         'teacher_seconds': seconds[0],
         'student_seconds': seconds[1],
     }
-
-
-def _psnr(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
-    """Mean PSNR of images against others, uint8, in dB."""
-    errors = [np.mean((x.astype(np.float64) - y) ** 2) for x, y in zip(a, b, strict=True)]
-    return float(np.mean([10 * np.log10(255**2 / max(error, 1e-10)) for error in errors]))
 
 
 def against_shipped(fit: Fit, candidate: Path) -> dict[str, float]:
@@ -90,17 +87,11 @@ def against_shipped(fit: Fit, candidate: Path) -> dict[str, float]:
         models = [load_model(model) for model in (None, candidate)]
     except ValueError:  # nothing is shipped
         return {}
-    for model in models:
-        model.pool_locally()  # as they are run
-    nets = [model.net.to(fit.device).eval() for model in models]
-    if (noise := noise_of_patches(fit.folder)) is None:
+    noise = noise_of_patches(fit.folder)
+    if noise is None:
         return {}
-    crops = []
-    for file in patch_files(fit.folder, 'held_out'):
-        image = read_png(file)
-        height, width = (min(side, 256) // 16 * 16 for side in image.shape[:2])
-        crops.append((image[:height, :width].astype(np.float32) / 255, noise))
-    count, found = psnr(risks(nets, crops, fit.device, fit.settings.seed))
+    crops = [(as_tile(read_png(file), 256), noise) for file in patch_files(fit.folder, 'held_out')]
+    count, found = psnr(risks(as_run(models, fit.device), crops, fit.device, fit.settings.seed))
     return dict(zip(('shipped_psnr', 'student_psnr'), found, strict=True)) if count else {}
 
 

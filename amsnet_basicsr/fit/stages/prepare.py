@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from amsnet_basicsr.fit.images import choose_strides, read_pixels, refuse_all, say_left_out, spread, survey_for_training
+from amsnet_basicsr.fit.images import read_pixels, spread, survey, survey_for_training
 from amsnet_basicsr.fit.networks import network_bytes
 from amsnet_basicsr.fit.patches import Cut, hold_one_out, patch_files, plan_cuts, write_patches
 from amsnet_basicsr.fit.stages.time_budget import measure, refuse_too_little_time
 from amsnet_basicsr.fit.state import Fit
-from amsnet_basicsr.prepare.image_patches import LeftOutError
 from amsnet_basicsr.prepare.noise_correlation import NoiseSpectra, noise_spectra
+from amsnet_basicsr.prepare.noise_report import choose_strides, report_noise
 from amsnet_basicsr.prepare.outputs import check_space
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import say
@@ -31,10 +29,9 @@ def has_patches(fit: Fit) -> bool:
 
 def prepare(fit: Fit, facts: dict[str, Any]) -> None:
     """Choose the patches, cut them, and choose the strides."""
-    settings, folder = fit.settings, fit.folder / 'patches'
+    settings = fit.settings
     paths = [*map(Path, fit.images)]
-    chosen = spread(paths, _MOST_IMAGES)
-    images, left_out = survey_for_training(chosen)
+    images, left_out = survey_for_training(spread(paths, _MOST_IMAGES))
     cuts = plan_cuts(images, settings.patch, settings.patches, settings.seed)
     sides = _sides(cuts)
     if settings.iterations is None:  # a time that is too short is told before the work
@@ -43,24 +40,26 @@ def prepare(fit: Fit, facts: dict[str, Any]) -> None:
         refuse_too_little_time(costs, sides['patches'] - spared, spared, settings.minutes)
     needed = sides['patches'] * sides['mean_side'] ** 2 * _BYTES_PER_PIXEL + network_bytes(settings.width)
     check_space(needed, fit.folder, 'take fewer --patches')
-    spectra: list[NoiseSpectra] = []
-    unreadable: dict[str, str] = {}
-    for number, cut in enumerate(tqdm(cuts, 'reading', unit='image', disable=None, leave=False)):
-        try:
-            pixels = read_pixels(cut.image.path)
-        except LeftOutError as error:
-            unreadable |= say_left_out(cut.image.path, error)
-            continue
-        if number % -(-len(cuts) // _IMAGES_FOR_NOISE) == 0:
-            spectra.append(noise_spectra(pixels))
-        write_patches(cut, pixels, folder, f'image{number:04d}')
-    if len(unreadable) == len(cuts):
-        refuse_all(left_out | unreadable)
-    train, held_out = hold_one_out(folder)
-    strides = choose_strides(spectra, settings.train_stride, settings.test_stride)
-    facts.update(sides | strides, train=train, held_out=held_out, images=len(images) - len(unreadable))
-    facts.update(held_out_images=sum(not cut.train for cut in cuts), left_out=left_out | unreadable)
-    facts.update(thinned=len(paths) - len(chosen))
+    numbered = {cut.path: (number, cut) for number, cut in enumerate(cuts)}
+
+    def cut_up(path: Path) -> list[NoiseSpectra]:
+        number, cut = numbered[path]
+        pixels = read_pixels(path)
+        write_patches(cut, pixels, fit.folder, f'image{number:04d}')
+        return [] if number % -(-len(cuts) // _IMAGES_FOR_NOISE) else [noise_spectra(pixels)]
+
+    spectra, unreadable = survey([*numbered], cut_up)
+    train, held_out = hold_one_out(fit.folder)
+    noise = report_noise([one for found in spectra.values() for one in found])
+    facts.update(sides | choose_strides(noise, settings.train_stride, settings.test_stride))
+    facts.update(
+        train=train,
+        held_out=held_out,
+        images=len(images) - len(unreadable),
+        held_out_images=sum(not cut.train for cut in cuts),
+        left_out=left_out | unreadable,
+        thinned=max(0, len(paths) - _MOST_IMAGES),
+    )
     say(
         'prepare: {train} patches to train on, {held_out} held out, {side} to {largest} pixels wide, '
         'of {images} images; strides {train_stride} and {test_stride} ({reason})'.format(**facts)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from amsnet_basicsr.denoise.denoiser import DenoiseError
-from amsnet_basicsr.fit.networks import TEACHER, trained_weights
+from amsnet_basicsr.fit.networks import TEACHER, put_start_weights, trained_weights
 from amsnet_basicsr.fit.stages.learn import make_pairs, train_student, train_teacher
 from amsnet_basicsr.fit.stages.pack import is_finished, pack
 from amsnet_basicsr.fit.stages.prepare import has_patches, prepare
@@ -24,6 +24,7 @@ def run_stages(fit: Fit) -> None:
         'student': (train_student, (fit.folder / trained_weights('student', 'latest')).is_file),
         'pack': (pack, lambda: is_finished(fit)),
     }
+    put_start_weights(fit)
     for name, (run, is_there) in stages.items():
         if fit.done(name) and is_there():
             say(f'{name}: done before')

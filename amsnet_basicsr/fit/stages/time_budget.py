@@ -3,9 +3,8 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 
@@ -27,8 +26,7 @@ _VALIDATIONS = 6
 _WARM_UP, _TIMED = 1, 3
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """Training steps of teacher and student, patches denoised for the student, and about how many seconds it takes."""
 
     teacher: int
@@ -44,13 +42,11 @@ def plan(fit: Fit, facts: dict[str, Any]) -> None:
     costs = facts['costs']
     steps = plan_steps(costs, prepared['train'], prepared['held_out'], settings.minutes, settings.iterations)
     facts.update(teacher=steps.teacher, student=steps.student, patches=steps.patches)
-    teacher, pairs, student = (
-        _duration(count * costs[name])
-        for count, name in ((steps.teacher, 'teacher'), (steps.patches, 'patch'), (steps.student, 'student'))
-    )
     say(
-        f'plan: about {_duration(steps.seconds)} in all on {fit.device}: teacher {steps.teacher} steps ({teacher}), '
-        f'{steps.patches} patches denoised ({pairs}), student {steps.student} steps ({student}), start and images'
+        f'plan: about {_duration(steps.seconds)} in all on {fit.device}: teacher {steps.teacher} steps '
+        f'({_duration(steps.teacher * costs["teacher"])}), {steps.patches} patches denoised '
+        f'({_duration(steps.patches * costs["patch"])}), student {steps.student} steps '
+        f'({_duration(steps.student * costs["student"])}), start and images'
     )
 
 
@@ -69,45 +65,38 @@ def measure(fit: Fit, sides: Mapping[str, Any], stride: int) -> dict[str, Any]:
     Raises:
         UserError: If memory runs out.
     """
-    gpu = fit.device.type == 'cuda'
-    wanted, crops = _ON_GPU if gpu else _ON_CPU
+    wanted, crops = _ON_GPU if fit.device.type == 'cuda' else _ON_CPU
     batch = fit.settings.batch or crops
-    networks = network_options(fit.settings.width), student_network(fit)
-    # Each level of a network halves its crops.
-    crop, student_crop = (
-        crop_size(sides['side'], apart, wanted, 2 ** len(options['enc_blk_nums']))
-        for options, apart in zip(networks, (stride, 1), strict=True)
-    )
-
-    def seconds(run: Callable[[], Any]) -> float:
-        taken = []
-        for _ in range(_WARM_UP + _TIMED):
-            start = time.perf_counter()
-            run()
-            if gpu:
-                torch.cuda.synchronize(fit.device)
-            taken.append(time.perf_counter() - start)
-        return statistics.median(taken[_WARM_UP:])
-
+    side, costs = {}, {}
     try:
-        teacher, student = (
-            NAFNet(**options).to(fit.device).to(memory_format=torch.channels_last) for options in networks
-        )
-        sub_images = torch.rand((batch * stride**2, 3, crop // stride, crop // stride), device=fit.device)
-        image = torch.rand((batch, 3, student_crop, student_crop), device=fit.device)
-        # Without an optimizer, whose first step costs PyTorch seconds of imports.
-        costs = {
-            'teacher': _TRAINING_OVERHEAD * seconds(lambda: teacher(sub_images).mean().backward()),
-            'student': _TRAINING_OVERHEAD * seconds(lambda: student(image).mean().backward()),
-        }
-        with torch.no_grad():
-            a_pixel = seconds(lambda: teacher(sub_images)) / (batch * crop**2)
+        for name, options, apart in (
+            ('student', student_network(fit), 1), ('teacher', network_options(fit.settings.width), stride)
+        ):  # fmt: skip
+            # Each level of a network halves its crops.
+            crop = side[name] = crop_size(sides['side'], apart, wanted, 2 ** len(options['enc_blk_nums']))
+            net = NAFNet(**options).to(fit.device).to(memory_format=torch.channels_last)
+            images = torch.rand((batch * apart**2, 3, crop // apart, crop // apart), device=fit.device)
+            costs[name] = _TRAINING_OVERHEAD * _seconds(net, images, training=True)
+        costs['patch'] = PASSES * _seconds(net, images, training=False) / (batch * crop**2) * sides['mean_side'] ** 2
     except (MemoryError, RuntimeError) as error:
         if 'memory' not in str(error) and 'alloc' not in str(error):
             raise
         raise UserError(f'memory ran out with {batch} crops in a step: give a smaller --batch or --width') from None
-    costs['patch'] = PASSES * a_pixel * sides['mean_side'] ** 2
-    return {'batch': batch, 'crop': crop, 'student_crop': student_crop, 'costs': costs}
+    return {'batch': batch, 'crop': side['teacher'], 'student_crop': side['student'], 'costs': costs}
+
+
+def _seconds(net: torch.nn.Module, images: torch.Tensor, training: bool) -> float:
+    """Time a pass, or a pass and its gradient: without an optimizer, whose first step costs seconds of imports."""
+    taken = []
+    for _ in range(_WARM_UP + _TIMED):
+        start = time.perf_counter()
+        with torch.set_grad_enabled(training):
+            result = net(images).mean()
+        if training:
+            result.backward()
+        result.item()  # waits for a GPU
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken[_WARM_UP:])
 
 
 def crop_size(patch: int, stride: int, wanted: int, multiple: int = 8) -> int:
