@@ -8,6 +8,7 @@ from torch import nn
 
 CHANNELS = 64
 """Feature channels everywhere in the network."""
+_STEPS = ('line11', 'line22', 'line33', 'line44')
 
 
 def _conv(inputs: int, outputs: int, kernel_size: int = 3) -> nn.Sequential:
@@ -28,22 +29,22 @@ def _gate() -> nn.Sequential:
     return nn.Sequential(_conv(CHANNELS, hidden), nn.ReLU(inplace=True), _conv(hidden, CHANNELS), nn.Sigmoid())
 
 
-def _residual_branch() -> nn.Sequential:
-    """Make the two convolutions of a residual branch."""
-    return nn.Sequential(_conv(CHANNELS, CHANNELS), nn.ReLU(inplace=True), _conv(CHANNELS, CHANNELS))
-
-
-class ToFeatures(nn.Module):
-    """From images to the feature domain, in which the iteration runs.
+class Transform(nn.Module):
+    """A convolution from images to the feature domain, in which the iteration runs, or back, and a residual branch.
 
     Args:
-        in_channels: Channels of the images.
+        inputs: Channels in.
+        outputs: Channels out.
     """
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.ext = _conv(in_channels, CHANNELS)
-        self.pre = _residual_branch()
+        self.ext = _conv(inputs, outputs)
+        self.pre = nn.Sequential(_conv(CHANNELS, CHANNELS), nn.ReLU(inplace=True), _conv(CHANNELS, CHANNELS))
+
+
+class ToFeatures(Transform):
+    """From images to features."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Turn images (N, C, H, W) into features (N, 64, H, W)."""
@@ -51,17 +52,8 @@ class ToFeatures(nn.Module):
         return x + self.pre(x)
 
 
-class FromFeatures(nn.Module):
-    """From the feature domain back to images.
-
-    Args:
-        out_channels: Channels of the images.
-    """
-
-    def __init__(self, out_channels: int) -> None:
-        super().__init__()
-        self.ext = _conv(CHANNELS, out_channels)
-        self.pre = _residual_branch()
+class FromFeatures(Transform):
+    """From features to images."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Turn features (N, 64, H, W) into images (N, C, H, W)."""
@@ -154,36 +146,26 @@ class FeatureDenoiser(nn.Module):
         self.cat1 = nn.Conv2d(3 * CHANNELS, CHANNELS, 1).requires_grad_(False)
 
         # Scale 0 is the finest; the official order in the state dict is coarse to fine.
-        self.e3 = EncoderStage()
-        self.e2 = EncoderStage()
-        self.e1 = EncoderStage()
-        self.e0 = EncoderStage()
-        self.attention3 = DualAttention()
-        self.attention2 = DualAttention()
-        self.attention1 = DualAttention()
-        self.attention0 = DualAttention()
+        for scale in (3, 2, 1, 0):
+            self.add_module(f'e{scale}', EncoderStage())
+        for scale in (3, 2, 1, 0):
+            self.add_module(f'attention{scale}', DualAttention())
         self.mid = nn.Sequential(_block(), _block())
-        self.de3 = DecoderStage()
-        self.de2 = DecoderStage()
-        self.de1 = DecoderStage()
-        self.de0 = DecoderStage()
+        for scale in (3, 2, 1, 0):
+            self.add_module(f'de{scale}', DecoderStage())
         self.final = _conv(CHANNELS, CHANNELS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Predict the correction to features (N, 64, H, W), H and W divisible by 16; same shape out."""
         skips = []
-        for encoder in (self.e0, self.e1, self.e2, self.e3):
-            skip, x = encoder(x)
+        for scale in range(4):
+            skip, x = self.get_submodule(f'e{scale}')(x)
             skips.append(skip)
         x = self.mid(x)
-        for attention, decoder in (
-            (self.attention3, self.de3),
-            (self.attention2, self.de2),
-            (self.attention1, self.de1),
-            (self.attention0, self.de0),
-        ):
+        for scale in (3, 2, 1, 0):
             enlarged = F.interpolate(x, scale_factor=2, mode='nearest')
-            x = decoder(attention(skips.pop(), enlarged), enlarged)
+            attended = self.get_submodule(f'attention{scale}')(skips.pop(), enlarged)
+            x = self.get_submodule(f'de{scale}')(attended, enlarged)
         return self.final(x)
 
 
@@ -205,12 +187,10 @@ class DeamNet(nn.Module):
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
         self.image_channels = in_channels
-        self.transform_function = ToFeatures(in_channels)
-        self.inverse_transform_function = FromFeatures(in_channels)
-        self.line11 = ConsistencyStep()
-        self.line22 = ConsistencyStep()
-        self.line33 = ConsistencyStep()
-        self.line44 = ConsistencyStep()
+        self.transform_function = ToFeatures(in_channels, CHANNELS)
+        self.inverse_transform_function = FromFeatures(CHANNELS, in_channels)
+        for name in _STEPS:
+            self.add_module(name, ConsistencyStep())
         self.net2 = FeatureDenoiser()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -224,6 +204,6 @@ class DeamNet(nn.Module):
         """
         noisy = self.transform_function(x)
         features = noisy
-        for consistency in (self.line11, self.line22, self.line33, self.line44):
-            features = consistency(noisy, features + self.net2(features))
+        for name in _STEPS:
+            features = self.get_submodule(name)(noisy, features + self.net2(features))
         return self.inverse_transform_function(features)

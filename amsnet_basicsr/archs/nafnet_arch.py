@@ -1,6 +1,7 @@
 """NAFNet, a U-shaped network without activation functions, and the baseline it was derived from."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -30,41 +31,38 @@ class _Block(nn.Module):
 
     Args:
         channels: Number of channels C.
-        spatial: Channels of the spatial branch before its activation.
-        pointwise: Channels of the pointwise branch before its activation.
-        activation: Used in both branches.
-        gated: Whether the activation halves the number of channels.
-        attention_name: State-dict name of the channel attention.
-        attention: Takes the number of channels C' after the activation and returns a module from features
-            (N, C', H, W) to a factor per image and channel (N, C', 1, 1).
+        dw_expand: Channels of the spatial branch before its activation, as a multiple of C.
+        ffn_expand: Channels of the pointwise branch before its activation, as a multiple of C.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        spatial: int,
-        pointwise: int,
-        activation: nn.Module,
-        gated: bool,
-        attention_name: str,
-        attention: Callable[[int], nn.Module],
-    ) -> None:
+    activation_type: type[nn.Module]
+    kept = 1.0
+    """Share of the channels that the activation keeps."""
+    attention_name: str
+    """State-dict name of the channel attention."""
+
+    def __init__(self, channels: int, dw_expand: int = 1, ffn_expand: int = 2) -> None:
         super().__init__()
-        spatial_out, pointwise_out = (spatial // 2, pointwise // 2) if gated else (spatial, pointwise)
+        spatial, pointwise = dw_expand * channels, ffn_expand * channels
+        spatial_out, pointwise_out = int(spatial * self.kept), int(pointwise * self.kept)
         # Gains of zero: a new block is the identity.
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.conv1 = nn.Conv2d(channels, spatial, 1)
         self.conv2 = nn.Conv2d(spatial, spatial, 3, padding=1, groups=spatial)
         self.conv3 = nn.Conv2d(spatial_out, channels, 1)
-        self.activation = activation
-        self.attention_name = attention_name
-        self.add_module(attention_name, attention(spatial_out))
+        self.activation = self.activation_type()
+        self.add_module(self.attention_name, nn.Sequential(nn.AdaptiveAvgPool2d(1), *self._attention(spatial_out)))
         self.cell = 0
         self.conv4 = nn.Conv2d(channels, pointwise, 1)
         self.conv5 = nn.Conv2d(pointwise_out, channels, 1)
         self.norm1 = ChannelNorm(channels, eps=1e-6)
         self.norm2 = ChannelNorm(channels, eps=1e-6)
+
+    @staticmethod
+    def _attention(channels: int) -> Sequence[nn.Module]:
+        """Make the layers from an image's mean of each channel, (N, C', 1, 1), to its factor for the channel."""
+        raise NotImplementedError
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Transform features (N, C, H, W); same shape out."""
@@ -89,57 +87,40 @@ class NAFBlock(_Block):
         channels: Number of channels C.
     """
 
+    activation_type, kept, attention_name = SimpleGate, 0.5, 'sca'
+
     def __init__(self, channels: int) -> None:
-        super().__init__(channels, 2 * channels, 2 * channels, SimpleGate(), True, 'sca', self._attention)
+        super().__init__(channels, 2, 2)
 
     @staticmethod
-    def _attention(channels: int) -> nn.Module:
-        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, channels, 1))
+    def _attention(channels: int) -> Sequence[nn.Module]:
+        return [nn.Conv2d(channels, channels, 1)]
 
 
 class BaselineBlock(_Block):
-    """Block with GELU and squeeze-and-excitation, from which NAFBlock was derived (Sec. 3.3).
+    """Block with GELU and squeeze-and-excitation, from which NAFBlock was derived (Sec. 3.3); arguments of `_Block`."""
 
-    Args:
-        channels: Number of channels C.
-        dw_expand: Width of the spatial branch as a multiple of C.
-        ffn_expand: Width of the pointwise branch as a multiple of C.
-    """
-
-    def __init__(self, channels: int, dw_expand: int = 1, ffn_expand: int = 2) -> None:
-        super().__init__(channels, dw_expand * channels, ffn_expand * channels, nn.GELU(), False, 'se', self._attention)
+    activation_type, attention_name = nn.GELU, 'se'
 
     @staticmethod
-    def _attention(channels: int) -> nn.Module:
-        return nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(channels, channels // 2, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels // 2, channels, 1),
-            nn.Sigmoid(),
-        )
+    def _attention(channels: int) -> Sequence[nn.Module]:
+        squeeze, excite = nn.Conv2d(channels, channels // 2, 1), nn.Conv2d(channels // 2, channels, 1)
+        return [squeeze, nn.ReLU(inplace=True), excite, nn.Sigmoid()]
 
 
 class _UShape(nn.Module):
-    """Encoder and decoder of blocks with added skips; any height and width are padded within.
+    """Encoder and decoder of blocks with added skips; any height and width are padded within."""
 
-    Args:
-        block: Takes a number of channels and returns a block of that width.
-        img_channel: Channels of input and output.
-        width: Channels at full resolution; doubled at each coarser scale.
-        middle_blk_num: Blocks at the coarsest scale.
-        enc_blk_nums: Blocks of the encoder per scale, finest first.
-        dec_blk_nums: Blocks of the decoder per scale, coarsest first; as many numbers as `enc_blk_nums`.
-    """
+    block: Callable[[int], _Block]
+    """Makes a block of so many channels."""
 
     def __init__(
         self,
-        block: Callable[[int], nn.Module],
-        img_channel: int,
-        width: int,
-        middle_blk_num: int,
-        enc_blk_nums: Sequence[int],
-        dec_blk_nums: Sequence[int],
+        img_channel: int = 3,
+        width: int = 32,
+        middle_blk_num: int = 12,
+        enc_blk_nums: Sequence[int] = (2, 2, 4, 8),
+        dec_blk_nums: Sequence[int] = (2, 2, 2, 2),
     ) -> None:
         super().__init__()
         if len(enc_blk_nums) != len(dec_blk_nums):
@@ -150,7 +131,7 @@ class _UShape(nn.Module):
         self.size_multiple = 2 ** len(enc_blk_nums)
 
         def blocks(channels: int, count: int) -> nn.Sequential:
-            return nn.Sequential(*(block(channels) for _ in range(count)))
+            return nn.Sequential(*(self.block(channels) for _ in range(count)))
 
         encoder_widths = [width * 2**scale for scale in range(len(enc_blk_nums))]
         decoder_widths = encoder_widths[::-1]
@@ -220,15 +201,7 @@ class NAFNet(_UShape):
         dec_blk_nums: Blocks of the decoder per scale, coarsest first; as many numbers as `enc_blk_nums`.
     """
 
-    def __init__(
-        self,
-        img_channel: int = 3,
-        width: int = 32,
-        middle_blk_num: int = 12,
-        enc_blk_nums: Sequence[int] = (2, 2, 4, 8),
-        dec_blk_nums: Sequence[int] = (2, 2, 2, 2),
-    ) -> None:
-        super().__init__(NAFBlock, img_channel, width, middle_blk_num, enc_blk_nums, dec_blk_nums)
+    block = NAFBlock
 
 
 class NAFNetBaseline(_UShape):
@@ -259,7 +232,5 @@ class NAFNetBaseline(_UShape):
         dw_expand: int = 1,
         ffn_expand: int = 2,
     ) -> None:
-        def block(channels: int) -> nn.Module:
-            return BaselineBlock(channels, dw_expand, ffn_expand)
-
-        super().__init__(block, img_channel, width, middle_blk_num, enc_blk_nums, dec_blk_nums)
+        self.block = partial(BaselineBlock, dw_expand=dw_expand, ffn_expand=ffn_expand)
+        super().__init__(img_channel, width, middle_blk_num, enc_blk_nums, dec_blk_nums)

@@ -1,12 +1,13 @@
 """Any network of the library spandrel as a denoiser; needs the extra `[spandrel]`."""
 
-import difflib
 import inspect
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from amsnet_basicsr.utils.text import did_you_mean
 
 
 class SpandrelArch(nn.Module):
@@ -101,25 +102,17 @@ def find_network(name: str) -> tuple[type[nn.Module], Any]:
             if isinstance(network, type) and issubclass(network, nn.Module):
                 networks[public] = network, entry.architecture
     if name not in networks:
-        near = difflib.get_close_matches(name.lower(), [known.lower() for known in networks], n=1)
-        hint = next((known for known in networks if near and known.lower() == near[0]), None)
-        known = ', '.join(sorted(networks, key=str.lower))
-        raise ValueError(
-            f'spandrel has no network {name!r}; ' + (f'did you mean {hint!r}?' if hint else f'it has: {known}')
-        )
+        hint = did_you_mean(name, sorted(networks, key=str.lower), 'it has')
+        raise ValueError(f'spandrel has no network {name!r}; {hint}')
     return networks[name]
 
 
 def _refuse_unknown(options: dict[str, Any], network: type[nn.Module]) -> None:
-    parameters = inspect.signature(network).parameters.values()
-    if any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
+    known = inspect.signature(network).parameters
+    if any(parameter.kind == parameter.VAR_KEYWORD for parameter in known.values()):
         return
-    known = [parameter.name for parameter in parameters]
-    for name in options:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f'did you mean {near[0]!r}?' if near else f'known: {", ".join(known)}'
-            raise ValueError(f'{network.__name__} has no option {name!r}; {hint}')
+    for name in options.keys() - known.keys():
+        raise ValueError(f'{network.__name__} has no option {name!r}; {did_you_mean(name, known)}')
 
 
 def _size_requirements(net: nn.Module, architecture: Any) -> Any | None:

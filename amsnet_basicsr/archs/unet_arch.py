@@ -53,29 +53,14 @@ class UNet(nn.Module):
         def conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:
             return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
 
-        self.enc_conv0 = conv(in_nc, n_feature)
-        self.enc_conv1 = conv(n_feature, n_feature)
-        self.enc_conv2 = conv(n_feature, n_feature)
-        self.enc_conv3 = conv(n_feature, n_feature)
-        self.enc_conv4 = conv(n_feature, n_feature)
-        self.enc_conv5 = conv(n_feature, n_feature)
-        self.enc_conv6 = conv(n_feature, n_feature)
-
-        self.up5 = UpsampleConcat(n_feature)
-        self.dec_conv5a = conv(n_feature + n_feature, wide)
-        self.dec_conv5b = conv(wide, wide)
-        self.up4 = UpsampleConcat(wide)
-        self.dec_conv4a = conv(wide + n_feature, wide)
-        self.dec_conv4b = conv(wide, wide)
-        self.up3 = UpsampleConcat(wide)
-        self.dec_conv3a = conv(wide + n_feature, wide)
-        self.dec_conv3b = conv(wide, wide)
-        self.up2 = UpsampleConcat(wide)
-        self.dec_conv2a = conv(wide + n_feature, wide)
-        self.dec_conv2b = conv(wide, wide)
-        self.up1 = UpsampleConcat(wide)
-        self.dec_conv1a = conv(wide + in_nc, head)
-        self.dec_conv1b = conv(head, head)
+        for scale in range(7):
+            self.add_module(f'enc_conv{scale}', conv(n_feature if scale else in_nc, n_feature))
+        for scale in (5, 4, 3, 2, 1):
+            coarse, skip = (wide if scale < 5 else n_feature), (n_feature if scale > 1 else in_nc)
+            out = wide if scale > 1 else head
+            self.add_module(f'up{scale}', UpsampleConcat(coarse))
+            self.add_module(f'dec_conv{scale}a', conv(coarse + skip, out))
+            self.add_module(f'dec_conv{scale}b', conv(out, out))
         self.nin_a = conv(head, head, 1)
         self.nin_b = conv(head, head, 1)
         self.nin_c = conv(head, out_nc, 1)
@@ -102,19 +87,14 @@ class UNet(nn.Module):
         Returns:
             Denoised images, (N, C, H, W), not clipped.
         """
+        part = self.get_submodule
         skips = [x]
-        features = act(self.enc_conv0(x))
-        for conv in (self.enc_conv1, self.enc_conv2, self.enc_conv3, self.enc_conv4, self.enc_conv5):
-            features = F.max_pool2d(act(conv(features)), 2)
+        features = act(part('enc_conv0')(x))
+        for scale in range(1, 6):
+            features = F.max_pool2d(act(part(f'enc_conv{scale}')(features)), 2)
             skips.append(features)
-        features = act(self.enc_conv6(skips.pop()))
-
-        for up, conv_a, conv_b in (
-            (self.up5, self.dec_conv5a, self.dec_conv5b),
-            (self.up4, self.dec_conv4a, self.dec_conv4b),
-            (self.up3, self.dec_conv3a, self.dec_conv3b),
-            (self.up2, self.dec_conv2a, self.dec_conv2b),
-            (self.up1, self.dec_conv1a, self.dec_conv1b),
-        ):
-            features = act(conv_b(act(conv_a(up(features, skips.pop())))))
+        features = act(part('enc_conv6')(skips.pop()))
+        for scale in (5, 4, 3, 2, 1):
+            features = part(f'up{scale}')(features, skips.pop())
+            features = act(part(f'dec_conv{scale}b')(act(part(f'dec_conv{scale}a')(features))))
         return self.nin_c(act(self.nin_b(act(self.nin_a(features)))))
