@@ -1,8 +1,8 @@
-"""Images of a validation: from tensors to files, batches of one size, names."""
+"""Images of a validation: from tensors to files, which of them make a batch, names."""
 
 import os.path as osp
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Hashable, Iterator, Mapping
+from itertools import chain, count, groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ import torch
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import as_text, one_line
-
-Data = dict[str, Any]
 
 
 def to_image(tensor: torch.Tensor) -> np.ndarray:
@@ -48,44 +46,29 @@ def write_image(image: np.ndarray, path: str) -> None:
         raise UserError(f'{path} cannot be written: {one_line(error)}') from error
 
 
-def batches_of_one_size(items: Mapping[int, Data]) -> Iterator[tuple[list[int], Data]]:
-    """Join batches of one that follow each other and are of one size; yield their numbers and the batch."""
-    for _, group in groupby(items, key=lambda number: _sizes(items[number])):
-        numbers = list(group)
-        yield numbers, _joined([items[number] for number in numbers])
+def groups_of_one_size(items: Mapping[int, Mapping[str, Any]]) -> Iterator[list[int]]:
+    """Yield the numbers of items that follow each other and fit into one batch."""
+
+    def sizes(number: int) -> list[tuple[str, Any]]:
+        return sorted((key, value.shape) for key, value in items[number].items() if hasattr(value, 'shape'))
+
+    return (list(group) for _, group in groupby(items, sizes))
 
 
-def _sizes(item: Data) -> list[tuple[str, torch.Size]]:
-    return sorted((key, value.shape) for key, value in item.items() if isinstance(value, torch.Tensor))
-
-
-def _joined(items: Sequence[Data]) -> Data:
-    joined: Data = {}
-    for key, first in items[0].items():
-        values = [item[key] for item in items]
-        joined[key] = (
-            torch.cat(values) if isinstance(first, torch.Tensor) else [one for value in values for one in value]
-        )
-    return joined
-
-
-def name_images(paths: Mapping[int, str], taken: dict[str, Hashable]) -> dict[int, str]:
-    """Name images, given and returned by their numbers in the set; `taken` is as of `distinct_name`."""
-    return {number: distinct_name(paths[number], taken, owner=number) for number in sorted(paths)}
-
-
-def distinct_name(path: str, taken: dict[str, Hashable], owner: Hashable | None = None) -> str:
-    """Name an image by its file, without folder and extension; numbered if another image has that name.
+def name_images(paths: Mapping[int, str], taken: dict[str, Hashable], set_name: str = '') -> dict[int, str]:
+    """Name images of a set by their files, without folder and extension; numbered where another has that name.
 
     Args:
-        path: The image.
-        taken: Owner by name, of the names given before; added to.
-        owner: Gets the same name when asked again; default: the path.
+        paths: The images by their numbers in the set, which have the same names when asked for again.
+        taken: Set and number of the image that each name was given to; added to.
+        set_name: The set.
+
+    Returns:
+        Names by number.
     """
-    owner = path if owner is None else owner
-    stem = as_text(osp.splitext(osp.basename(path))[0])
-    name, number = stem, 1
-    while taken.setdefault(name, owner) != owner:
-        number += 1
-        name = f'{stem}_{number}'
-    return name
+    names = {}
+    for number in sorted(paths):
+        owner, stem = (set_name, number), as_text(osp.splitext(osp.basename(paths[number]))[0])
+        possible = chain([stem], (f'{stem}_{further}' for further in count(2)))
+        names[number] = next(name for name in possible if taken.setdefault(name, owner) == owner)
+    return names

@@ -6,16 +6,14 @@ clean, and the best checkpoint by any metric. It also reads, denoises and measur
 process alone.
 
 Here a set goes through four hands, a block of images at a time: a thread reads ahead, the processes exchange what they
-have read and finished, the network denoises, threads measure and save (`finish`).
+have read and finished, the network denoises, threads measure and save (`Task.finish`).
 """
 
 import os.path as osp
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,10 +28,9 @@ from tqdm import tqdm
 
 from amsnet_basicsr.data.read_item import read_item
 from amsnet_basicsr.models.validation.best import Best, is_new_best
-from amsnet_basicsr.models.validation.finish import DenoisedImage, FinishedImage, Task, finish
-from amsnet_basicsr.models.validation.images import Data, batches_of_one_size, name_images, write_image
-from amsnet_basicsr.models.validation.processes import OtherProcessFailedError, Processes
-from amsnet_basicsr.models.validation.report import means, report_once
+from amsnet_basicsr.models.validation.images import groups_of_one_size, name_images, write_image
+from amsnet_basicsr.models.validation.measure import MeasuredImage, Task, means
+from amsnet_basicsr.models.validation.processes import Processes
 from amsnet_basicsr.options.blocks.validation import OurValidation, SaveBest
 from amsnet_basicsr.resume.checkpoints import CheckpointError
 from amsnet_basicsr.utils.errors import UserError
@@ -50,9 +47,15 @@ class ValidationLoop(SRModel):
     the batch and the number of processes.
     """
 
-    _input_reported: frozenset[str] = frozenset()
-    """Sets whose noisy input was measured."""
+    folder_of_set = True
+    """Whether each set has its own folder for images in training too; in tests it always has."""
+    _reported: frozenset[str] = frozenset()
+    """Sets that were validated before."""
     _write_failed = False
+
+    def validation_settings(self) -> OurValidation:
+        """Read the `val` block."""
+        return OurValidation.read(self.opt['val'], 'val')
 
     def test_network(self) -> nn.Module:
         """Return the network to denoise with."""
@@ -83,44 +86,51 @@ class ValidationLoop(SRModel):
         self, processes: Processes, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool
     ) -> None:
         dataset: Any = dataloader.dataset
-        set_name, val = dataset.opt['name'], OurValidation.read(self.opt['val'], 'val')
+        set_name, val = dataset.opt['name'], self.validation_settings()
+        is_first, is_train = processes.rank == 0, self.opt['is_train']
         metrics = self.opt['val'].get('metrics') or {}  # BasicSR's own methods read them there
         for settings in metrics.values():
             if settings['type'] == 'calculate_mask_l1':
                 settings.setdefault('better', 'lower')
-        task = Task(
-            set_name,
-            metrics,
-            with_input=set_name not in self._input_reported,
-            save=partial(self._save_image, set_name, current_iter) if save_img else None,
-            strips=val.strip,
-            save_strip=partial(self._save_strip, set_name, current_iter),
-        )
+        folder = [set_name] if self.folder_of_set or not is_train else []
+
+        def save(image: np.ndarray, name: str) -> None:
+            """Save where BasicSR does."""
+            ending = current_iter if is_train else self.opt['val'].get('suffix') or self.opt['name']
+            self._write(image, *folder, *([name] if is_train else []), f'{name}_{ending}.png')
+
+        def save_strip(strip: np.ndarray, name: str) -> None:
+            self._write(strip, 'strips', set_name, f'{name}_{current_iter}.png')
+
+        is_new = set_name not in self._reported
+        task = Task(set_name, metrics, is_new, save if save_img else None, val.strip, save_strip)
         size = min(val.batch_size or (1 if self.device.type == 'cpu' else _GPU_BATCH), max(1, len(dataset)))
-        is_first = processes.rank == 0
-        found: list[FinishedImage] = []
-        try:
-            with (
-                tqdm(total=len(dataloader), disable=not (is_first and val.pbar), unit='image') as progress,
-                closing(self._denoise_set(processes, dataloader, task, size)) as images,
-            ):
-                for image in images:
-                    if tb_logger and image.strip is not None:
-                        shown = image.strip[..., ::-1].copy()
-                        tb_logger.add_image(f'{set_name}/{image.name}', shown, current_iter, dataformats='HWC')
-                    found.append(replace(image, strip=None))
-                    progress.update()
-                processes.exchange(None)  # all end here, or with the first
-        except OtherProcessFailedError:
-            raise
-        except Exception as error:
-            processes.tell_failure(error)
-            raise
-        self._report(task, found, current_iter, tb_logger, val.judge(), is_first)
+        taken = self.__dict__.setdefault('_names_taken', {}).setdefault(''.join(folder), {})
+        found: list[MeasuredImage] = []
+        with (
+            processes.ending_together(),
+            tqdm(total=len(dataloader), disable=not (is_first and val.pbar), unit='image') as progress,
+            closing(self._denoise_set(processes, dataloader, task, size, taken)) as images,
+        ):
+            for image in images:
+                if tb_logger and image.strip is not None:
+                    shown = image.strip[..., ::-1].copy()
+                    tb_logger.add_image(f'{set_name}/{image.name}', shown, current_iter, dataformats='HWC')
+                found.append(image._replace(strip=None))
+                progress.update()
+        if is_new and is_first:
+            task.report(found)
+        self._reported |= {set_name}
+        if figures := means(image.figures for image in found):
+            self._keep_figures(figures, set_name, current_iter)
+            if is_first:
+                self._log_validation_metric_values(current_iter, set_name, tb_logger)
+                if is_train and (choice := val.judge()) and choice.metric in figures:
+                    self._save_best(choice, Best(choice.metric, set_name, figures[choice.metric], current_iter))
 
     def _denoise_set(
-        self, processes: Processes, dataloader: DataLoader, task: Task, size: int
-    ) -> Generator[FinishedImage, None, None]:
+        self, processes: Processes, dataloader: DataLoader, task: Task, size: int, taken: dict[str, Hashable]
+    ) -> Generator[MeasuredImage, None, None]:
         """Denoise a set block by block, `size` images in each process; yield those of all processes in order.
 
         Before each block the processes exchange paths, so that they give images the same names, and what they have
@@ -129,54 +139,44 @@ class ValidationLoop(SRModel):
         dataset: Any = dataloader.dataset
         processes.share_buffers(self.test_network())
         processes.check_same(dataset)
-        taken: dict[str, Any] = {}
 
-        def read(number: int) -> tuple[int, Data]:
-            item = read_item(dataset, number, f'set {task.set_name!r}, image')
-            return number, dataloader.collate_fn([item])
+        def read(number: int) -> tuple[int, dict[str, Any]]:
+            return number, read_item(dataset, number, f'set {task.set_name!r}, image')
 
-        def exchange(paths: dict[int, str], done: list[Future[FinishedImage]]) -> tuple[dict, list[FinishedImage]]:
+        def exchange(paths: dict[int, str], done: list[Future[MeasuredImage]]) -> tuple[dict, Sequence[MeasuredImage]]:
             messages = processes.exchange((paths, [image.result() for image in done]))
-            names = name_images({number: path for paths, _ in messages for number, path in paths.items()}, taken)
-            return names, sorted((image for _, those in messages for image in those), key=lambda image: image.number)
+            of_all = {number: path for paths, _ in messages for number, path in paths.items()}
+            return name_images(of_all, taken, task.set_name), sorted(image for _, those in messages for image in those)
 
         # One thread reads, `size` images ahead: datasets need not be safe for several.
         items = ordered_map(read, range(processes.rank, len(dataset), processes.count), workers=1, ahead=size)
         with closing(items), ThreadPoolExecutor(available_cores(), 'validation') as pool:
-            under_way: deque[list[Future[FinishedImage]]] = deque([[], []])
+            under_way: deque[list[Future[MeasuredImage]]] = deque([[], []])
             for _ in range(0, len(dataset), size * processes.count):
                 block = dict(islice(items, size))
-                paths = {number: item['lq_path'][0] for number, item in block.items()}
-                names, finished = exchange(paths, under_way.popleft())
+                names, finished = exchange(
+                    {number: item['lq_path'] for number, item in block.items()}, under_way.popleft()
+                )
                 yield from finished
                 under_way.append([])
-                for numbers, batch in batches_of_one_size(block):
+                for numbers in groups_of_one_size(block):
                     self.stop_if_asked()
-                    for image in self._denoise_batch(batch, {number: names[number] for number in numbers}, task):
-                        under_way[-1].append(pool.submit(finish, image, task))
+                    tensors = self._denoise(dataloader.collate_fn([block[number] for number in numbers]), task)
+                    for at, number in enumerate(numbers):
+                        own = {key: value[at : at + 1] for key, value in tensors.items()}
+                        path = block[number]['lq_path']
+                        under_way[-1].append(pool.submit(task.finish, number, names[number], path, own))
             for done in under_way:
                 yield from exchange({}, done)[1]
 
-    def _denoise_batch(self, batch: Data, names: dict[int, str], task: Task) -> Iterator[DenoisedImage]:
-        """Denoise images of one size."""
+    def _denoise(self, batch: dict[str, Any], task: Task) -> dict[str, torch.Tensor]:
+        """Denoise images of one size; return what `Task.finish` takes of them."""
         self.feed_data(batch)
         self.test()
-        visuals = self.get_current_visuals()
-        prediction = self.predict_hidden().cpu() if task.looks_at_hidden_pixels else None
-        tensors = (visuals['lq'], visuals['result'], visuals.get('gt'), prediction)
-        for at, (number, name) in enumerate(names.items()):
-            own: Any = (None if tensor is None else tensor[at : at + 1] for tensor in tensors)
-            yield DenoisedImage(number, name, batch['lq_path'][at], *own)
-
-    def _save_image(self, set_name: str, current_iter: int | str, image: np.ndarray, name: str) -> None:
-        """Save where BasicSR does, but under the set's name in training too: sets may share names."""
-        if self.opt['is_train']:
-            self._write(image, set_name, name, f'{name}_{current_iter}.png')
-        else:
-            self._write(image, set_name, f'{name}_{self.opt["val"].get("suffix") or self.opt["name"]}.png')
-
-    def _save_strip(self, set_name: str, current_iter: int | str, strip: np.ndarray, name: str) -> None:
-        self._write(strip, 'strips', set_name, f'{name}_{current_iter}.png')
+        tensors = self.get_current_visuals()
+        if task.looks_at_hidden_pixels:
+            tensors['prediction'] = self.predict_hidden().cpu()
+        return tensors
 
     def _write(self, image: np.ndarray, *place: str) -> None:
         """Write an image; in training a failure is logged once."""
@@ -191,30 +191,12 @@ class ValidationLoop(SRModel):
                     f'{error}; training continues; further failures of this kind are not reported'
                 )
 
-    def _report(
-        self,
-        task: Task,
-        found: Sequence[FinishedImage],
-        current_iter: int | str,
-        tb_logger: Any,
-        choice: SaveBest | None,
-        logs: bool,
-    ) -> None:
-        """Keep means and bests by BasicSR's own methods; log them, and keep the best networks, in the first process."""
-        figures = means(image.figures for image in found)
-        if task.with_input and logs:
-            report_once(task, found)
-        self._input_reported |= {task.set_name}
-        if not figures:
-            return
+    def _keep_figures(self, figures: dict[str, float], set_name: str, current_iter: int | str) -> None:
+        """Keep figures and the best so far where BasicSR does."""
         self.metric_results = figures
-        self._initialize_best_metric_results(task.set_name)
+        self._initialize_best_metric_results(set_name)
         for metric, value in figures.items():
-            self._update_best_metric_result(task.set_name, metric, value, current_iter)
-        if logs:
-            self._log_validation_metric_values(current_iter, task.set_name, tb_logger)
-            if self.opt['is_train'] and choice is not None and choice.metric in figures:
-                self._save_best(choice, Best(choice.metric, task.set_name, figures[choice.metric], current_iter))
+            self._update_best_metric_result(set_name, metric, value, current_iter)
 
     def _save_best(self, choice: SaveBest, found: Best) -> None:
         """Save the networks if they are the best so far."""

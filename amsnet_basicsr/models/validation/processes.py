@@ -1,8 +1,8 @@
 """Validation by one process, or by several that share a set."""
 
 import hashlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import Any, TypeVar
 
@@ -42,24 +42,33 @@ class Processes:
         if len(dataset) == 0:
             raise UserError(f'validation set {dataset.opt["name"]!r} holds no image')
 
-    def exchange(self, message: Message) -> list[Message]:
-        """Send a message, which must pickle, to all; return all messages by rank. Raises if another process failed."""
-        return self._exchange((message, None))
+    @contextmanager
+    def ending_together(self) -> Iterator[None]:
+        """All leave this together, or fail together for the reason of the first that failed."""
+        try:
+            yield
+            self.exchange(None)
+        except OtherProcessFailedError:
+            raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
+            with suppress(RuntimeError, UserError):  # others may have failed too, or be gone
+                self.exchange(None, reason)
+            raise
 
-    def tell_failure(self, error: Exception) -> None:
-        """Tell the others why this process sends no more messages."""
-        reason = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
-        with suppress(RuntimeError, UserError):  # others may have failed too, or be gone
-            self._exchange((None, reason))
+    def exchange(self, message: Message, failure: str | None = None) -> list[Message]:
+        """Send a message, which must pickle, to all, or why no more will come; return all messages by rank.
 
-    def _exchange(self, told: tuple[Any, str | None]) -> list[Any]:
-        heard: list[Any] = [told]
+        Raises:
+            OtherProcessFailedError: If another process told a failure.
+        """
+        heard: list[Any] = [(message, failure)]
         if self.count > 1:
             heard = [None] * self.count
-            torch.distributed.all_gather_object(heard, told)
-        for rank, (_, failure) in enumerate(heard):
-            if failure is not None and rank != self.rank:
-                raise OtherProcessFailedError(f'validation ended by process {rank}: {failure}')
+            torch.distributed.all_gather_object(heard, (message, failure))
+        for rank, (_, reason) in enumerate(heard):
+            if reason is not None and rank != self.rank:
+                raise OtherProcessFailedError(f'validation ended by process {rank}: {reason}')
         return [message for message, _ in heard]
 
     @torch.no_grad()

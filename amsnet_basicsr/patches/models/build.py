@@ -10,7 +10,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 
 from amsnet_basicsr.models.base_model import ExtendedBaseModel
 from amsnet_basicsr.patches.models.nan_checks import FiniteLosses, FiniteResults
-from amsnet_basicsr.patches.models.result_names import DistinctResults
+from amsnet_basicsr.patches.models.validation import ValidatedSRModel
 from amsnet_basicsr.resume.model import ResumableModel
 from amsnet_basicsr.resume.run import TrainingRun
 
@@ -28,9 +28,11 @@ def build_model(opt: dict[str, Any], run: TrainingRun | None = None) -> BaseMode
 def _subclass(model_class: type[BaseModel], run: TrainingRun | None) -> type[BaseModel]:
     """The class with mixins before it, which call it, and after it, which it may override."""
     bases: list[type] = [model_class]
-    if not issubclass(model_class, ExtendedBaseModel):  # ours have checks of their own
-        checks = [DistinctResults, FiniteResults] if issubclass(model_class, SRModel) else [FiniteLosses]
-        bases = [*checks, model_class, ExtendedBaseModel]
+    if issubclass(model_class, SRModel) and not issubclass(model_class, ExtendedBaseModel):
+        own = [] if model_class is SRModel else [model_class]
+        bases = [FiniteResults, *own, ValidatedSRModel, ExtendedBaseModel]
+    elif not issubclass(model_class, ExtendedBaseModel):  # ours have checks and a loop of their own
+        bases = [FiniteLosses, model_class, ExtendedBaseModel]
     if run is not None:
         bases.insert(0, ResumableModel)
     members = {'run': run, '__module__': model_class.__module__, '__doc__': model_class.__doc__}

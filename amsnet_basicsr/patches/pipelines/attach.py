@@ -16,10 +16,7 @@ import basicsr.test
 import basicsr.train
 from amsnet_basicsr.patches.models.build import build_model
 from amsnet_basicsr.patches.pipelines.dead_workers import WatchedPrefetcher
-from amsnet_basicsr.patches.pipelines.log_file import get_root_logger
-from amsnet_basicsr.patches.pipelines.options_copy import copy_options
-from amsnet_basicsr.patches.pipelines.tensorboard import open_tensorboard
-from amsnet_basicsr.patches.pipelines.wandb_run import start_wandb
+from amsnet_basicsr.patches.pipelines.logs import TolerantWriter, copy_options, get_root_logger, start_wandb
 from amsnet_basicsr.resume.data_order import SeededDataset
 from amsnet_basicsr.resume.folders import make_folders, put_aside
 from amsnet_basicsr.resume.run import TrainingRun
@@ -71,7 +68,7 @@ def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
         return loader
 
     def make_tb_logger(log_dir: str) -> Any:
-        run.tb_logger = open_tensorboard(partial(init_tb_logger, log_dir))
+        run.tb_logger = TolerantWriter(partial(init_tb_logger, log_dir))
         return run.tb_logger
 
     names = {

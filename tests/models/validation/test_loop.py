@@ -107,7 +107,8 @@ def test_a_metric_of_ones_own_is_given_the_images_alone(model):
     def calculate_of_two_images(img, img2):
         return float(np.abs(img - img2).mean())
 
-    model.opt['val'].update(metrics={'mine': {'type': 'calculate_of_two_images'}}, save_best='mine')
+    metrics = {'mine': {'type': 'calculate_of_two_images'}, 'hidden': {'type': 'calculate_mask_l1'}}
+    model.opt['val'].update(metrics=metrics, save_best='mine')
     validate(model, NoisyPairs(count=2))
     assert model.metric_results['mine'] > 0
 
@@ -279,6 +280,9 @@ def test_names_depend_on_the_order_of_the_set_alone():
     paths = dict(enumerate(['a/x.png', 'b/x.png', 'x_2.png', 'y.png', 'c/x.png', 'c/y.png', 'z.png']))
     expected = {0: 'x', 1: 'x_2', 2: 'x_2_2', 3: 'y', 4: 'x_3', 5: 'y_2', 6: 'z'}
     assert name_images(paths, {}) == expected
+    assert name_images(dict(enumerate(['1_2.png', 'a/1.png', 'b/1.png', 'a/1.png'])), {}) == {
+        0: '1_2', 1: '1', 2: '1_3', 3: '1_4',
+    }  # fmt: skip
     taken: dict = {}  # two processes of two images each, block by block
     found = {}
     for block in ((2, 0, 3, 1), (6, 4, 5)):
