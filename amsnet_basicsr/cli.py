@@ -29,9 +29,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             from amsnet_basicsr.denoise.export import command as export
 
             return export.main(rest)
-        from amsnet_basicsr.denoise.command.main import main as denoise
+        from amsnet_basicsr.denoise.command.arguments import parse
 
-        return denoise(argv)
+        options = parse(arguments)
+        if argv is None:  # a process of our own
+            from amsnet_basicsr.denoise.allocator import keep_freed_memory
+
+            keep_freed_memory()
+        from amsnet_basicsr.denoise.command.run import run  # libraries of images, which help need not wait for
+
+        return run(options)
+    except SystemExit as stop:  # help, or what is wrong, has been printed
+        return int(stop.code or 0)
     except KeyboardInterrupt:
         print('amsnet-denoise: interrupted', file=sys.stderr)
         return 130

@@ -278,7 +278,7 @@ def test_a_network_that_changes_the_size_is_refused():
 
 def test_importing_it_leaves_basicsr_alone():
     code = (
-        'import sys; from amsnet_basicsr import Denoiser; import amsnet_basicsr.denoise.command.main; '
+        'import sys; from amsnet_basicsr import Denoiser; import amsnet_basicsr.denoise.command.arguments; '
         "print([name for name in ('basicsr', 'torchvision', 'cv2', 'scipy', 'skimage') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)

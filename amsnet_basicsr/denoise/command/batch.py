@@ -4,6 +4,8 @@ import argparse
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from amsnet_basicsr.denoise.command.jobs import Job
 from amsnet_basicsr.denoise.command.model import load_denoiser, model_in_words
 from amsnet_basicsr.denoise.command.outputs import Outputs, make_folder
 from amsnet_basicsr.denoise.command.preview import preview
-from amsnet_basicsr.denoise.command.summary import Outcome
+from amsnet_basicsr.denoise.command.summary import Outcome, Summary
 from amsnet_basicsr.denoise.gallery.compare import compare_image
 from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryWriter
 from amsnet_basicsr.images import (
@@ -40,48 +42,57 @@ class Batch:
     """Denoises images one by one; one is in memory at a time, noisy and denoised.
 
     Attributes:
-        outcomes: What became of each input so far.
+        summary: What became of each input so far.
         denoiser: The model, once an image needed it.
-        interrupted: Whether the user stopped it.
     """
 
     def __init__(self, options: argparse.Namespace, outputs: Outputs, console: Console) -> None:
-        self.outcomes = [Outcome(name, 'failed', error=reason) for name, reason in outputs.inputs.problems.items()]
+        problems = outputs.inputs.problems
+        failed = [Outcome(name, 'failed', error=reason) for name, reason in problems.items()]
+        self.summary = Summary(len(outputs.jobs) + len(problems), outputs.inputs.passed_over, failed)
         self.denoiser: Denoiser | None = None
-        self.interrupted = False
         self._options, self._outputs, self._console = options, outputs, console
+        self._gallery: GalleryWriter | None = None
         self._interruption = Interruption()
         self._notes = Counter[str]()
 
-    def run(self, gallery: GalleryWriter | None = None) -> None:
-        """Do the jobs, and show each image in the gallery; a UsageError if the model or the folder won't do."""
+    def run(self) -> None:
+        """Do the jobs; a UsageError if the model or the folder won't do."""
         left = []
         for job in self._outputs.jobs:
             compare = job.compare is not None and not os.path.lexists(job.compare)
             if job.done and not compare and not self._outputs.show_existing:
-                self.outcomes.append(Outcome(str(job.source), 'skipped', str(job.output)))
+                self.summary.outcomes.append(Outcome(str(job.source), 'skipped', str(job.output)))
             else:
                 left.append(job)
+        if not all(job.done for job in left):
+            self.denoiser = load_denoiser(self._options, self._console.note)
+            make_folder(self._outputs.folder)
+        page = self._outputs.gallery if left else None
         try:
-            if not all(job.done for job in left):
-                self.denoiser = load_denoiser(self._options, self._console.note)
-                make_folder(self._outputs.folder)
-            if left:
-                self._console.begin(len(left))
-            with self._interruption:
-                for job in left:
+            with GalleryWriter(page, 'Before and after', self._options.overwrite) if page else nullcontext() as gallery:
+                self._gallery = gallery
+                self._do_all(left)
+        except ImageError as error:
+            self._console.error(str(error))
+            self.summary.gallery_failed = True
+
+    def _do_all(self, jobs: Sequence[Job]) -> None:
+        try:
+            with self._interruption, self._console.images(len(jobs)):
+                for job in jobs:
                     self._interruption.check()
-                    self._do(job, gallery)
+                    self._do(job)
         except KeyboardInterrupt:
-            self.interrupted = True
+            self.summary.interrupted = True
         for note, count in self._notes.items():
             if count > 1:
                 self._console.note(f'{count - 1} more: {note}')
-        for outcome in self.outcomes:
-            if gallery is not None and outcome.error is not None:
-                gallery.add_failure(outcome.input, outcome.error)
+        for outcome in self.summary.outcomes:
+            if self._gallery is not None and outcome.error is not None:
+                self._gallery.add_failure(outcome.input, outcome.error)
 
-    def _do(self, job: Job, gallery: GalleryWriter | None) -> None:
+    def _do(self, job: Job) -> None:
         start = time.monotonic()
         outcome = Outcome(str(job.source), 'failed')
         try:
@@ -91,13 +102,13 @@ class Batch:
                 denoised = self._denoise(job, image, self.denoiser, outcome)
             outcome.output, outcome.status = str(job.output), 'skipped' if denoised is None else 'denoised'
             outcome.seconds = time.monotonic() - start
-            self._show(job, image, denoised, gallery, outcome)
+            self._show(job, image, denoised, outcome)
         except Exception as error:
             outcome.status, outcome.error = 'failed', _line(error, job)
             self._console.error(outcome.error)
         release_freed_memory()
         outcome.seconds = time.monotonic() - start
-        self.outcomes.append(outcome)
+        self.summary.outcomes.append(outcome)
         self._tell(outcome)
 
     def _denoise(self, job: Job, image: ImageData, denoiser: 'Denoiser', outcome: Outcome) -> ImageData | None:
@@ -131,12 +142,9 @@ class Batch:
             return None
         return denoised
 
-    def _show(
-        self, job: Job, noisy: ImageData, denoised: ImageData | None, gallery: GalleryWriter | None, outcome: Outcome
-    ) -> None:
+    def _show(self, job: Job, noisy: ImageData, denoised: ImageData | None, outcome: Outcome) -> None:
         """Compare an image with its output, one of an earlier run if `denoised` is None, where that is wanted."""
-        if denoised is None and not self._outputs.show_existing:
-            gallery = None
+        gallery = self._gallery if denoised is not None or self._outputs.show_existing else None
         if job.compare is None and gallery is None:
             return
         facts = {'denoised': str(job.output), 'settings': 'those of an earlier run'}

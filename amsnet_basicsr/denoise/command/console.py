@@ -2,70 +2,61 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
 from amsnet_basicsr.utils.text import print_line, printable
 
+PROGRAM = 'amsnet-denoise'
 _BAR = '{percentage:3.0f}%|{bar:30}| {n:.1f}/{total} images, {elapsed} so far, {remaining} left{postfix}'
 
 
 class Console:
     """Prints messages while images are denoised: with a bar on a terminal, else a line per image.
 
-    Errors begin with the name of the program. With `to_stderr` results go there too, as stdout is needed for JSON.
+    With `to_stderr` results go there too, as stdout is needed for JSON.
     """
 
-    def __init__(self, program: str, quiet: bool = False, to_stderr: bool = False) -> None:
-        self.program = program
-        self.quiet = quiet
-        self._bar: tqdm | None = None
-        self._megapixels = 0.0
-        self._total = 0
-        self._number = 0
-        self._start = time.monotonic()
+    def __init__(self, quiet: bool = False, to_stderr: bool = False) -> None:
+        self._quiet = quiet
         self._out = sys.stderr if to_stderr else sys.stdout
+        self._bar = tqdm(disable=True)  # which ignores all
+        self._start, self._done, self._megapixels = 0.0, 0, 0.0
 
     def error(self, text: str) -> None:
-        """Print an error."""
-        print_line(printable(f'{self.program}: {text}'), sys.stderr)
+        """Print an error, after the name of the program."""
+        print_line(printable(f'{PROGRAM}: {text}'), sys.stderr)
 
     def note(self, text: str) -> None:
         """Print something worth knowing, unless quiet."""
-        if not self.quiet:
+        if not self._quiet:
             print_line(printable(f'Note: {text}'), sys.stderr)
 
     def result(self, text: str) -> None:
         """Print what was done, unless quiet."""
-        if not self.quiet:
+        if not self._quiet:
             print_line(printable(text), self._out)
 
-    def begin(self, total: int) -> None:
-        """Start a batch of so many images."""
-        self._total, self._number, self._megapixels = total, 0, 0.0
+    @contextmanager
+    def images(self, total: int) -> Iterator[None]:
+        """Show the progress of so many images, as long as this lasts."""
+        hidden = self._quiet or sys.stderr is None or not sys.stderr.isatty()
         self._start = time.monotonic()
-        if not self.quiet and sys.stderr is not None and sys.stderr.isatty():
-            self._bar = tqdm(total=total, bar_format=_BAR, file=sys.stderr, dynamic_ncols=True, leave=False)
+        with tqdm(total=total, bar_format=_BAR, dynamic_ncols=True, leave=False, disable=hidden) as self._bar:
+            yield
 
     def progress(self, share: float, megapixels: float) -> None:
         """Show which share of the present image is done, 0 to 1."""
-        if self._bar is None:
-            return
         speed = (self._megapixels + share * megapixels) / max(time.monotonic() - self._start, 1e-9)
         self._bar.set_postfix_str(f'{speed:.2f} MP/s', refresh=False)
-        self._bar.update(self._number + min(share, 1.0) - self._bar.n)
+        self._bar.update(self._done + min(share, 1.0) - self._bar.n)
 
-    def finished(self, line: str | None = None, megapixels: float = 0.0) -> None:
+    def finished(self, line: str | None, megapixels: float) -> None:
         """Count an image as done; the line says so where there is no bar."""
-        self._number += 1
+        self._done += 1
         self._megapixels += megapixels
-        if self._bar is not None:
-            self._bar.update(self._number - self._bar.n)
-        elif line is not None:
-            self.result(f'[{self._number}/{self._total}] {line}')
-
-    def end(self) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._bar.update(self._done - self._bar.n)
+        if line is not None and self._bar.disable:
+            self.result(f'[{self._done}/{self._bar.total}] {line}')

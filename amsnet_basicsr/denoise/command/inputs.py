@@ -12,6 +12,8 @@ from pathlib import Path
 from amsnet_basicsr.images import READ_SUFFIXES, UNREAD_SUFFIXES
 
 Identity = tuple[int, int]
+Pattern = tuple[str, ...]
+"""Its parts, one for each part of a path; `**` for any number of them."""
 OTHER = 'other'
 """Counts files that are no images."""
 
@@ -57,22 +59,23 @@ def find_inputs(names: Sequence[str], output: Path) -> Inputs:
     """Find the images that names stand for.
 
     A name that exists is taken as it is, whatever it ends in; else one with `*`, `?` or `[` is a pattern (`**`: any
-    folders). Folders are searched with all subfolders; the output keeps the folders of a pattern from its first
-    wildcard on. In both, files count that end as images do (or as the pattern says), and hidden ones don't. A linked
-    folder is followed unless it lies in the searched folder anyway. The output folder, which need not exist, isn't
-    searched if it lies below an input.
+    folders). Folders are searched with all subfolders, and so are those that a pattern fits; the output keeps the
+    folders of a pattern from its first wildcard on. In both, files count that end as images do (or as the pattern
+    says), and hidden ones don't. A linked folder is followed unless it lies in the searched folder anyway. The output
+    folder, which need not exist, isn't searched if it lies below an input.
     """
     search = _Search(output)
     found: dict[tuple[str, str], Found] = {}
     for name in names:
         path, new = Path(name), []
         if os.path.isdir(path):
-            new = [Found(file, file.relative_to(path), False) for file in search.images(path)]
+            new = list(search.below(path, ('**',)))
             nothing = 'no images in this folder'
         elif os.path.lexists(name):
             new = [Found(path, Path(path.name), True)]
         elif glob.has_magic(name):
-            new = list(search.matches(name))
+            first = next(number for number, part in enumerate(path.parts) if glob.has_magic(part))
+            new = list(search.below(Path(*path.parts[:first]), path.parts[first:]))
             nothing = 'no image matches this pattern'
         else:
             nothing = _why_missing(name)
@@ -99,37 +102,45 @@ class _Search:
     def __init__(self, output: Path) -> None:
         self.problems: dict[str, str] = {}
         self.passed_over: dict[tuple[str, str], str] = {}
-        self._output = output
+        self._output = identity(output) if os.path.isdir(output) else None
 
-    def images(self, folder: Path) -> Iterator[Path]:
-        """List the images below a folder."""
-        return filter(self._is_image, self._below(folder))
+    def below(self, base: Path, pattern: Pattern) -> Iterator[Found]:
+        """List the images below a folder that fit a pattern, or that lie in a folder that fits, sorted.
 
-    def matches(self, pattern: str) -> Iterator[Found]:
-        """List the images that match a pattern; a matched folder stands for all below it."""
-        parts = Path(pattern).parts
-        fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-        base = Path(*parts[:fixed])
-        ending = Path(pattern).suffix
-        if '**' in parts:
-            # Not by the glob module, which never ends where links form a circle.
-            matches = [
-                path
-                for path in (self._below(base) if os.path.isdir(base) else ())
-                if _fits(path.relative_to(base).parts, parts[fixed:])
-            ]
-        else:
-            matches = [Path(name) for name in sorted(glob.glob(pattern))]
-        avoided = os.path.realpath(self._output)
-        same = avoided == os.path.realpath(base)
-        for path in matches:
-            if not same and _within(os.path.realpath(path), avoided):
+        Without recursion: folders may lie a thousand deep. Not by the glob module, which never ends where links form a
+        circle.
+        """
+        ending = '' if glob.has_magic(suffix := Path(pattern[-1]).suffix) else suffix
+        top = os.path.realpath(base)
+        seen: set[tuple[Identity, frozenset[Pattern]]] = set()
+        waiting = [(base, _meanings(pattern))] if os.path.isdir(base) else []
+        while waiting:
+            path, left = waiting.pop()
+            try:
+                status = os.stat(path)
+                here = status.st_dev, status.st_ino
+            except FileNotFoundError:  # a link to nothing, which reading will name
+                status = None
+            except OSError as error:
+                self.problems[str(path)] = f'cannot be looked at: {error.strerror}'
                 continue
-            if os.path.isdir(path):
-                files = list(self.images(path))
-            else:
-                files = [path] if (ending and not glob.has_magic(ending)) or self._is_image(path) else []
-            yield from (Found(file, file.relative_to(base), False) for file in files)
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                if () in left and ((ending and path.suffix == ending) or self._is_image(path)):
+                    yield Found(path, path.relative_to(base), False)
+                continue
+            if path != base:
+                every = any(pattern[:1] in ((), ('**',)) for pattern in left)
+                if here == self._output or (every and os.path.islink(path) and _within(os.path.realpath(path), top)):
+                    continue
+            if (here, left) in seen:
+                continue
+            seen.add((here, left))
+            try:
+                names = sorted(os.listdir(path), reverse=True)
+            except OSError as error:
+                self.problems[str(path)] = f'cannot be searched: {error.strerror}'
+                continue
+            waiting += [(path / name, rest) for name in names if (rest := _after(name, left))]
 
     def _is_image(self, path: Path) -> bool:
         suffix = path.suffix.lower()
@@ -138,41 +149,22 @@ class _Search:
         self.passed_over[place(path)] = suffix if suffix in UNREAD_SUFFIXES else OTHER
         return False
 
-    def _below(self, folder: Path) -> Iterator[Path]:
-        """List the files below a folder but hidden ones and the output folder, sorted.
 
-        Without recursion: folders may lie a thousand deep.
-        """
-        top = os.path.realpath(folder)
-        seen: set[Identity] = set()
-        if os.path.isdir(self._output) and os.path.realpath(self._output) != top:
-            seen.add(identity(self._output))
-        waiting = [folder]
-        while waiting:
-            path = waiting.pop()
-            try:
-                status = os.stat(path)
-            except FileNotFoundError:  # a link to nothing, which reading will name
-                yield path
-                continue
-            except OSError as error:
-                self.problems[str(path)] = f'cannot be looked at: {error.strerror}'
-                continue
-            if path != folder and not stat.S_ISDIR(status.st_mode):
-                yield path
-                continue
-            if path != folder and os.path.islink(path) and _within(os.path.realpath(path), top):
-                continue
-            if (here := (status.st_dev, status.st_ino)) in seen:
-                continue
-            seen.add(here)
-            try:
-                with os.scandir(path) as listing:
-                    names = sorted((entry.name for entry in listing if not entry.name.startswith('.')), reverse=True)
-            except OSError as error:
-                self.problems[str(path)] = f'cannot be searched: {error.strerror}'
-                continue
-            waiting += [path / name for name in names]
+def _after(name: str, patterns: frozenset[Pattern]) -> frozenset[Pattern]:
+    """What patterns ask of the rest of a path after its part `name`; nothing, `()`, in a folder that fits."""
+    left = frozenset[Pattern]()
+    for pattern in patterns:
+        wanted = pattern[0] if pattern else '**'
+        if wanted == '**' and not name.startswith('.'):
+            left |= _meanings(pattern)
+        elif wanted != '**' and fnmatch.fnmatchcase(name, wanted) and (wanted[0] == '.' or name[0] != '.'):
+            left |= _meanings(pattern[1:])
+    return left
+
+
+def _meanings(pattern: Pattern) -> frozenset[Pattern]:
+    """A pattern, and what it is if a `**` at its start is no folder at all."""
+    return frozenset([pattern]) | (_meanings(pattern[1:]) if pattern[:1] == ('**',) else frozenset())
 
 
 def place(path: Path) -> tuple[str, str]:
@@ -184,15 +176,6 @@ def identity(path: Path) -> Identity:
     """Return what all names of an existing file or folder share, also through links; an OSError if there is none."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
-
-
-def _fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Match the parts of a path with those of a pattern; `**` is any number of folders, or at the end everything."""
-    if not pattern:
-        return not names
-    if pattern[0] == '**':
-        return len(pattern) == 1 or any(_fits(names[i:], pattern[1:]) for i in range(len(names)))
-    return bool(names) and fnmatch.fnmatchcase(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
 
 
 def _within(path: str, folder: str) -> bool:

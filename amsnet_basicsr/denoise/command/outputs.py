@@ -2,8 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from amsnet_basicsr.denoise.command.arguments import UsageError, given
@@ -39,15 +40,15 @@ def plan_outputs(options: argparse.Namespace, console: Console) -> Outputs:
     if file is not None and (options.ext != 'auto' or options.suffix):
         raise UsageError(f'-o {options.output} names the file; leave out --ext and --suffix, or give a folder')
     folder = Path(options.output) if file is None else file.parent
-    check_writable(folder)
+    check_folder(folder)
     inputs = find_inputs(options.inputs, folder)
     if file is not None and len(inputs.found) > 1:
         raise UsageError(f'-o {options.output}: a file name, but {len(inputs.found)} images match; give a folder')
     ext, suffix = ('png', f'{options.suffix}_preview') if options.preview else (options.ext, options.suffix)
     jobs, left_out = make_jobs(inputs.found, folder, file, ext, suffix, options.compare, options.overwrite)
     if left_out:
-        count = f'{len(left_out)} image{"s" * (len(left_out) > 1)}'
-        console.note(f'{count} left out that other images of the same folder are written to, such as {left_out[0]}')
+        images = f'{len(left_out)} image{"s" * (len(left_out) > 1)}'
+        console.note(f'{images} left out that other images of the same folder are written to, such as {left_out[0]}')
     if any(job.done for job in jobs) and (how := given(options)):
         console.note(f'outputs that exist stay as an earlier run made them, without {how}; --overwrite makes them anew')
     gallery = None if options.gallery is None else Path(options.gallery)
@@ -59,6 +60,10 @@ def plan_outputs(options: argparse.Namespace, console: Console) -> Outputs:
     for report in reports:
         check_report(report, folder, jobs, options.overwrite)
     check_inputs_are_safe(reports, [one.path for one in inputs.found])
+    for name, reason in inputs.problems.items():
+        console.error(f'{name}: {reason}')
+    if inputs.passed_over:
+        console.note(f'passed over: {inputs.passed_over_in_words()}')
     return Outputs(inputs, folder, jobs, gallery, is_new)
 
 
@@ -79,7 +84,7 @@ def output_file(output: str, names: Sequence[str]) -> Path | None:
     return None
 
 
-def check_writable(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Refuse an output folder that can't be made or written to, as far as that can be told without making it."""
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
@@ -90,22 +95,27 @@ def check_writable(folder: Path) -> None:
         raise UsageError(f'-o {folder}: {existing} cannot be written to')
 
 
-def check_report(report: Path, folder: Path, jobs: Iterable[Job], overwrite: bool) -> None:
+def check_file(file: Path, overwrite: bool) -> None:
+    """Refuse a file that can't be written, or that exists."""
+    if os.path.isdir(file):
+        raise UsageError(f'{file}: this is a folder; name a file in it')
+    if os.path.lexists(file) and not overwrite:
+        raise UsageError(f'{file}: exists already; --overwrite replaces it')
+    if not os.path.isdir(file.parent):
+        raise UsageError(f'{file}: there is no folder {file.parent}')
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise UsageError(f'{file}: {file.parent} cannot be written to')
+
+
+def check_report(report: Path, folder: Path, jobs: Sequence[Job], overwrite: bool) -> None:
     """Refuse a summary or gallery that can't be written or would replace anything but an earlier summary.
 
     The output folder will be made; the jobs are what else will be written.
     """
-    if os.path.isdir(report.parent):
-        if not os.access(report.parent, os.W_OK | os.X_OK):
-            raise UsageError(f'{report}: {report.parent} cannot be written to')
-    elif report.parent != folder:
-        raise UsageError(f'{report}: there is no folder {report.parent}')
-    if os.path.isdir(report):
-        raise UsageError(f'{report}: this is a folder; name a file in it')
     if any(place(report) == place(target) for job in jobs for target in job.targets):
         raise UsageError(f'{report}: an image would be written there')
-    if os.path.lexists(report) and not overwrite and not (report.suffix.lower() == '.json' and is_summary(report)):
-        raise UsageError(f'{report}: exists already; --overwrite replaces it')
+    if report.parent != folder or os.path.isdir(folder):
+        check_file(report, overwrite or (report.suffix.lower() == '.json' and is_summary(report)))
 
 
 def make_folder(folder: Path) -> None:
@@ -121,9 +131,7 @@ def _page_for_new_images(gallery: Path, jobs: Sequence[Job], console: Console) -
     if all(job.done for job in jobs):
         console.note(f'{gallery} exists, and there are no new images for it')
         return None
-    number, page = 2, gallery
-    while os.path.lexists(page):
-        page = gallery.with_name(f'{gallery.stem}-{number}{gallery.suffix}')
-        number += 1
+    pages = (gallery.with_name(f'{gallery.stem}-{number}{gallery.suffix}') for number in count(2))
+    page = next(page for page in pages if not os.path.lexists(page))
     console.note(f'{gallery} exists: the images of this run go to {page}')
     return page

@@ -2,15 +2,17 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from amsnet_basicsr.denoise.command.console import PROGRAM
 from amsnet_basicsr.images import ImageData
 from amsnet_basicsr.version import __version__
 
-PROGRAM = 'amsnet-denoise'
+_STATUSES = 'denoised', 'skipped', 'failed'
 
 
 @dataclass
@@ -57,63 +59,66 @@ class Outcome:
 
 @dataclass
 class Summary:
-    """What a run did.
+    """What a run did so far.
 
-    `waiting` images were left undone by an interruption; `seconds` includes loading the model; `passed_over` counts the
-    files of folders and patterns that were not read, by suffix.
+    Attributes:
+        images: How many inputs there are.
+        passed_over: Counts the files of folders and patterns that were not read, by suffix.
+        outcomes: What became of each input that was tried.
+        interrupted: Whether the user stopped it.
+        gallery_failed: Whether the gallery could not be written.
+        start: When it began, by the monotonic clock.
     """
 
-    outcomes: Sequence[Outcome]
-    waiting: int = 0
+    images: int
+    passed_over: Mapping[str, int]
+    outcomes: list[Outcome]
     interrupted: bool = False
-    seconds: float = 0.0
     gallery_failed: bool = False
-    passed_over: Mapping[str, int] = field(default_factory=dict)
-
-    def count(self, status: str) -> int:
-        """Count the inputs of one status."""
-        return sum(outcome.status == status for outcome in self.outcomes)
+    start: float = field(default_factory=time.monotonic)
 
     @property
     def exit_status(self) -> int:
         """0 if all succeeded, 1 if something failed, 130 after an interruption."""
-        return 130 if self.interrupted else int(self.count('failed') > 0 or self.gallery_failed)
+        return 130 if self.interrupted else int(bool(self._of('failed')) or self.gallery_failed)
 
     def text(self) -> str:
         """Summarise the run in one line."""
-        done = [outcome for outcome in self.outcomes if outcome.status == 'denoised']
+        done, skipped, failed = map(self._of, _STATUSES)
         megapixels, seconds = sum(one.megapixels for one in done), sum(one.seconds for one in done)
         parts = [f'{len(done)} denoised']
         if done:
             parts[0] += f' ({megapixels:.2f} MP in {seconds:.1f} s, {megapixels / max(seconds, 1e-9):.2f} MP/s)'
         if levels := [one.noise_level for one in done if one.noise_level is not None]:
             parts[0] += f', noise {min(levels):.1f}' + (f' to {max(levels):.1f}' if len(levels) > 1 else '') + ' of 255'
-        if skipped := self.count('skipped'):
-            parts.append(f'{skipped} skipped, as the output exists (--overwrite replaces it)')
-        if failed := self.count('failed'):
-            parts.append(f'{failed} failed')
-        if self.waiting:
-            parts.append(f'{self.waiting} not begun')
+        if skipped:
+            parts.append(f'{len(skipped)} skipped, as the output exists (--overwrite replaces it)')
+        if failed:
+            parts.append(f'{len(failed)} failed')
+        if waiting := self.images - len(self.outcomes):
+            parts.append(f'{waiting} not begun')
         return ('Interrupted: ' if self.interrupted else '') + ', '.join(parts)
 
     def json(self, model: dict[str, Any] | None, settings: dict[str, Any]) -> str:
         """Return the run as JSON, with the model (None if none was loaded) and the settings."""
-        done = [outcome for outcome in self.outcomes if outcome.status == 'denoised']
-        counts = {status: self.count(status) for status in ('denoised', 'skipped', 'failed')}
+        counts = {status: len(self._of(status)) for status in _STATUSES}
         content = {
             'program': PROGRAM,
             'version': __version__,
             'exit_status': self.exit_status,
             'interrupted': self.interrupted,
-            'counts': {'inputs': len(self.outcomes) + self.waiting, **counts, 'not_begun': self.waiting},
+            'counts': {'inputs': self.images, **counts, 'not_begun': self.images - len(self.outcomes)},
             'passed_over': dict(self.passed_over),
-            'seconds': round(self.seconds, 3),
-            'megapixels': round(sum(one.megapixels for one in done), 6),
+            'seconds': round(time.monotonic() - self.start, 3),
+            'megapixels': round(sum(one.megapixels for one in self._of('denoised')), 6),
             'model': model,
             'settings': settings,
             'files': [{**vars(outcome), 'seconds': round(outcome.seconds, 3)} for outcome in self.outcomes],
         }
         return json.dumps(content, indent=2, default=str)
+
+    def _of(self, status: str) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.status == status]
 
 
 def is_summary(path: Path) -> bool:

@@ -1,11 +1,11 @@
 """Images for the gallery: made smaller, cut, and encoded for a browser with their colours kept."""
 
 import base64
+from dataclasses import replace
 
 import numpy as np
 import pyvips
 
-from amsnet_basicsr.denoise.gallery.page import View
 from amsnet_basicsr.images import ImageData, to_8_bit
 
 
@@ -17,33 +17,25 @@ def shrink(image: ImageData, longest: int) -> ImageData:
         return image
     small_width, small_height = max(1, round(width * scale)), max(1, round(height * scale))
     vips = _to_vips(image)
-    depth = vips.format
+    depth, most = vips.format, 2**image.bits - 1
     if image.alpha is not None:  # colours of invisible pixels must not bleed into visible ones
-        vips = vips.premultiply(max_alpha=np.iinfo(image.pixels.dtype).max)
+        vips = vips.premultiply(max_alpha=most)
     vips = vips.resize(small_width / width, vscale=small_height / height)
     if image.alpha is not None:
-        vips = vips.unpremultiply(max_alpha=np.iinfo(image.pixels.dtype).max)
+        vips = vips.unpremultiply(max_alpha=most)
     pixels = vips.rint().cast(depth).numpy().reshape(small_height, small_width, -1)
-    if image.alpha is None:
-        return ImageData(pixels, None, image.metadata)
-    return ImageData(pixels[..., :-1], pixels[..., -1], image.metadata)
+    colours = image.pixels.shape[2]
+    return replace(image, pixels=pixels[..., :colours], alpha=None if image.alpha is None else pixels[..., -1])
 
 
 def cut(image: ImageData, top: int, left: int, height: int, width: int) -> ImageData:
     """Cut a part out of an image."""
-    rows, columns = slice(top, top + height), slice(left, left + width)
-    alpha = None if image.alpha is None else image.alpha[rows, columns]
-    return ImageData(image.pixels[rows, columns], alpha, image.metadata)
+    part = slice(top, top + height), slice(left, left + width)
+    return replace(image, pixels=image.pixels[part], alpha=None if image.alpha is None else image.alpha[part])
 
 
-def view(noisy: ImageData, denoised: ImageData, quality: int | None = None) -> View:
-    """Encode two images of one size for a browser; losslessly if `quality`, 1 to 100, is None."""
-    height, width = noisy.pixels.shape[:2]
-    return View(_data_uri(noisy, quality), _data_uri(denoised, quality), width, height)
-
-
-def _data_uri(image: ImageData, quality: int | None) -> str:
-    """Encode an image in 8 bit with its ICC profile.
+def data_uri(image: ImageData, quality: int | None) -> str:
+    """Encode an image for a browser in 8 bit, with its ICC profile; losslessly if `quality`, 1 to 100, is None.
 
     Lossy is JPEG at full colour resolution, as halving it takes a seventh of the noise away; with alpha, WebP. Lossless
     is WebP. Grey with alpha or lossless is PNG, as WebP has no grey that a grey profile would fit.

@@ -324,7 +324,7 @@ def test_an_image_too_small_to_measure_is_not_said_to_have_little_noise(run, siz
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full')
 def test_output_that_cannot_be_written_stops_no_image(capsys):
-    console = Console('x')
+    console = Console()
     with open('/dev/full', 'w', encoding='utf-8') as full, open(os.devnull, encoding='utf-8') as closed:
         for stream in (full, closed, None):
             with pytest.MonkeyPatch.context() as patch:

@@ -8,7 +8,7 @@ import pytest
 from amsnet_basicsr.denoise.command.arguments import UsageError
 from amsnet_basicsr.denoise.command.inputs import Found, find_inputs
 from amsnet_basicsr.denoise.command.jobs import make_jobs
-from amsnet_basicsr.denoise.command.outputs import check_report, check_writable, output_file
+from amsnet_basicsr.denoise.command.outputs import check_folder, check_report, output_file
 
 
 @pytest.fixture
@@ -120,8 +120,8 @@ def test_folders_and_reports_that_cannot_be_written(here):
     Path('old.json').write_text('{"program": "something else"}', encoding='utf-8')
     Path('ours.json').write_text('{"program": "amsnet-denoise"}', encoding='utf-8')
     with pytest.raises(UsageError, match=r'^-o file/deep/er: file is no folder'):
-        check_writable(Path('file/deep/er'))
-    check_writable(Path('new/deep/er'))
+        check_folder(Path('file/deep/er'))
+    check_folder(Path('new/deep/er'))
     jobs, _ = make_jobs(found('a.png'), Path('out'))
     check_report(Path('ours.json'), Path('out'), jobs, False)
     check_report(Path('out/new.html'), Path('out'), jobs, False)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryWriter, write_gallery
+from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryWriter
 from amsnet_basicsr.images import ImageData
-from tests.denoise.gallery.gallery_images import ODD_NAME, noise, plain
+from tests.denoise.gallery.gallery_images import ODD_NAME, noise, plain, write_gallery
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome')
 RED, BLUE = (220, 30, 30), (30, 30, 220)

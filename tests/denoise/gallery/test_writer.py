@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from amsnet_basicsr.denoise.detail import most_detailed
-from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryError, GalleryWriter, write_gallery
+from amsnet_basicsr.denoise.gallery.writer import GalleryEntry, GalleryError, GalleryWriter
 from amsnet_basicsr.images import ImageData, to_8_bit
-from tests.denoise.gallery.gallery_images import ODD_NAME, noise, plain, profile
+from tests.denoise.gallery.gallery_images import ODD_NAME, noise, plain, profile, write_gallery
 
 
 class Page(HTMLParser):
@@ -158,14 +158,17 @@ def test_existing_files_are_refused_and_kept(tmp_path):
     with pytest.raises(GalleryError, match=r'page\.html: exists already; --overwrite replaces it'):
         write_gallery(path, [], 'Title')
     assert path.read_text() == 'mine'
-    write_gallery(path, [], 'Title', overwrite=True)
-    assert 'No images' in path.read_text()
+    write_gallery(path, [], 'Title', overwrite=True)  # a page without images is of no use
+    assert path.read_text() == 'mine' and list(tmp_path.iterdir()) == [path]
+    write_gallery(path, [GalleryEntry('a', noise(4, 4), noise(4, 4), {})], 'Title', overwrite=True)
+    assert '1 image' in path.read_text()
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_made_meanwhile_is_kept(tmp_path):
     path = tmp_path / 'page.html'
-    with pytest.raises(GalleryError, match='exists already'), GalleryWriter(path, 'Title'):
+    with pytest.raises(GalleryError, match='exists already'), GalleryWriter(path, 'Title') as gallery:
+        gallery.add(GalleryEntry('a', noise(4, 4), noise(4, 4), {}))
         path.write_text('mine')
     assert path.read_text() == 'mine' and list(tmp_path.iterdir()) == [path]
 
