@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from basicsr.utils import get_root_logger
-from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
@@ -32,7 +31,6 @@ class _Entry(NamedTuple):
     path: str
 
 
-@DATASET_REGISTRY.register()
 class CameraNoiseDataset(Dataset):
     """Noisy images made from clean ones by a simulated camera, seeded.
 

@@ -6,7 +6,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import to_tensor
@@ -20,7 +19,6 @@ from amsnet_basicsr.simulation.noise_kinds import transplant
 _SCENE_SIDE = 256
 
 
-@DATASET_REGISTRY.register()
 class NoiseMixtureDataset(Dataset):
     """Random crops, noisy and target, of real pairs and of scenes under drawn noise. For training only.
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from basicsr.utils import get_root_logger
-from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
@@ -16,7 +15,6 @@ from amsnet_basicsr.utils.parallel import ordered_map
 from amsnet_basicsr.utils.text import name_some
 
 
-@DATASET_REGISTRY.register()
 class NoisyImageDataset(Dataset):
     """Unpaired noisy images from folders, meta-info files or BasicSR LMDBs.
 

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import to_tensor
@@ -18,7 +17,6 @@ NOISY = '*_Real.*'
 CLEAN = '*_mean.*'
 
 
-@DATASET_REGISTRY.register()
 class PairedPhotosDataset(Dataset):
     """Pairs of a noisy and a clean image, whole, read as all of this package's images: upright, 8 or 16 bit.
 

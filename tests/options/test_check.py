@@ -62,10 +62,11 @@ def test_a_fine_file_and_its_summary(check, make_folder, tmp_path):
 
 
 def test_every_dataset_and_the_network_are_built_once(check, make_folder, tmp_path, monkeypatch):
-    from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY
+    from amsnet_basicsr.archs import DnCNN
+    from amsnet_basicsr.data import NoisyImageDataset
 
     built = []
-    for kind in (ARCH_REGISTRY.get('DnCNN'), DATASET_REGISTRY.get('NoisyImageDataset')):
+    for kind in (DnCNN, NoisyImageDataset):
 
         def count(self, *args, init=kind.__init__, **kwargs):
             built.append(type(self).__name__)
