@@ -55,7 +55,7 @@ def parse_value(text: str) -> Any:
             return parse_yaml(text, ValueLoader)
         loader = ValueLoader('')  # only the type of a word is resolved: no character in it has a meaning
         tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
-        return loader.construct_object(yaml.ScalarNode(tag, text))
+        return loader.value(yaml.ScalarNode(tag, text), ())
     except yaml.YAMLError as error:
         problem = one_line(getattr(error, 'problem', None) or error)
         refused = isinstance(error, yaml.constructor.ConstructorError)

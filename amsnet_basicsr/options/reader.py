@@ -13,8 +13,11 @@ _STANDARD = 'tag:yaml.org,2002:'
 _PLUGIN_TAG = f'{_STANDARD}python/name:{PLUGIN_NAME}'
 _TEXT_TAGS = frozenset(f'{_STANDARD}{kind}' for kind in ('str', 'value', 'merge'))
 _NUMBER_TAGS = frozenset(f'{_STANDARD}{kind}' for kind in ('int', 'float'))
-_OTHER_TAGS = frozenset(f'{_STANDARD}{kind}' for kind in ('bool', 'null', 'timestamp', 'seq', 'map'))
-_TAGS = _TEXT_TAGS | _NUMBER_TAGS | _OTHER_TAGS | {_PLUGIN_TAG}
+_TAGS = {
+    yaml.ScalarNode: _TEXT_TAGS | _NUMBER_TAGS | {f'{_STANDARD}{kind}' for kind in ('bool', 'null', 'timestamp')},
+    yaml.SequenceNode: {f'{_STANDARD}seq'},
+    yaml.MappingNode: {f'{_STANDARD}map'},
+}
 
 #: Bounds that no honest options file comes near; beyond them a file is refused before it takes time or memory.
 MOST_BYTES = 200_000
@@ -22,7 +25,6 @@ MOST_VALUES = 20_000
 MOST_LEVELS = 40
 _LARGEST_NUMBER = 2**63
 _LONGEST_NUMBER = 100
-_CYCLE = 'a reference (*name) leads to the group that it stands in'
 _TOO_DEEP = f'nested deeper than {MOST_LEVELS} levels'
 
 
@@ -34,43 +36,60 @@ class OptionsLoader(yaml.SafeLoader):
     64 bits, and invalid characters. No two places share a value.
     """
 
-    _values = _level = 0
+    _values = 0
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Parse a node, and inspect it before any value is made."""
-        node = super().compose_node(parent, index)
-        if node is None:
-            return None
-        if node.tag not in _TAGS:
-            _refuse(node, f'{_short(node.tag)} is refused: only plain values are read, and !!python/name:{PLUGIN_NAME}')
+    def construct_document(self, node: yaml.Node) -> Any:
+        """Make the values of a file."""
+        return self.value(node, ())
+
+    def value(self, node: yaml.Node, around: tuple[yaml.Node, ...]) -> Any:
+        """Make the value of a node, a new one wherever a reference repeats it; `around` are the groups it stands in."""
+        self._values += 1
+        if self._values > MOST_VALUES:
+            _refuse(node, f'more than {MOST_VALUES} values, counting what references (*name) repeat')
+        if node in around:
+            _refuse(node, 'a reference (*name) leads to the group that it stands in')
+        if len(around) >= MOST_LEVELS:
+            _refuse(node, _TOO_DEEP)
+        if node.tag not in _TAGS[type(node)] | {_PLUGIN_TAG}:
+            said = f'only plain values are read, and !!python/name:{PLUGIN_NAME}'
+            _refuse(node, f'{node.tag.replace(_STANDARD, "!!", 1)} is refused: {said}')
+        if isinstance(node, yaml.MappingNode):
+            return self._group(node, (*around, node))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*around, node)) for item in node.value]
+        return self._scalar(node)
+
+    def _group(self, node: yaml.MappingNode, around: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        """Make a group; those that `<<` names are laid under it, the first of several on top."""
+        merged: dict[str, Any] = {}
+        values: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            name = self.value(key, around)
+            if key.tag not in _TEXT_TAGS:
+                said = repr(key.value) if isinstance(key, yaml.ScalarNode) else 'a list or group'
+                _refuse(key, f'a key must be text, but {said} is none to YAML; put it in quotes')
+            if key.value in lines:
+                _refuse(key, f'{key.value!r} is there a second time, first in line {lines[key.value]}; take one out')
+            lines[key.value] = key.start_mark.line + 1
+            if not key.tag.endswith(':merge'):
+                values[name] = self.value(value, around)
+                continue
+            for group in reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]:
+                if not isinstance(group, yaml.MappingNode):
+                    _refuse(group, f'expected a mapping or list of mappings for merging, but found {group.id}')
+                merged |= self.value(group, around)
+        return {**merged, **values}
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        """Make a single value; one that Python refuses (`!!int x`, 2024-13-01) is an error like any other."""
         if node.tag in _NUMBER_TAGS and len(node.value) > _LONGEST_NUMBER:  # 1:59:59:… would take minutes
             _refuse(node, f'a number of {len(node.value)} characters; put it in quotes if it is text')
-        if isinstance(node, yaml.MappingNode):
-            _refuse_bad_keys(node)
-        return node
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Merge the groups that `<<` names."""
-        merged = [value for key, value in node.value if key.tag == 'tag:yaml.org,2002:merge']
-        if any(one is node or (isinstance(one, yaml.SequenceNode) and node in one.value) for one in merged):
-            _refuse(node, _CYCLE)
-        super().flatten_mapping(node)
-        self._bound(node, len(node.value))
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Make a value; one that Python refuses (`!!int x`, 2024-13-01) is an error with a line, like any other."""
-        if node in self.recursive_objects:
-            _refuse(node, _CYCLE)
-        self._values, self._level = self._values + 1, self._level + 1
-        self._bound(node, self._values)
-        if self._level > MOST_LEVELS:
-            _refuse(node, _TOO_DEEP)
-        self.constructed_objects.pop(node, None)  # what a reference repeats is a value of its own
         try:
-            value = super().construct_object(node, deep=True)
+            value = self.construct_object(node)
         except (ValueError, LookupError, AttributeError, TypeError, OverflowError):
-            _refuse(node, f'{str(node.value)[:40]!r} is no valid {_short(node.tag).removeprefix("!!")}')
-        self._level -= 1
+            _refuse(node, f'{str(node.value)[:40]!r} is no valid {node.tag.removeprefix(_STANDARD)}')
         if isinstance(value, datetime.date):
             _refuse(node, f'{value} is a date to YAML; put it in quotes')
         if isinstance(value, int) and abs(value) >= _LARGEST_NUMBER:
@@ -78,10 +97,6 @@ class OptionsLoader(yaml.SafeLoader):
         if isinstance(value, str) and ('\0' in value or any('\ud800' <= character <= '\udfff' for character in value)):
             _refuse(node, f'the text {value!a} holds an invalid character')
         return value
-
-    def _bound(self, node: yaml.Node, values: int) -> None:
-        if values > MOST_VALUES:
-            _refuse(node, f'more than {MOST_VALUES} values, counting what references (*name) repeat')
 
 
 OptionsLoader.add_constructor(_PLUGIN_TAG, lambda loader, node: PLUGIN_NAME)
@@ -92,21 +107,6 @@ for _kind in ('value', 'merge'):
 
 def _refuse(node: yaml.Node, problem: str) -> NoReturn:
     raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-
-
-def _refuse_bad_keys(node: yaml.MappingNode) -> None:
-    seen: dict[str, int] = {}
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode) or key.tag not in _TEXT_TAGS:
-            said = repr(key.value) if isinstance(key, yaml.ScalarNode) else 'a list or group'
-            _refuse(key, f'a key must be text, but {said} is none to YAML; put it in quotes')
-        if key.value in seen:
-            _refuse(key, f'{key.value!r} is there a second time, first in line {seen[key.value]}; take one out')
-        seen[key.value] = key.start_mark.line + 1
-
-
-def _short(tag: str) -> str:
-    return tag.replace(_STANDARD, '!!', 1)
 
 
 def read_options(path: str) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def words(annotation: Any) -> str:
     if origin is tuple and inner and inner[-1] is not Ellipsis:
         return f'a list of {len(inner)}: {", ".join(map(words, inner))}'
     if _is_a(origin, Sequence):
-        return f'a list, each {words(inner[0])}' if inner else 'a list'
+        return f'a list, each {words(inner[0])}' if inner and inner[0] is not Any else 'a list'
     if _is_a(annotation, BaseModel) or _is_a(origin, Mapping):
         return 'a group of options'
     return str(annotation)
