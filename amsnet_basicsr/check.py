@@ -54,7 +54,7 @@ def _check(raw: dict[str, Any], is_train: bool) -> tuple[list[str], list[str], l
 
 
 def _summary(opt: dict[str, Any], counts: Mapping[str, int], net: Any) -> list[str]:
-    from amsnet_basicsr.resume.preview import preview_resume
+    from amsnet_basicsr.resume.changes import preview_resume
 
     images = [f'{dataset["name"]} ({phase}) {counts[phase]}' for phase, dataset in opt['datasets'].items()]
     size = '' if net is None else f' of {sum(parameter.numel() for parameter in net.parameters()):,} parameters'

@@ -1,8 +1,13 @@
 """Losses of the method, registered with BasicSR on import."""
 
-from amsnet_basicsr.losses.mask_l1_loss import MaskL1Loss, mask_l1_loss
-from amsnet_basicsr.losses.mask_l2_loss import MaskL2Loss, mask_l2_loss
-from amsnet_basicsr.losses.mask_loss import MaskLoss, hidden_mean
+from amsnet_basicsr.losses.mask_loss import (
+    MaskL1Loss,
+    MaskL2Loss,
+    MaskLoss,
+    hidden_mean,
+    mask_l1_loss,
+    mask_l2_loss,
+)
 from amsnet_basicsr.losses.smoothness_loss import SmoothnessLoss, smoothness_loss
 
 __all__ = [

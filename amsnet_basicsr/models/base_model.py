@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.parallel import DataParallel
 
 from amsnet_basicsr.resume.checkpoints import CheckpointError, network_content, training_state, write_checkpoint
-from amsnet_basicsr.resume.history import add_checkpoint
+from amsnet_basicsr.resume.states import add_checkpoint
 from amsnet_basicsr.utils.distributed import average_gradients
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line
@@ -22,6 +22,9 @@ from amsnet_basicsr.utils.text import one_line
 
 class ExtendedBaseModel(BaseModel):
     """`BaseModel` with any optimizer and device, and with checkpoints that appear whole or not at all."""
+
+    run: Any = None
+    """The `TrainingRun` that the model is trained in, if any."""
 
     def get_optimizer(self, optim_type: str, params: Any, lr: float, **kwargs: Any) -> torch.optim.Optimizer:
         """Build any optimizer of `torch.optim`."""
@@ -87,8 +90,9 @@ class ExtendedBaseModel(BaseModel):
         """Write what BasicSR writes, and what it was made with, in one piece; iteration -1 is called `latest`."""
         networks = [self.get_bare_model(network) for network in (net if isinstance(net, list) else [net])]
         content: dict[str, Any] = network_content(networks, param_key if isinstance(param_key, list) else [param_key])
-        if made_with := getattr(self, 'made_with', None):
-            content['made_with'] = {'iteration': current_iter, 'manual_seed': self.opt.get('manual_seed'), **made_with}
+        if self.run is not None:
+            made_with = {'iteration': current_iter, 'manual_seed': self.opt.get('manual_seed')}
+            content['made_with'] = made_with | self.run.made_with
         name = f'{net_label}_{"latest" if current_iter == -1 else current_iter}.pth'
         write_checkpoint(content, Path(self.opt['path']['models']) / name)
 

@@ -65,10 +65,10 @@ def training_state(model: Any, epoch: int, current_iter: int) -> dict[str, Any]:
             name: {metric: {**best, 'val': float(best['val'])} for metric, best in bests.items()}
             for name, bests in getattr(model, 'best_metric_results', {}).items()
         },
-        'validated': getattr(model, 'validated', False),
+        'validated': model.run is not None and model.run.validated,
         'model': model.extra_state() if hasattr(model, 'extra_state') else None,
         'optimizer_types': [type(optimizer).__name__ for optimizer in model.optimizers],
-        'made_with': getattr(model, 'made_with', None),
+        'made_with': model.run and model.run.made_with,
     }
 
 

@@ -5,12 +5,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
 from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger
 
 from amsnet_basicsr.resume.changes import DATA, describe_changes
 from amsnet_basicsr.resume.checkpoints import CheckpointError
-from amsnet_basicsr.resume.optimizers import check_moments
 from amsnet_basicsr.resume.run import TrainingRun
 from amsnet_basicsr.resume.states import newest_intact
 from amsnet_basicsr.utils.errors import UserError
@@ -22,16 +22,6 @@ class ResumableModel(BaseModel):
 
     run: TrainingRun
 
-    @property
-    def made_with(self) -> dict[str, Any]:
-        """What this training is made with."""
-        return self.run.made_with
-
-    @property
-    def validated(self) -> bool:
-        """Whether the validation that falls on this iteration is done."""
-        return self.run.validated
-
     def stop_if_asked(self) -> None:
         """Stop between two images of a validation, if somebody asked for it."""
         self.run.stop_if_asked()
@@ -41,7 +31,7 @@ class ResumableModel(BaseModel):
         start = time.perf_counter()
         super().optimize_parameters(current_iter)
         if self.run.threads is not None:
-            self.run.threads.add(time.perf_counter() - start)
+            self.run.threads.send(time.perf_counter() - start)
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         """Restore optimizers, best metrics, data order and precision.
@@ -50,7 +40,7 @@ class ResumableModel(BaseModel):
         type, with the settings of the file, and the schedule is that of the file.
         """
         made = resume_state.get('made_with')
-        changed = describe_changes(made, self.made_with) if made else {}
+        changed = describe_changes(made, self.run.made_with) if made else {}
         for said in changed.values():
             get_root_logger().warning(said)
         try:
@@ -99,3 +89,39 @@ class ResumableModel(BaseModel):
                 f'No checkpoint of iteration {current_iter}: {error}. '
                 f'{f"The newest is {newest}" if newest else "There is none yet"}; training continues.'
             )
+
+
+def check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Raise an error unless what was restored is what a step of the optimizer makes, in the shape of each parameter."""
+    for group in optimizer.param_groups:
+        for parameter in group['params']:
+            moments = optimizer.state.get(parameter)
+            if not moments:
+                continue
+            expected = _moments_of_a_step(optimizer, group, parameter)
+            if moments.keys() != expected.keys():
+                raise ValueError(f'{type(optimizer).__name__} keeps {", ".join(expected)} of each parameter')
+            for name, like in expected.items():
+                if not _fits(moments[name], like, parameter):
+                    raise ValueError(f'{name} of an optimizer does not fit its parameter')
+
+
+def _moments_of_a_step(optimizer: torch.optim.Optimizer, group: dict[str, Any], like: torch.Tensor) -> dict[str, Any]:
+    """What the optimizer keeps of a parameter like this one; Adafactor's depends on its shape."""
+    parameter = torch.nn.Parameter(torch.zeros_like(like))
+    parameter.grad = torch.zeros_like(like)
+    settings = {name: value for name, value in group.items() if name not in ('params', 'initial_lr')}
+    probe = type(optimizer)([{**settings, 'params': [parameter]}])  # type: ignore[call-arg]
+    probe.step()
+    return probe.state[parameter]
+
+
+def _fits(found: Any, like: Any, parameter: torch.Tensor) -> bool:
+    if type(found) is not type(like):
+        return False
+    if not isinstance(like, torch.Tensor):
+        return True
+    if found.shape != like.shape or found.layout != torch.strided or found.is_meta or not found.is_floating_point():
+        return False
+    counts = parameter.dim() and not like.dim()
+    return not counts or bool(found.isfinite() and found >= 0)

@@ -1,5 +1,6 @@
 """One training that can be stopped between any two iterations and resumed exactly. BasicSR's loop is not in here."""
 
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from amsnet_basicsr.resume.changes import made_with
 from amsnet_basicsr.resume.data_order import ResumableSampler
 from amsnet_basicsr.resume.folders import remove_leftovers
-from amsnet_basicsr.resume.threads import ThreadTrial, thread_choices
+from amsnet_basicsr.resume.threads import choose_threads, thread_choices
 from amsnet_basicsr.utils.distributed import in_first, wait_for_all
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.parallel import available_cores
@@ -64,10 +65,11 @@ class TrainingRun:
         self.validated = False
         self.stopping = False
         self._resumed = False
-        self.threads: ThreadTrial | None = None
+        self.threads: Generator[None, float, None] | None = None
         if opt.get('num_threads') == 'auto' and opt['num_gpu'] == 0:
             choices = thread_choices(available_cores())
-            self.threads = ThreadTrial(choices, torch.set_num_threads, lambda text: get_root_logger().info(text))
+            self.threads = choose_threads(choices, torch.set_num_threads, lambda text: get_root_logger().info(text))
+            next(self.threads)
 
     def add_loader(self, loader: DataLoader, phase: str) -> None:
         """Take note of a loader of the training, by the phase of its data set."""

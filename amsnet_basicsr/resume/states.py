@@ -1,5 +1,12 @@
-"""Finding the newest intact checkpoint."""
+"""Which checkpoints there are, and which of them is the newest intact one.
 
+`training_states/history.json` lists what an experiment has saved, in order, the files of each checkpoint by hash. The
+newest checkpoint is the last in the list, not the one of the largest iteration: resuming from an earlier one abandons
+the later ones. Experiments of earlier versions have no such file.
+"""
+
+import hashlib
+import json
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,10 +15,60 @@ from typing import Any
 import torch
 
 from amsnet_basicsr.resume.checkpoints import read_state
-from amsnet_basicsr.resume.history import forget_later, key_of, read_history, sha256
+from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.distributed import in_first
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import say
+
+_NAME = 'history.json'
+
+
+def read_history(folder: Path) -> dict[str, dict[str, str]]:
+    """Read what an experiment has saved from its `training_states`; empty if the list is missing or damaged.
+
+    Returns:
+        The files of each checkpoint, SHA-256 by path within the experiment, by the name of its state, `9.state`.
+    """
+    try:
+        listed = json.loads((folder / _NAME).read_bytes())
+        return {f'{int(one["iteration"])}.state': {**one['files']} for one in listed}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def add_checkpoint(state: Path, weights: Iterable[Path]) -> None:
+    """Add the checkpoint that was just written; if the list cannot be written (`OSError`), it does not count."""
+    history = read_history(state.parent)
+    history.pop(state.name, None)  # the last is the newest
+    _write(state.parent, history | {state.name: {_key(path): sha256(path) for path in (state, *sorted(weights))}})
+
+
+def forget_later(state: Path) -> None:
+    """Leave behind what was saved after a checkpoint, as the training resumes from that one."""
+    history = read_history(state.parent)
+    names = list(history)
+    if state.name in names[:-1]:
+        _write(state.parent, {name: history[name] for name in names[: names.index(state.name) + 1]})
+
+
+def _write(folder: Path, history: Mapping[str, Mapping[str, str]]) -> None:
+    listed = [{'iteration': int(Path(name).stem), 'files': files} for name, files in history.items()]
+    with atomic_write(folder / _NAME, sync=True) as file:
+        file.write(json.dumps(listed, indent=1).encode())
+
+
+def _key(path: Path) -> str:
+    """Name a file within its experiment, such as `models/net_g_9.pth`."""
+    return f'{path.parent.name}/{path.name}'
+
+
+def sha256(path: Path) -> str:
+    """Hash a file."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def is_intact(path: Path) -> bool:
@@ -35,24 +92,24 @@ def networks_of(state: Path, labels: Iterable[str]) -> list[Path]:
 
 def broken_files(state: Path, labels: Iterable[str]) -> list[Path]:
     """Find the files of a checkpoint that are missing, torn, or not those that were saved with it."""
-    hashes = next((one.files for one in read_history(state.parent) if f'{one.iteration}.state' == state.name), {})
-    broken = []
-    for path in (state, *networks_of(state, labels)):
-        expected = hashes.get(key_of(path))
-        good = is_intact(path) if expected is None else path.is_file() and sha256(path) == expected
-        if not good:
-            broken.append(path)
-    return broken
+    hashes = read_history(state.parent).get(state.name, {})
+
+    def is_good(path: Path) -> bool:
+        expected = hashes.get(_key(path))
+        return is_intact(path) if expected is None else path.is_file() and sha256(path) == expected
+
+    return [path for path in (state, *networks_of(state, labels)) if not is_good(path)]
 
 
 def newest_intact(folder: Path, labels: Iterable[str]) -> tuple[Path | None, list[Path]]:
     """Find the newest state in a folder that is intact, with its weights, and what is broken of newer ones."""
     labels = list(labels)
     broken: list[Path] = []
-    iterations = [one.iteration for one in read_history(folder)]
-    if not iterations and folder.is_dir():  # of an earlier version
+    names = list(read_history(folder))
+    if not names and folder.is_dir():  # of an earlier version
         iterations = sorted(int(path.stem) for path in folder.glob('*.state') if path.stem.isdecimal())
-    for state in (folder / f'{iteration}.state' for iteration in reversed(iterations)):
+        names = [f'{iteration}.state' for iteration in iterations]
+    for state in (folder / name for name in reversed(names)):
         if state.exists():
             bad = broken_files(state, labels)
             if not bad:

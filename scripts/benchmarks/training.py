@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 
 def our_step(net: nn.Module, multiple: int) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     """Make a training step as `AMSNetModel` does it: one branch, fused AdamW, average by one call."""
-    from amsnet_basicsr.losses.mask_l1_loss import mask_l1_loss
+    from amsnet_basicsr.losses import mask_l1_loss
 
     parameters = list(net.parameters())
     average = [parameter.detach().clone() for parameter in parameters]

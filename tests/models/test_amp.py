@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs import ARCHS, NAFNet
-from amsnet_basicsr.losses.mask_l1_loss import mask_l1_loss
+from amsnet_basicsr.losses import mask_l1_loss
 from amsnet_basicsr.models.amp import AMP_TYPES, Precision, batch_parts, part_weights
 from amsnet_basicsr.options.blocks.training import AMSNetTraining
 from tests.archs.test_properties import TINY

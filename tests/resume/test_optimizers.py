@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from amsnet_basicsr.resume.optimizers import check_moments
+from amsnet_basicsr.resume.model import check_moments
 
 NAMES = ['ASGD', 'Adadelta', 'Adagrad', 'Adam', 'AdamW', 'Adamax', 'NAdam', 'RAdam', 'RMSprop', 'Rprop', 'SGD']
 

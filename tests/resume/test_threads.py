@@ -2,7 +2,7 @@
 
 import pytest
 
-from amsnet_basicsr.resume.threads import ThreadTrial, thread_choices
+from amsnet_basicsr.resume.threads import choose_threads, thread_choices
 
 
 @pytest.mark.parametrize(('cores', 'choices'), [(1, [1]), (2, [2, 1]), (3, [3, 1]), (16, [16, 8, 4, 1])])
@@ -12,11 +12,12 @@ def test_choices(cores, choices):
 
 def test_the_fastest_is_kept_until_steps_become_much_slower():
     now, said = [0], []
-    trial = ThreadTrial([2, 1], lambda number: now.__setitem__(0, number), said.append)
+    trial = choose_threads([2, 1], lambda number: now.__setitem__(0, number), said.append)
+    next(trial)
 
     def steps(count: int, seconds: dict[int, float]) -> None:
         for _ in range(count):
-            trial.add(seconds[now[0]])
+            trial.send(seconds[now[0]])
 
     alone, busy = {2: 0.13, 1: 0.2}, {2: 1.3, 1: 0.3}
     steps(8, alone)
