@@ -1,5 +1,6 @@
 """Fixtures: real files, made on the spot."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import amsnet_basicsr  # noqa: F401 (before any test imports BasicSR)
-from tests.fork_server import ForkServer
+from tests.fork_server import ForkServer, no_waiting_for_the_disk
 
 # Before PyTorch is loaded: several processes test at once, and the number of threads decides how sums are rounded.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -18,7 +19,15 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 # A shell's background job ignores Ctrl-C, and so would the commands that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+no_waiting_for_the_disk()
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay: collecting garbage need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def noisy_image(height: int, width: int, seed: int) -> np.ndarray:

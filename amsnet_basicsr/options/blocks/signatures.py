@@ -18,8 +18,11 @@ IMAGES = ('img', 'img2', 'noisy', 'prediction')
 class Arguments(Block):
     """What a constructor takes."""
 
+    # No class body to read them from, and pydantic would look through all modules for one.
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
-class AnyArguments(Block):
+
+class AnyArguments(Arguments):
     """What a constructor takes that takes anything."""
 
     model_config = ConfigDict(extra='allow')
