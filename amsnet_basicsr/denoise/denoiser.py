@@ -14,7 +14,7 @@ from amsnet_basicsr.denoise.allocator import release_freed_memory
 from amsnet_basicsr.denoise.auto_strength.cosine_blocks import BLOCK
 from amsnet_basicsr.denoise.auto_strength.detail_guard import BAND, give_back_detail
 from amsnet_basicsr.denoise.blend import Blend
-from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
+from amsnet_basicsr.denoise.load_model import ModelError, load_model
 from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
 from amsnet_basicsr.denoise.precision import PRECISIONS, bfloat16_will_do
 from amsnet_basicsr.denoise.tiled_network import DenoiseError, TiledNetwork
@@ -135,14 +135,17 @@ class Denoiser:
         """
         if scheme not in ('auto', 'amsnet', 'plain'):
             raise ValueError(f'scheme must be auto, amsnet or plain, got {scheme!r}')
+        changes: dict[str, Any] = {'stride': stride, 'branches': branches}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        if refine is not None:
+            changes['refine'] = (R3() if refine is True else refine).options() if refine else None
         device = _device(device)
-        loaded = load_model(model, opt)
-        settings = _override(loaded, scheme, refine, stride, branches)
-        if settings.type == 'plain':
+        loaded = load_model(model, opt, scheme, **changes)
+        if loaded.scheme.type == 'plain':
             loaded.pool_locally()
-        denoiser = cls(loaded.net, settings, seed, tile, device, precision, on_notice)
+        denoiser = cls(loaded.net, loaded.scheme, seed, tile, device, precision, on_notice)
         denoiser.arch, denoiser.options, denoiser.source = loaded.arch, loaded.options, loaded.source
-        denoiser.notes = loaded.notes if scheme == 'auto' else [x for x in loaded.notes if '--scheme' not in x]
+        denoiser.notes = loaded.notes
         if denoiser.channels == 1:
             denoiser.notes.append('this is a network for grey images: each colour is denoised by itself')
         return denoiser
@@ -256,25 +259,6 @@ class Denoiser:
 
         h, w = noisy.shape[-2:]
         yield from self._network.run(read, write, h, w, self.computed_in)
-
-
-def _override(
-    loaded: Model,
-    scheme: str,
-    refine: bool | Refinement | None,
-    stride: int | None,
-    branches: int | None,
-) -> DenoiserScheme:
-    kind = loaded.scheme.type if scheme == 'auto' else scheme
-    given: dict[str, Any] = {'stride': stride, 'branches': branches}
-    if refine is not None:
-        given['refine'] = (R3() if refine is True else refine).options() if refine else None
-    given = {name: value for name, value in given.items() if value is not None or name == 'refine'}
-    if kind == 'plain':
-        if wrong := [name for name, value in given.items() if value is not None]:
-            raise ValueError(f'{wrong[0]} needs the mask scheme, and {loaded.source} is run in one pass (plain)')
-        return DenoiserScheme('plain')
-    return DenoiserScheme.read({**loaded.scheme.model_dump(), **given, 'type': kind}, 'scheme')
 
 
 def _device(device: str | torch.device | None) -> torch.device:

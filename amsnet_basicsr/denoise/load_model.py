@@ -76,7 +76,9 @@ def shipped_weights(name: str = STUDENT) -> Path:
     return path
 
 
-def load_model(model: str | Path | None = None, opt: str | Path | None = None) -> Model:
+def load_model(
+    model: str | Path | None = None, opt: str | Path | None = None, scheme: str = 'auto', **changes: Any
+) -> Model:
     """Load a network; a ModelError says which file can't be used and why.
 
     Without an options file the network is recovered from the names and shapes of the weights, and the way to run it
@@ -87,32 +89,40 @@ def load_model(model: str | Path | None = None, opt: str | Path | None = None) -
         model: File of weights (.pth or .safetensors), or a folder with `model.safetensors`; None takes what the options
             file names, or else what ships.
         opt: Options file of BasicSR, whose `network_g` and `scheme` count.
+        scheme: Type of the scheme, amsnet or plain; auto for what the files say, else amsnet.
+        changes: Other settings of the scheme, which replace those of the files; a ValueError if they mean nothing.
     """
     try:
-        options = read_options(str(opt)) if opt is not None else None
         if model is None:
-            model = _named_in(options, opt) if options is not None else shipped_weights()
+            model = shipped_weights() if opt is None else _named_in(opt)
         path = Path(model)
         if os.path.isdir(path):
             path = path / IN_A_FOLDER
-        if options is not None:
-            loaded = _with_options(path, options, str(opt), trusted=True)
+        if opt is not None:
+            loaded = _with_options(path, str(opt), trusted=True)
         elif (kept := _kept_options(path)) is not None:
-            loaded = _with_options(path, read_options(str(kept)), str(kept), trusted=False)
+            loaded = _with_options(path, str(kept), trusted=False)
             loaded.notes.append(f'network and scheme as in {kept}')
         else:
-            loaded = _by_itself(path)
+            loaded = _by_itself(path, scheme)
     except ValueError as error:
         raise ModelError(str(error)) from None
     except OSError as error:
         raise ModelError(f'{error.filename or opt or model}: {error.strerror or error}') from None
     if bad := bad_tensors(loaded.net):
         raise ModelError(f'{path}: {bad[0]} holds NaN or infinite values; the training that wrote it went wrong')
+    kind = loaded.scheme.type if scheme == 'auto' else scheme
+    if kind == 'plain':
+        if wrong := [name for name, value in changes.items() if value is not None]:
+            raise ValueError(f'{wrong[0]} needs the mask scheme, and {loaded.source} is run in one pass (plain)')
+        loaded.scheme = DenoiserScheme('plain')
+    else:
+        loaded.scheme = DenoiserScheme.read({**loaded.scheme.model_dump(), **changes, 'type': kind}, 'scheme')
     return loaded
 
 
-def _named_in(options: Mapping[str, Any], opt: str | Path | None) -> str:
-    named = (options.get('path') or {}).get('pretrain_network_g')
+def _named_in(opt: str | Path) -> str:
+    named = (read_options(str(opt)).get('path') or {}).get('pretrain_network_g')
     if not named:
         raise ModelError(f'{opt} names no weights (path: pretrain_network_g); give them by --model')
     return named
@@ -127,23 +137,21 @@ def _kept_options(path: Path) -> Path | None:
     return kept if kept.is_file() else None
 
 
-def _by_itself(path: Path) -> Model:
+def _by_itself(path: Path, scheme_type: str) -> Model:
     denoiser = read_denoiser(path)
     notes = [
         f'{path.name} does not say {name}; {value} is assumed (an options file tells: --opt)'
         for name, value in denoiser.assumed.items()
     ]
     metadata = denoiser.metadata
-    if 'scheme' in metadata:
-        try:
-            settings = json.loads(metadata['scheme'])
-            if not isinstance(settings, dict):
-                raise ValueError('scheme: must be a group of settings')
-            scheme = DenoiserScheme.read(settings, 'scheme')
-        except (ValueError, TypeError, RecursionError) as error:
-            raise ModelError(f'{path}: its metadata is damaged: {one_line(str(error))}') from None
-    else:
-        scheme = DenoiserScheme()
+    try:
+        settings = json.loads(metadata.get('scheme', '{}'))
+        if not isinstance(settings, dict):
+            raise ValueError('scheme: must be a group of settings')
+        scheme = DenoiserScheme.read(settings, 'scheme')
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f'{path}: its metadata is damaged: {one_line(str(error))}') from None
+    if 'scheme' not in metadata and scheme_type == 'auto':
         notes.append(
             f'{path.name} does not say how it was trained; run with masks, as AMSNet (--scheme plain: one pass)'
         )
@@ -152,8 +160,9 @@ def _by_itself(path: Path) -> Model:
     return Model(denoiser.build(), denoiser.arch, denoiser.options, scheme, str(path), metadata, notes, crop)
 
 
-def _with_options(path: Path, options: Mapping[str, Any], opt: str, trusted: bool) -> Model:
+def _with_options(path: Path, opt: str, trusted: bool) -> Model:
     """Load weights as an options file says; one that merely lies beside them may ask for our own networks alone."""
+    options = read_options(opt)
     network = without_neutral(options.get('network_g') or {})
     arch = network.pop('type', None)
     if not isinstance(arch, str):

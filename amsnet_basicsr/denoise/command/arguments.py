@@ -2,7 +2,8 @@
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from amsnet_basicsr.denoise import SMALLEST_TILE
@@ -92,89 +93,52 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
         epilog='Exit status: 0 all done, 1 some images failed, 2 wrong usage or model, 130 interrupted.',
     )
-    group = parser.add_argument_group('images')
-    group.add_argument('inputs', nargs='+', metavar='INPUT', help='images, folders, or patterns in quotes')
-    group.add_argument(
-        '-o', '--output', required=True, metavar='OUT', help='folder to write to; a file name if there is one image'
-    )
-    group.add_argument('--suffix', type=_suffix, default='', help='add to the file names, such as _clean')
-    group.add_argument(
-        '--ext',
-        choices=('auto', 'png', 'jpg', 'tif', 'webp', 'avif'),
-        default='auto',
-        help='format; auto keeps that of the input',
-    )
-    group.add_argument(
-        '--quality', type=_quality, default=95, metavar='1..100', help='quality of JPEG, WebP and AVIF (default 95)'
-    )
-    group.add_argument('--compare', action='store_true', help='also write noisy | denoised to NAME_compare.png')
-    group.add_argument(
-        '--preview', type=_crop, metavar='X,Y,W,H', help='instead, write this crop at several strengths, side by side'
-    )
-    group.add_argument('--gallery', metavar='HTML', help='also write a page with a before/after slider for each image')
-    group.add_argument('--overwrite', action='store_true', help='replace existing outputs instead of skipping them')
-    group = parser.add_argument_group('model')
-    group.add_argument(
-        '--model',
-        metavar='FILE',
-        help='weights, .pth or .safetensors, or the folder of a fit; default: the shipped ones',
-    )
-    group.add_argument('--opt', metavar='YML', help='options file with network and scheme; default: from the weights')
-    group.add_argument(
-        '--import',
-        dest='parts',
-        action='append',
-        default=[],
-        metavar='PACKAGE',
-        help='import a package of your own first, which registers the network that --opt names',
-    )
-    group.add_argument(
-        '--scheme', choices=('auto', 'amsnet', 'plain'), default='auto', help='masks over sub-images, or one pass'
-    )
-    group.add_argument(
-        '--refine',
-        action=argparse.BooleanOptionalAction,
-        help='R3 refinement: better and many times slower (masks only)',
-    )
-    group.add_argument(
-        '--strength',
-        type=_strength,
-        default='auto',
-        metavar='auto|0..1',
-        help='auto restores detail; a number blends with the noisy image: 1 is the network alone',
-    )
-    group.add_argument('--luma', type=_share, metavar='0..1', help='strength for brightness alone')
-    group.add_argument('--chroma', type=_share, metavar='0..1', help='strength for colours alone')
-    group.add_argument(
-        '--grain',
-        type=_share,
-        default=0.0,
-        metavar='0..1',
-        help='share of what would be removed that is kept (default 0)',
-    )
-    group.add_argument('--seed', type=_seed, default=0, metavar='N', help='seed of the masks (default 0)')
-    group = parser.add_argument_group('computing')
-    group.add_argument(
-        '--tile',
-        type=_tile,
-        default='auto',
-        metavar='SIZE',
-        help='side in pixels; auto: by free memory; 0: no tiles',
-    )
-    group.add_argument('--device', type=_device, help='cpu, cuda, cuda:1 or mps; default: a GPU where there is one')
-    group.add_argument(
-        '--precision',
-        choices=('auto', 'float32', 'bfloat16', 'float16'),
-        default='float32',
-        help='auto: bfloat16 where it is faster and stays within one level of 255',
-    )
-    group = parser.add_argument_group('report')
-    group.add_argument(
-        '--json', nargs='?', const='-', metavar='PATH', help='write a summary; without a path to stdout, text to stderr'
-    )
-    group.add_argument('-q', '--quiet', action='store_true', help='print errors only')
-    group.add_argument('--version', action='version', version=f'amsnet-denoise {__version__}')
-    group.add_argument('-h', '--help', action='help', help='print this and exit')
+    add = parser.add_argument_group('images').add_argument
+    add('inputs', nargs='+', metavar='INPUT', help='images, folders, or patterns in quotes')
+    add('-o', '--output', required=True, metavar='OUT', help='folder to write to; a file name if there is one image')
+    add('--suffix', type=_suffix, default='', help='add to the file names, such as _clean')
+    formats = ('auto', 'png', 'jpg', 'tif', 'webp', 'avif')
+    add('--ext', choices=formats, default='auto', help='format; auto keeps that of the input')
+    quality = 'quality of JPEG, WebP and AVIF (default 95)'
+    add('--quality', type=_number(1, 100, int), default=95, metavar='1..100', help=quality)
+    add('--compare', action='store_true', help='also write noisy | denoised to NAME_compare.png')
+    preview = 'instead, write this crop at several strengths, side by side'
+    add('--preview', type=_crop, metavar='X,Y,W,H', help=preview)
+    add('--gallery', metavar='HTML', help='also write a page with a before/after slider for each image')
+    add('--overwrite', action='store_true', help='replace existing outputs instead of skipping them')
+
+    add = parser.add_argument_group('model').add_argument
+    model = 'weights, .pth or .safetensors, or the folder of a fit; default: the shipped ones'
+    add('--model', metavar='FILE', help=model)
+    add('--opt', metavar='YML', help='options file with network and scheme; default: from the weights')
+    parts = 'import a package of your own first, which registers the network that --opt names'
+    add('--import', dest='parts', action='append', default=[], metavar='PACKAGE', help=parts)
+    schemes = ('auto', 'amsnet', 'plain')
+    add('--scheme', choices=schemes, default='auto', help='masks over sub-images, or one pass')
+    refine = 'R3 refinement: better and many times slower (masks only)'
+    add('--refine', action=argparse.BooleanOptionalAction, help=refine)
+    strength = 'auto restores detail; a number blends with the noisy image: 1 is the network alone'
+    add('--strength', type=_number(0, 1, word='auto'), default='auto', metavar='auto|0..1', help=strength)
+    add('--luma', type=_number(0, 1), metavar='0..1', help='strength for brightness alone')
+    add('--chroma', type=_number(0, 1), metavar='0..1', help='strength for colours alone')
+    grain = 'share of what would be removed that is kept (default 0)'
+    add('--grain', type=_number(0, 1), default=0.0, metavar='0..1', help=grain)
+    add('--seed', type=_number(0, 2**63 - 1, int), default=0, metavar='N', help='seed of the masks (default 0)')
+
+    add = parser.add_argument_group('computing').add_argument
+    tile = 'side in pixels; auto: by free memory; 0: no tiles'
+    add('--tile', type=_tile, default='auto', metavar='SIZE', help=tile)
+    add('--device', help='cpu, cuda, cuda:1 or mps; default: a GPU where there is one')
+    precisions = ('auto', 'float32', 'bfloat16', 'float16')
+    precision = 'auto: bfloat16 where it is faster and stays within one level of 255'
+    add('--precision', choices=precisions, default='float32', help=precision)
+
+    add = parser.add_argument_group('report').add_argument
+    json = 'write a summary; without a path to stdout, text to stderr'
+    add('--json', nargs='?', const='-', metavar='PATH', help=json)
+    add('-q', '--quiet', action='store_true', help='print errors only')
+    add('--version', action='version', version=f'amsnet-denoise {__version__}')
+    add('-h', '--help', action='help', help='print this and exit')
     return parser
 
 
@@ -190,46 +154,26 @@ def _crop(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(',')))
 
 
-def _quality(text: str) -> int:
-    return int(_between(text, 1, 100, whole=True))
-
-
-def _strength(text: str) -> float | str:
-    return text if text == 'auto' else _share(text)
-
-
-def _share(text: str) -> float:
-    return _between(text, 0, 1)
-
-
-def _seed(text: str) -> int:
-    return int(_between(text, 0, 2**63 - 1, whole=True))
-
-
 def _tile(text: str) -> int | str:
     if text == 'auto':
         return text
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f'must be a number of pixels, 0 or auto, got {text!r}')
-    if 0 < int(text) < SMALLEST_TILE:
-        raise argparse.ArgumentTypeError(
-            f'{text} is too small for a network to see enough; {SMALLEST_TILE} or more, 0 or auto'
-        )
+    if not re.fullmatch(r'\d{1,9}', text, re.ASCII) or 0 < int(text) < SMALLEST_TILE:
+        raise argparse.ArgumentTypeError(f'must be {SMALLEST_TILE} pixels or more, 0 or auto, got {text!r}')
     return int(text)
 
 
-def _device(text: str) -> str:
-    if not re.fullmatch(r'[a-z]+(:\d+)?', text):
-        raise argparse.ArgumentTypeError(f'must be cpu, cuda, cuda:1 or mps, got {text!r}')
-    return text
+def _number(
+    lowest: int, highest: int, kind: type[int] | type[float] = float, word: str | None = None
+) -> Callable[[str], float | str]:
+    """Return what reads a number within bounds, or a word."""
 
+    def read(text: str) -> float | str:
+        if text == word:
+            return text
+        with suppress(ValueError):
+            if lowest <= (value := kind(text)) <= highest:
+                return value
+        what = 'whole number' if kind is int else 'number'
+        raise argparse.ArgumentTypeError(f'must be a {what} from {lowest} to {highest}, got {text!r}')
 
-def _between(text: str, lowest: int, highest: int, whole: bool = False) -> float:
-    try:
-        value = int(text) if whole else float(text)
-    except ValueError:
-        value = float('nan')
-    if not lowest <= value <= highest:
-        kind = 'whole number' if whole else 'number'
-        raise argparse.ArgumentTypeError(f'must be a {kind} from {lowest} to {highest}, got {text!r}')
-    return value
+    return read

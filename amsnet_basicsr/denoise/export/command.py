@@ -14,10 +14,10 @@ from pathlib import Path
 
 from amsnet_basicsr.convert.files import encode_weights
 from amsnet_basicsr.denoise.command.arguments import OneLineParser, UsageError
+from amsnet_basicsr.denoise.command.outputs import check_file
 from amsnet_basicsr.denoise.export.onnx_file import CHECKED_SIZES, OPSETS, AnySize, ExportError, check_onnx, to_onnx
 from amsnet_basicsr.denoise.export.weights_file import check_weights_file
 from amsnet_basicsr.denoise.load_model import Model, ModelError, load_model
-from amsnet_basicsr.options.blocks import DenoiserScheme
 from amsnet_basicsr.scheme import channels_and_multiple
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.utils.finite import bad_tensors
@@ -54,30 +54,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog='amsnet-denoise export', description='Write a denoising network for other programs, as ONNX or as weights.'
     )
-    parser.add_argument('-o', '--output', type=Path, required=True, help='file to write: .onnx, .safetensors or .pth')
-    parser.add_argument('--model', type=Path, help='file of weights; default: the network that comes with the package')
-    parser.add_argument('--opt', type=Path, help='options file of BasicSR that tells network and scheme')
-    parser.add_argument(
-        '--scheme',
-        choices=('auto', 'amsnet', 'plain'),
-        default='auto',
-        help='how the network was trained; plain: without masks; default: what its file says, else amsnet',
-    )
-    parser.add_argument('--net-only', action='store_true', help='export a network trained with masks without them')
-    parser.add_argument(
-        '--opset', type=int, choices=OPSETS, metavar=f'{OPSETS[0]}..{OPSETS[-1]}', help='ONNX opset; default: 17'
-    )
-    parser.add_argument(
-        '--check',
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help='compare the file with the network before it gets its name (default: yes)',
-    )
-    parser.add_argument('--half', action='store_true', help='store weights in float16: half the size (not for .onnx)')
-    parser.add_argument(
-        '--metadata', type=_pair, action='append', default=[], metavar='KEY=VALUE', help='put this into the file too'
-    )
-    parser.add_argument('--overwrite', action='store_true', help='replace an existing output')
+    add = parser.add_argument
+    add('-o', '--output', type=Path, required=True, help='file to write: .onnx, .safetensors or .pth')
+    add('--model', type=Path, help='file of weights; default: the network that comes with the package')
+    add('--opt', type=Path, help='options file of BasicSR that tells network and scheme')
+    scheme = 'how the network was trained; plain: without masks; default: what its file says, else amsnet'
+    add('--scheme', choices=('auto', 'amsnet', 'plain'), default='auto', help=scheme)
+    add('--net-only', action='store_true', help='export a network trained with masks without them')
+    opsets = f'{OPSETS[0]}..{OPSETS[-1]}'
+    add('--opset', type=int, choices=OPSETS, metavar=opsets, help='ONNX opset; default: 17')
+    check = 'compare the file with the network before it gets its name (default: yes)'
+    add('--check', action=argparse.BooleanOptionalAction, default=True, help=check)
+    add('--half', action='store_true', help='store weights in float16: half the size (not for .onnx)')
+    metadata = 'put this into the file too'
+    add('--metadata', type=_pair, action='append', default=[], metavar='KEY=VALUE', help=metadata)
+    add('--overwrite', action='store_true', help='replace an existing output')
     return parser
 
 
@@ -92,7 +83,7 @@ def _export(args: argparse.Namespace) -> list[str]:
     """Write the file, whole or not at all; return what was done and what to know about it, a sentence each."""
     output, suffix = args.output, args.output.suffix.lower()
     _refuse_usage(args)
-    loaded, kind = _load(args)
+    loaded = _load(args)
     net = loaded.net.float().eval().requires_grad_(False)
     if args.half:
         net = net.half().float()  # what a reader of the file gets, and so what it is compared with
@@ -102,8 +93,15 @@ def _export(args: argparse.Namespace) -> list[str]:
         wrapped = AnySize(net, *channels_and_multiple(net))
     except ValueError as error:
         raise ModelError(f'{loaded.source}: {error}') from None
-    metadata = {**_metadata(loaded, kind), **dict(args.metadata)}
-    notes = [note for note in loaded.notes if '--scheme' not in note]
+    metadata = {
+        **{key: value for key, value in loaded.metadata.items() if key != 'format'},  # its licence, say
+        'arch': loaded.arch,
+        'hyper_parameters': json.dumps(loaded.options),
+        'scheme': json.dumps(loaded.scheme.metadata()),
+        'exported_by': f'amsnet-basicsr {__version__}',
+        **dict(args.metadata),
+    }
+    notes = list(loaded.notes)
     if suffix == '.onnx':
         opset = args.opset or 17
         content = to_onnx(wrapped, {**metadata, 'size_multiple': str(wrapped.multiple)}, opset)
@@ -118,7 +116,7 @@ def _export(args: argparse.Namespace) -> list[str]:
         content = encode_weights(suffix, weights, metadata)
         facts, found = check_weights_file(suffix, content, loaded.arch, wrapped) if args.check else ([], [])
         notes += found
-    if kind == 'amsnet':
+    if loaded.scheme.type == 'amsnet':
         notes.append('this is the bare network of a mask scheme: whoever runs it must hide the pixels that it predicts')
     elif suffix == '.pth':
         notes.append(f'a .pth file does not say how to run it: amsnet-denoise --model {output} --scheme plain')
@@ -132,54 +130,32 @@ def _export(args: argparse.Namespace) -> list[str]:
 def _refuse_usage(args: argparse.Namespace) -> None:
     """Raise a UsageError for what can be seen to fail before the model is loaded."""
     output, suffix = args.output, args.output.suffix.lower()
-    packages = [] if suffix != '.onnx' else ['onnx', 'onnxruntime'] if args.check else ['onnx']
-    missing = [name for name in packages if find_spec(name) is None]
-    for wrong, reason in (
-        (suffix not in SUFFIXES, f'{output}: the name must end in {", ".join(SUFFIXES[:-1])} or {SUFFIXES[-1]}'),
-        (args.opset is not None and suffix != '.onnx', f'--opset is for .onnx files, not for {output}'),
-        (args.half and suffix == '.onnx', f'--half is for files of weights, not for {output}'),
-        (
-            args.metadata and suffix == '.pth',
-            f'--metadata: {output} has no place for it; use .safetensors or .onnx',
-        ),
-        (os.path.isdir(output), f'{output}: this is a folder; name a file in it'),
-        (os.path.lexists(output) and not args.overwrite, f'{output}: exists already; --overwrite replaces it'),
-        (not os.path.isdir(output.parent), f'{output.parent}: there is no such folder'),
-        (not os.access(output.parent, os.W_OK), f'{output}: the folder cannot be written to'),
-        (
-            missing,
-            f'{" and ".join(missing)} {"is" if len(missing) == 1 else "are"} not installed: '
-            "pip install 'amsnet-basicsr[onnx]'",
-        ),
-    ):
-        if wrong:
-            raise UsageError(reason)
+    if suffix not in SUFFIXES:
+        raise UsageError(f'{output}: the name must end in {", ".join(SUFFIXES[:-1])} or {SUFFIXES[-1]}')
+    if args.opset is not None and suffix != '.onnx':
+        raise UsageError(f'--opset is for .onnx files, not for {output}')
+    if args.half and suffix == '.onnx':
+        raise UsageError(f'--half is for files of weights, not for {output}')
+    if args.metadata and suffix == '.pth':
+        raise UsageError(f'--metadata: {output} has no place for it; use .safetensors or .onnx')
+    check_file(output, args.overwrite)
+    needed = {'onnx': suffix == '.onnx', 'onnxruntime': suffix == '.onnx' and args.check}
+    if missing := [name for name, wanted in needed.items() if wanted and find_spec(name) is None]:
+        are = 'is' if len(missing) == 1 else 'are'
+        raise UsageError(f"{' and '.join(missing)} {are} not installed: pip install 'amsnet-basicsr[onnx]'")
 
 
-def _load(args: argparse.Namespace) -> tuple[Model, str]:
-    """Load the network; return it with its type of scheme, 'plain', or 'amsnet' with --net-only alone."""
-    loaded = load_model(args.model, args.opt)
+def _load(args: argparse.Namespace) -> Model:
+    """Load the network; one of the mask scheme with --net-only alone."""
+    loaded = load_model(args.model, args.opt, args.scheme)
     if os.path.exists(args.output) and os.path.exists(loaded.source) and os.path.samefile(args.output, loaded.source):
         raise UsageError(f'{args.output}: this is the file of weights itself; give another name')
-    kind = loaded.scheme.type if args.scheme == 'auto' else args.scheme
-    if kind == 'amsnet' and not args.net_only:
+    if loaded.scheme.type == 'plain':
+        loaded.pool_locally()
+    elif not args.net_only:
         raise UsageError(
             f'{loaded.source}: this network was trained with masks, or its file does not say how; run without them, as '
             'other programs run it, it keeps the noise it sees. --scheme plain if it was trained without masks; '
             '--net-only exports the bare network all the same'
         )
-    if kind == 'plain':
-        loaded.pool_locally()
-    return loaded, kind
-
-
-def _metadata(loaded: Model, kind: str) -> dict[str, str]:
-    """Say what the network is, and keep what its own file says beside (a licence, say)."""
-    scheme = DenoiserScheme('plain') if kind == 'plain' else loaded.scheme.model_copy(update={'type': kind})
-    return {
-        **{key: value for key, value in loaded.metadata.items() if key != 'format'},
-        'arch': loaded.arch,
-        'hyper_parameters': json.dumps(loaded.options),
-        'scheme': json.dumps(scheme.metadata()),
-        'exported_by': f'amsnet-basicsr {__version__}',
-    }
+    return loaded

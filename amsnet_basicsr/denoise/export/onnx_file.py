@@ -95,7 +95,7 @@ def to_onnx(net: AnySize, metadata: Mapping[str, str], opset: int = 17) -> bytes
 
 
 def check_onnx(content: bytes, net: AnySize) -> float:
-    """Return the largest difference between a file in onnxruntime and its network in PyTorch, at several sizes.
+    """Return the largest difference between a file in onnxruntime and its network in PyTorch, at `CHECKED_SIZES`.
 
     Results are compared before they are clamped, where the file shows them, as clamping could hide a difference. An
     ExportError says where the file fails or differs by more than `TOLERANCE`.

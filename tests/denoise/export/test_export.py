@@ -248,7 +248,7 @@ def test_mistakes_are_explained_in_one_line(tmp_path, weights, capsys):
     for arguments, expected in [
         (['-o', kept, *model], 'kept.onnx: exists already; --overwrite replaces it'),
         (['-o', tmp_path / 'a.zip', *model], 'a.zip: the name must end in .onnx, .safetensors or .pth'),
-        (['-o', tmp_path / 'none' / 'a.pth', *model], 'none: there is no such folder'),
+        (['-o', tmp_path / 'none' / 'a.pth', *model], 'a.pth: there is no folder '),
         (['-o', tmp_path / 'a.pth', *model, '--opset', 17], '--opset is for .onnx files, not for'),
         (['-o', weights, *model, '--overwrite'], 'plain.safetensors: this is the file of weights itself'),
         (['-o', tmp_path / 'a.pth', '--model', tmp_path / 'no.pth'], 'no.pth: there is no such file'),
