@@ -2,7 +2,7 @@
 
 from setuptools import find_namespace_packages, setup
 
-# Beside amsnet_basicsr/options/shipped.py, which finds the files there.
+# Beside amsnet_basicsr/options/settings.py, which finds the files there.
 OPTIONS = 'amsnet_basicsr.option_files'
 
 setup(

@@ -13,7 +13,7 @@ import cv2
 import pytest
 from packaging.requirements import Requirement
 
-from amsnet_basicsr.options.shipped import find_options, shipped_options
+from amsnet_basicsr.options.settings import find_options, shipped_options
 from tests.conftest import REPOSITORY, noisy_image
 
 FOLDERS = ('amsnet_basicsr', 'options')

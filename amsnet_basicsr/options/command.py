@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amsnet_basicsr.options.force_yml import apply_force_yml
-from amsnet_basicsr.options.settings import read_setting, split_setting
-from amsnet_basicsr.options.shipped import find_options
+from amsnet_basicsr.options.settings import find_options, read_setting, split_setting
 from amsnet_basicsr.utils.text import printable
 
 

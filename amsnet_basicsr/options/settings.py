@@ -1,4 +1,6 @@
-"""`FILE.yml:SETTING`: files with several settings of one base, for comparisons such as those in options/ablation.
+"""Find what `-opt FILE.yml:SETTING` names: a file of the user or one that ships, and a setting of it.
+
+A file may have several settings of one base, for comparisons such as those in options/ablation:
 
     base: base/small.yml                  # another options file, relative to this one
     name: ablation_loss                   # any option: changes the base for all settings
@@ -12,13 +14,18 @@ A setting's own name is `name:` with `_SETTING`. `weights: OTHER` starts from, o
 """
 
 import copy
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from amsnet_basicsr.options.reader import read_options
-from amsnet_basicsr.utils.text import did_you_mean, one_line
+from amsnet_basicsr.utils.text import did_you_mean, one_line, say
+
+#: Where an installation has the files that ship (setup.py puts them there), and where the repository has them.
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDERS = (_PACKAGE / 'option_files', _PACKAGE.parent / 'options')
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,32 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         else:
             merged[key] = value
     return merged
+
+
+def find_options(path: str) -> str:
+    """Find an options file: the user's own, or else the one of that name that ships, which is said in a line.
+
+    A file that ships is `options/quickstart.yml` or `quickstart.yml`.
+
+    Raises:
+        ValueError: If there is no such file; the message names the nearest of those that come with the package.
+    """
+    if Path(path).exists():
+        return path
+    shipped = shipped_options()
+    name = Path(path).as_posix().removeprefix('./').removeprefix('options/')
+    if name in shipped:
+        say(f'{path} is not in this folder; taking the one that comes with the package: {shipped[name]}')
+        return str(shipped[name])
+    near = difflib.get_close_matches(Path(path).name, shipped, n=3, cutoff=0.5)
+    hint = f'; the package comes with {", ".join(near)}' if near else ''
+    raise ValueError(f'{path} does not exist{hint}')
+
+
+def shipped_options() -> dict[str, Path]:
+    """List the options files that ship, by their names relative to the folder `options`."""
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob('*.yml'))} if folder else {}
 
 
 def split_setting(path: str) -> tuple[str, str | None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from amsnet_basicsr.options.blocks.validation import SaveBest
+from amsnet_basicsr.options.blocks.training import SaveBest
 from amsnet_basicsr.resume.states import is_intact
 from amsnet_basicsr.utils.atomic_write import atomic_write
 

@@ -31,7 +31,7 @@ from amsnet_basicsr.models.validation.best import Best, is_new_best
 from amsnet_basicsr.models.validation.images import groups_of_one_size, name_images, write_image
 from amsnet_basicsr.models.validation.measure import MeasuredImage, Task, means
 from amsnet_basicsr.models.validation.processes import Processes
-from amsnet_basicsr.options.blocks.validation import OurValidation, SaveBest
+from amsnet_basicsr.options.blocks.training import OurValidation, SaveBest
 from amsnet_basicsr.resume.checkpoints import CheckpointError
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.parallel import available_cores, ordered_map

@@ -22,12 +22,14 @@ from amsnet_basicsr.options.blocks.scheme import APBSNOptions, SchemeOptions
 from amsnet_basicsr.options.blocks.training import (
     AMSNetTraining,
     AnyTraining,
+    AnyValidation,
     APBSNTraining,
     GANTraining,
     Open,
+    OurValidation,
     SRTraining,
+    Validation,
 )
-from amsnet_basicsr.options.blocks.validation import AnyValidation, OurValidation, Validation
 
 _PACKAGE = r'^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$'
 Names = Annotated[Several[Annotated[str, Field(pattern=_PACKAGE)]], Wanted('a list of names of packages')]

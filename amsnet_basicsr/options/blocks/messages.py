@@ -76,10 +76,9 @@ def unknown(key: Key, known: Iterable[str]) -> str:
     return f'{named(key[:-1]) or "the options file"} has no option {shown(key[-1])}; {hint}'
 
 
-def missing(key: Key, field: FieldInfo | None) -> str:
+def missing(key: Key, field: FieldInfo) -> str:
     """Say that an option is missing, with its field's example."""
-    example = field.examples[0] if field is not None and field.examples else None
-    return f'{named(key)} is missing' + (f'; write e.g. {key[-1]}: {example}' if example is not None else '')
+    return f'{named(key)} is missing' + (f'; write e.g. {key[-1]}: {field.examples[0]}' if field.examples else '')
 
 
 def words(annotation: Any) -> str:
@@ -138,25 +137,21 @@ def _finding(detail: ErrorDetails, model: type[BaseModel], options: Any, where: 
         block, name = group_in(annotation), str(step)
         if block is not None and name == block.__name__:
             continue  # a member of a union
-        if block is not None:
-            known = fields_of(block)
-            if name not in known:
-                if detail['type'] != 'extra_forbidden':
-                    break
-                if name.startswith(getattr(block, 'admitted', ())):
-                    return None
-                return Finding((*key, name), unknown((*key, name), known), True, getattr(block, 'tolerant', False))
+        known = fields_of(block) if block is not None else {}
+        if name in known:
             field = known[name]
             annotation = annotated(field)
+        elif block is not None and detail['type'] == 'extra_forbidden':
+            admitted = name.startswith(getattr(block, 'admitted', ()))
+            said = unknown((*key, name), known)
+            return None if admitted else Finding((*key, name), said, True, getattr(block, 'tolerant', False))
         elif (inner := mapped(annotation)) is not None and isinstance(value, Mapping) and step in value:
             annotation, field = inner, None
         else:
             break
         key = (*key, name)
         value = value.get(step) if isinstance(value, Mapping) else None
-        if detail['type'] == 'missing' and step == detail['loc'][-1]:
-            return Finding(key, missing(key, field))
-    if value is None and field is not None and field.is_required() and len(key) > len(where):
+    if value is None and field is not None and field.is_required():
         return Finding(key, missing(key, field))
     if detail['type'] == 'value_error' and (said := str(detail['ctx']['error'])):
         return wrong(said.removeprefix(f'{key[-1]}: ') if key else said, *key)

@@ -38,7 +38,10 @@ def wrong_parts(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[
         elif block.part in given and clean(*key):
             # `better` is BasicSR's, of a metric.
             arguments = {name: value for name, value in options.items() if name not in ('type', 'better')}
-            of_run = {name: given[block.part][name] for name in given[block.part].keys() & _parameters(found).keys()}
+            of_run = {
+                name: given[block.part][name]
+                for name in given[block.part].keys() & inspect.signature(found).parameters.keys()
+            }
             mistakes = block_of(found).problems(arguments | dict.fromkeys(of_run, ()), key)
             yield from mistakes
             if not mistakes and block.part != 'metric' and name not in FETCHING:
@@ -72,10 +75,6 @@ def _names_and_arguments() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
 
 def _known(name: str, names: Any) -> str:
     return did_you_mean(name, sorted(names.keys()), 'there are')
-
-
-def _parameters(found: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(found).parameters
 
 
 def registered(names: Any, name: str) -> Any:

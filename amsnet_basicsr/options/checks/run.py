@@ -52,7 +52,7 @@ def check_all(raw: Mapping[str, Any], opt: dict[str, Any]) -> Checked:
 
 
 def check_options(opt: dict[str, Any], known: Iterable[Finding] = (), with_data: bool = True) -> Checked:
-    """Find everything that would stop or spoil a run, beside the `known` problems.
+    """Find everything that would stop or spoil a run, beside the `known` problems; of its network alone without data.
 
     Changes `opt` in place: datasets are told how many channels the network takes, and the training set's
     `dataset_enlarge_ratio` is raised if its loader would yield too few batches.
@@ -67,7 +67,8 @@ def check_options(opt: dict[str, Any], known: Iterable[Finding] = (), with_data:
     found.add(wrong_parts(found.without_wrong(opt), found.clean))
     sound = found.without_wrong(opt)
     found.add(wrong_inputs(sound))
-    found.add(wrong_outputs(sound))
+    if with_data:
+        found.add(wrong_outputs(sound))
     found.add(wrong_scheme(sound, found.clean))
     if sound['network_g'] and found.clean('network_g'):
         problems, net = try_network(sound['network_g'])

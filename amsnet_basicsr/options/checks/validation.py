@@ -72,8 +72,8 @@ def _wrong_judge(val: Mapping[str, Any], sets: Sets, clean: Callable[..., bool])
     if judge is not None and not judges:
         known = ', '.join(str(one.get('name')) for one in sets.values())
         return f'no val set is called {judge!r}; there are: {known}' if clean('datasets') else None
-    without = judges and len(_without_truth(judges)) == len(judges)
-    if without and 'img2' in _needs(metrics[metric].get('type')) and clean('val', 'metrics', metric):
-        lacking = f'the set {judge!r} lacks' if judge is not None else 'no val set has'
-        return f'{metric} needs clean images, which {lacking}; calculate_mask_l1 needs none'
+    # A metric that no set has is found above.
+    without = judge is not None and len(_without_truth(judges)) == len(judges) and clean('val', 'metrics', metric)
+    if without and 'img2' in _needs(metrics[metric].get('type')):
+        return f'{metric} needs clean images, which the set {judge!r} lacks; calculate_mask_l1 needs none'
     return None

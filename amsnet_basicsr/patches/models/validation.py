@@ -4,7 +4,7 @@ from basicsr.models.sr_model import SRModel
 from torch import nn
 
 from amsnet_basicsr.models.validation.loop import ValidationLoop
-from amsnet_basicsr.options.blocks.validation import OurValidation
+from amsnet_basicsr.options.blocks.training import OurValidation
 
 
 class ValidatedSRModel(ValidationLoop):

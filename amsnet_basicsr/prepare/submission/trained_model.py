@@ -2,12 +2,14 @@
 
 import copy
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from amsnet_basicsr.options.complete import complete_options
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.scheme import image_channels
 from amsnet_basicsr.utils.errors import UserError
@@ -62,14 +64,10 @@ def _read(path: Path) -> dict[str, Any]:
     from amsnet_basicsr.options.checks.run import check_options
 
     try:
-        opt = read_options(str(path))
+        raw = read_options(str(path))
     except ValueError as error:
         raise UserError(str(error)) from error
-    opt.update(is_train=False, dist=False, rank=0, world_size=1, datasets={})
-    opt['num_gpu'] = torch.cuda.device_count() if opt.get('num_gpu') == 'auto' else opt.get('num_gpu')
-    weights = opt['path'].get('pretrain_network_g') if isinstance(opt.get('path'), dict) else None
-    if weights:
-        opt['path']['pretrain_network_g'] = str(Path(weights).expanduser())
+    opt = complete_options(raw, os.getcwd(), is_train=False, gpus=torch.cuda.device_count())
     problems = check_options(opt, with_data=False).problems
     if problems:
         raise UserError(f'{path}: ' + '; '.join(problems))

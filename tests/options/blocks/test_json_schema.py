@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from amsnet_basicsr.options.blocks import datasets, file, scheme, training, validation
+from amsnet_basicsr.options.blocks import datasets, file, scheme, training
 from amsnet_basicsr.options.blocks.base import Block
 from amsnet_basicsr.options.reader import read_options
 from tests.conftest import REPOSITORY
@@ -69,7 +69,7 @@ def blocks(kind: type[Block] = Block) -> Iterator[type[Block]]:
 
 
 def test_every_option_is_explained():
-    rooms = {room.__name__ for room in (datasets, file, scheme, training, validation)}
+    rooms = {room.__name__ for room in (datasets, file, scheme, training)}
     found = [block for block in blocks() if block.__module__ in rooms]
     assert len(found) > 25
     assert [f'{b.__name__}.{n}' for b in found for n, field in b.model_fields.items() if not field.description] == []
