@@ -1,6 +1,6 @@
 """How much of the residual is removed: one rule for strength, luma, chroma and grain."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -37,15 +37,11 @@ class Blend(NamedTuple):
             ValueError: If one is out of range.
         """
         auto = strength == 'auto'
-        share = 1.0 if auto else strength
-        given = {'strength': share, 'luma': luma, 'chroma': chroma, 'grain': grain}
-        for name, value in given.items():
-            if value is None and name in ('luma', 'chroma'):
-                continue
+        share: Any = 1.0 if auto else strength
+        luma, chroma = (share if value is None else value for value in (luma, chroma))
+        for name, value in {'strength': share, 'luma': luma, 'chroma': chroma, 'grain': grain}.items():
             if value is None or isinstance(value, str) or not 0 <= value <= 1:
                 raise ValueError(f'{name} must be from 0 to 1{", or auto" * (name == "strength")}, got {value!r}')
-        assert not isinstance(share, str)
-        luma, chroma = (share if value is None else value for value in (luma, chroma))
         return cls(auto, luma * (1 - grain), chroma * (1 - grain))
 
     @property

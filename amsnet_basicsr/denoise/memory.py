@@ -1,6 +1,5 @@
 """How much memory a pass of a network takes, and how much is free."""
 
-import weakref
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
 
 try:
     import resource
@@ -32,32 +32,15 @@ class _PeakMemory(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.alive: dict[int, list[int]] = {}  # address → [bytes, number of tensors that use it]
-        self.now = self.peak = 0
+        self.peak = 0
+        self._alive = WeakIdKeyDictionary()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, torch.Tensor):
-                self._watch(tensor)
+        self._alive.update((tensor, None) for tensor in tree_leaves(out) if isinstance(tensor, torch.Tensor))
+        storages = {storage.data_ptr(): storage.nbytes() for storage in map(torch.Tensor.untyped_storage, self._alive)}
+        self.peak = max(self.peak, sum(storages.values()))
         return out
-
-    def _watch(self, tensor: torch.Tensor) -> None:
-        storage = tensor.untyped_storage()
-        key = storage.data_ptr()
-        if key not in self.alive:
-            self.alive[key] = [storage.nbytes(), 0]
-            self.now += storage.nbytes()
-            self.peak = max(self.peak, self.now)
-        self.alive[key][1] += 1
-        weakref.finalize(tensor, self._drop, key)
-
-    def _drop(self, key: int) -> None:
-        entry = self.alive[key]
-        entry[1] -= 1
-        if not entry[1]:
-            self.now -= entry[0]
-            del self.alive[key]
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Run a network over one image of any size: by masks or in one pass, in tiles that fit into memory."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -27,39 +28,24 @@ class DenoiseError(RuntimeError):
     """An image can't be denoised; the message says why, in one line."""
 
 
+@dataclass
 class TiledNetwork:
     """Runs a network over images by its scheme; where memory runs out, in smaller tiles from then on.
 
     The settings are those of `Denoiser`; the network, in evaluation mode, lies on `device`.
     """
 
-    def __init__(
-        self,
-        net: nn.Module,
-        channels: int,
-        multiple: int,
-        device: torch.device,
-        scheme: DenoiserScheme,
-        seed: int,
-        tile: int | str,
-        on_notice: Callable[[str], None] | None,
-    ) -> None:
-        self.net = fuse_batch_norm(net)
-        self.channels, self.multiple, self.device = channels, multiple, device
-        self.scheme, self.seed, self.on_notice = scheme, seed, on_notice
-        self._tile = None if tile == 'auto' else int(tile)
-        self._most_pixels = MOST_PIXELS_ON_CPU if device.type == 'cpu' else MOST_PIXELS
+    net: nn.Module
+    channels: int
+    multiple: int
+    device: torch.device
+    scheme: DenoiserScheme
+    seed: int
+    tile: int | str
+    on_notice: Callable[[str], None] | None
 
-    @property
-    def tile(self) -> int:
-        """Side of the tiles in pixels of the image, 0 for none."""
-        if self._tile is None:
-            # Asked once: memory that was freed and kept (allocator.py) looks used to the next image.
-            per_pixel = bytes_per_pixel(self.net, self.channels, self.multiple)
-            affordable = memory_budget(self.device) / per_pixel * self._tile_by_pass**2
-            largest = LARGEST_TILE_ON_CPU if self.device.type == 'cpu' else LARGEST_TILE
-            self._tile = int(min(max(affordable**0.5, SMALLEST_TILE), largest)) // 64 * 64
-        return self._tile
+    def __post_init__(self) -> None:
+        self.net = fuse_batch_norm(self.net)
 
     def run(self, read: ReadRegion, write: WriteRows, height: int, width: int, precision: str) -> Iterator[int]:
         """Run over one image and yield the pixels done; a DenoiseError if memory runs out with the smallest tiles.
@@ -77,15 +63,21 @@ class TiledNetwork:
             results = [same_size_forward(forward, image, self.multiple) for image in x.split(1)]
             return results[0] if len(results) == 1 else torch.cat(results)
 
-        masked = self._masked(forward) if self.scheme.type == 'amsnet' else None
+        most_pixels = MOST_PIXELS_ON_CPU if self.device.type == 'cpu' else MOST_PIXELS
+        masked = None
+        if self.scheme.type == 'amsnet':
+            settings = {name: value for name, value in self.scheme if name != 'type'}
+            masked = AsymmetricMaskDenoiser(forward, seed=self.seed, size_multiple=self.multiple, **settings)
         run = masked.on_regions((1, self.channels, height, width)) if masked is not None else one_pass
         align = self.multiple * (1 if masked is None else masked.stride)
-        size = self.tile and max(self.tile, 2 * align)  # room for an overlap on the network's own grid
+        if self.tile == 'auto':  # once: memory that was freed and kept (allocator.py) looks used to the next image
+            self.tile = self._affordable_tile()
+        size = int(self.tile) and max(int(self.tile), 2 * align)  # room for an overlap on the network's own grid
         longest = max(height, width)
         while True:
-            if size and masked is not None:
+            if masked is not None:
                 # Branches and samples share a pass; together they must take no more memory than a tile may.
-                masked.max_pixels = min(self._most_pixels, (size // self._tile_by_pass) ** 2)
+                masked.max_pixels = min(most_pixels, (size // self._tile_by_pass) ** 2) if size else most_pixels
             try:
                 overlap = min(size // 4, LARGEST_OVERLAP)
                 yield from run_in_regions(run, read, write, height, width, size, overlap, align)
@@ -96,23 +88,17 @@ class TiledNetwork:
             used = min(size or longest, longest)
             if used <= SMALLEST_TILE:
                 raise DenoiseError(f'out of memory, even with tiles of {used} pixels')
-            size = self._tile = max(SMALLEST_TILE, used // 2)
+            size = self.tile = max(SMALLEST_TILE, used // 2)
             if self.device.type == 'cuda':
                 torch.cuda.empty_cache()
             if self.on_notice is not None:
                 self.on_notice(f'out of memory: going on with tiles of {size} pixels')
 
-    def _masked(self, forward: Callable[[torch.Tensor], torch.Tensor]) -> AsymmetricMaskDenoiser:
-        return AsymmetricMaskDenoiser(
-            forward,
-            stride=self.scheme.stride,
-            branches=self.scheme.branches,
-            mask_per_channel=self.scheme.mask_per_channel,
-            seed=self.seed,
-            refine=self.scheme.refine,
-            size_multiple=self.multiple,
-            max_pixels=self._most_pixels,
-        )
+    def _affordable_tile(self) -> int:
+        per_pixel = bytes_per_pixel(self.net, self.channels, self.multiple)
+        affordable = memory_budget(self.device) / per_pixel * self._tile_by_pass**2
+        largest = LARGEST_TILE_ON_CPU if self.device.type == 'cpu' else LARGEST_TILE
+        return int(min(max(affordable**0.5, SMALLEST_TILE), largest)) // 64 * 64
 
     @property
     def _tile_by_pass(self) -> int:

@@ -14,9 +14,8 @@ import numpy as np
 from amsnet_basicsr.denoise.allocator import release_freed_memory
 from amsnet_basicsr.denoise.command.arguments import blend_settings
 from amsnet_basicsr.denoise.command.console import Console
-from amsnet_basicsr.denoise.command.jobs import Job
 from amsnet_basicsr.denoise.command.model import load_denoiser, model_in_words
-from amsnet_basicsr.denoise.command.outputs import Outputs, make_folder
+from amsnet_basicsr.denoise.command.outputs import Job, Outputs, make_folder
 from amsnet_basicsr.denoise.command.preview import preview
 from amsnet_basicsr.denoise.command.summary import Outcome, Summary
 from amsnet_basicsr.denoise.gallery.compare import compare_image

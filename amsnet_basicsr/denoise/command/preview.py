@@ -35,32 +35,26 @@ def preview(
     each of `STRENGTHS`. Only the crop and its surroundings are denoised. `progress` is called with the pixels done and
     all pixels, and may raise.
     """
-    import torch  # loaded by now, with the denoiser
-
-    from amsnet_basicsr.denoise.blend import Blend
-    from amsnet_basicsr.denoise.pixels import from_float, to_float
+    from amsnet_basicsr.denoise.blend import Blend  # imports PyTorch, which is loaded by now
+    from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
 
     x, y, w, h = crop
     height, width = image.pixels.shape[:2]
     if x >= width or y >= height:
         raise ImageError(f'{name}: --preview {x},{y},{w},{h} lies outside of this image of {width}×{height} pixels')
     left, top = max(0, x - _CONTEXT), max(0, y - _CONTEXT)
-    rows, columns = slice(y - top, y - top + h), slice(x - left, x - left + w)
+    part = slice(y - top, y - top + h), slice(x - left, x - left + w)
     around = stretch(image.pixels, used_bits(image.pixels))[top : y + h + _CONTEXT, left : x + w + _CONTEXT]
-    noisy, full, auto = (
-        to_float(torch.from_numpy(np.ascontiguousarray(part[rows, columns])).movedim(-1, 0))
-        for part in (
-            around,
-            denoiser(around, progress=lambda done, every: progress(done, 2 * every)),
-            denoiser(around, 'auto', lambda done, every: progress(every + done, 2 * every)),
-        )
+    denoised = (
+        denoiser(around, progress=lambda done, every: progress(done, 2 * every)),
+        denoiser(around, 'auto', lambda done, every: progress(every + done, 2 * every)),
     )
-    shown = {
-        blend_in_words(settings): Blend.of(**settings) for settings in (given, *({'strength': s} for s in STRENGTHS))
-    }
-    parts = {'noisy': noisy, **{name: b(noisy, auto if b.auto else full) for name, b in shown.items()}}
-    kind = torch.uint16 if image.bits == 16 else torch.uint8
-    panels = {name: from_float(part.clamp(0, 1), kind).movedim(0, -1).numpy() for name, part in parts.items()}
+    (noisy, rebuild), (full, _), (auto, _) = (as_images(pixels[part]) for pixels in (around, *denoised))
+    panels = {'noisy': around[part]}
+    for settings in (given, *({'strength': strength} for strength in STRENGTHS)):
+        blend = Blend.of(**settings)
+        result = blend(to_float(noisy), to_float(auto if blend.auto else full)).clamp(0, 1)
+        panels[blend_in_words(settings)] = rebuild(from_float(result, noisy.dtype))
     return ImageData(_sheet(panels), None, Metadata(icc=image.metadata.icc))
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from amsnet_basicsr.denoise.command.arguments import UsageError
 from amsnet_basicsr.denoise.command.inputs import Found, find_inputs
-from amsnet_basicsr.denoise.command.jobs import make_jobs
-from amsnet_basicsr.denoise.command.outputs import check_folder, check_report, output_file
+from amsnet_basicsr.denoise.command.outputs import check_folder, check_report, make_jobs, output_file
 
 
 @pytest.fixture
