@@ -106,31 +106,23 @@ class EncoderStage(nn.Module):
         return skip, self.body[2](skip)
 
 
-class Join(nn.Module):
-    """Join skip features and enlarged coarser ones by a 1×1 convolution."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = _block()
-        self.ConvTranspose = nn.Sequential(OrderedDict(conv2d=_block()))  # as in DualAttention
-        self.cat = _conv(2 * CHANNELS, CHANNELS, 1)
-
-    def forward(self, skip: torch.Tensor, enlarged: torch.Tensor) -> torch.Tensor:
-        """Join features (N, 64, H, W) and (N, 64, H, W); same shape out."""
-        return self.cat(torch.cat((self.conv1(skip), self.ConvTranspose(enlarged)), dim=1))
-
-
 class DecoderStage(nn.Module):
-    """Joined features through two blocks."""
+    """Skip features and enlarged coarser ones, joined by a 1×1 convolution, through two blocks."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.upsample = Join()
+        self.upsample = nn.ModuleDict({
+            'conv1': _block(),
+            'ConvTranspose': nn.Sequential(OrderedDict(conv2d=_block())),  # as in DualAttention
+            'cat': _conv(2 * CHANNELS, CHANNELS, 1),
+        })  # fmt: skip
         self.body = nn.Sequential(_block(), _block())
 
     def forward(self, skip: torch.Tensor, enlarged: torch.Tensor) -> torch.Tensor:
         """Take features (N, 64, H, W) and (N, 64, H, W); same shape out."""
-        return self.body(self.upsample(skip, enlarged))
+        part = self.upsample
+        joined = torch.cat((part['conv1'](skip), part['ConvTranspose'](enlarged)), dim=1)
+        return self.body(part['cat'](joined))
 
 
 class FeatureDenoiser(nn.Module):

@@ -65,7 +65,7 @@ def detect_architecture(state_dict: Mapping[str, Tensor]) -> tuple[str, dict[str
     if family not in ARCHS:
         raise WeightsError(f'these are weights of {family}, which this version does not have')
     try:
-        options = READERS[family](state_dict)
+        options = {name: read(state_dict) for name, read in READERS[family].items()}
         check_weights(state_dict, family, options)
     except WeightsError as error:
         raise WeightsError(f'these look like weights of {family}, but: {error}') from None

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from amsnet_basicsr.options.blocks.datasets import Augmented
+
 
 def _draw(high: int, generator: torch.Generator | None) -> int:
     return int(torch.randint(high, (), generator=generator))
@@ -42,6 +44,11 @@ def random_flip_rotate(
     if flip and _draw(2, generator):
         image = image[:, ::-1]
     return np.rot90(image, _draw(4, generator)) if rotate else image
+
+
+def training_crop(image: np.ndarray, size: int, settings: Augmented) -> np.ndarray:
+    """Cut out a random square, flipped and turned as the options say."""
+    return random_flip_rotate(random_crop(image, size), settings.use_hflip, settings.use_rot)
 
 
 def to_tensor(image: np.ndarray, bits: int = 16) -> torch.Tensor:

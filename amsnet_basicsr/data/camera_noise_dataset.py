@@ -7,8 +7,8 @@ import numpy as np
 from basicsr.utils import get_root_logger
 from torch.utils.data import Dataset
 
-from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
-from amsnet_basicsr.data.image_list import find_images
+from amsnet_basicsr.data.augment import to_tensor, training_crop
+from amsnet_basicsr.data.image_list import existing_folder, find_images, naming
 from amsnet_basicsr.images import decode_image, read_bytes, with_channels
 from amsnet_basicsr.options.blocks.datasets import CameraNoiseOptions
 from amsnet_basicsr.simulation.exposure import Simulation
@@ -54,9 +54,11 @@ class CameraNoiseDataset(Dataset):
         self.settings = settings = CameraNoiseOptions.of(opt)
         self.train, self.crop_size = settings.is_training, settings.training_crop
         self.simulation = Simulation.of(settings, settings.where)
+        with naming(settings.where):
+            scenes = _scene_paths(settings)
         self.entries = [
             _Entry(name, path, shot, path if settings.shots == 1 else f'_{shot}'.join(osp.splitext(path)))
-            for name, path in _scene_paths(settings).items()
+            for name, path in scenes.items()
             for shot in range(settings.shots)
         ]
         self._kept: dict[int, Taken] = {}
@@ -71,8 +73,7 @@ class CameraNoiseDataset(Dataset):
         entry = self.entries[index]
         noisy, clean = self._kept[index] if index in self._kept else self._take(entry, self._read_scene(entry))
         if self.crop_size is not None:
-            noisy = random_crop(noisy, self.crop_size)
-            noisy = random_flip_rotate(noisy, self.settings.use_hflip, self.settings.use_rot)
+            noisy = training_crop(noisy, self.crop_size, self.settings)
         item = {'lq': to_tensor(noisy), 'lq_path': entry.path}
         return item if clean is None else {**item, 'gt': to_tensor(clean), 'gt_path': entry.path}
 
@@ -82,12 +83,10 @@ class CameraNoiseDataset(Dataset):
         return noisy, None if self.train else with_channels(exposure.clean(scene), None, channels)
 
     def _read_scene(self, entry: _Entry) -> np.ndarray:
-        try:
+        with naming(self.settings.where):
             scene = read_scene(entry.scene_path)
-        except ValueError as error:
-            raise ValueError(f'{self.settings.where}: {error}') from error
-        if self.crop_size is not None and min(scene.shape[:2]) < self.crop_size:
-            raise ValueError(f'{self.settings.where}: {entry.scene_path} is smaller than crop_size {self.crop_size}')
+            if self.crop_size is not None and min(scene.shape[:2]) < self.crop_size:
+                raise ValueError(f'{entry.scene_path} is smaller than crop_size {self.crop_size}')
         return scene
 
     def _fill(self, room: float) -> None:
@@ -129,7 +128,7 @@ def find_scenes(folder: str) -> dict[str, str]:
         ValueError: If two images have the same name.
     """
     scenes: dict[str, str] = {}
-    for path in sorted(find_images(folder)):
+    for path in find_images(folder):
         name = osp.splitext(osp.relpath(path, folder))[0]
         if scenes.setdefault(name, path) != path:
             raise ValueError(f'{path} and {scenes[name]} have the same name; rename or remove one')
@@ -138,15 +137,9 @@ def find_scenes(folder: str) -> dict[str, str]:
 
 def _scene_paths(settings: CameraNoiseOptions) -> dict[str, str]:
     """Paths of the wanted scenes by name."""
-    folder, where = settings.dataroot_gt, settings.where
-    if folder:
-        folder = osp.expanduser(folder)
-        if not osp.isdir(folder):
-            raise FileNotFoundError(f'{where}: there is no folder {folder}')
-        try:
-            by_name = find_scenes(folder)
-        except ValueError as error:
-            raise ValueError(f'{where}: {error}') from error
+    if settings.dataroot_gt:
+        folder = existing_folder(settings.dataroot_gt)
+        by_name = find_scenes(folder)
     else:
         import skimage  # imported here: it is slow, and only the default needs it
 
@@ -154,9 +147,8 @@ def _scene_paths(settings: CameraNoiseOptions) -> dict[str, str]:
         paths = [osp.join(folder, name) for name in SKIMAGE_SCENES]
         by_name = {osp.splitext(osp.basename(path))[0]: path for path in paths if osp.exists(path)}
     if not by_name:
-        raise ValueError(f'{where}: {folder} holds no image')
+        raise ValueError(f'{folder} holds no image')
     wanted = settings.scenes or list(by_name)
-    missing = [name for name in wanted if name not in by_name]
-    if missing:
-        raise ValueError(f'{where}: no scene {", ".join(missing)}; there are: {", ".join(by_name)}')
+    if missing := [name for name in wanted if name not in by_name]:
+        raise ValueError(f'no scene {", ".join(missing)}; there are: {", ".join(by_name)}')
     return {name: by_name[name] for name in wanted}

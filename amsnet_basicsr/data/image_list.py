@@ -3,6 +3,7 @@
 import os.path as osp
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,10 +43,28 @@ class ImageEntry:
         return read_bytes(self.place) if self.lmdb is None else self.lmdb.get(self.place)
 
 
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Let errors of a data set begin with its name."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        kind = ValueError if isinstance(error, ValueError) else FileNotFoundError
+        raise kind(f'{where}: {error}') from error
+
+
+def existing_folder(path: str) -> str:
+    """Return a folder that must exist, `~` expanded."""
+    folder = osp.expanduser(path)
+    if not osp.isdir(folder):
+        raise FileNotFoundError(f'there is no folder {folder}')
+    return folder
+
+
 def list_folder(root: str, meta_info_file: str | None = None) -> list[ImageEntry]:
     """List the images in a folder and its subfolders, or those that a meta-info file names."""
     if meta_info_file is None:
-        return [ImageEntry(as_text(path), root, path) for path in sorted(find_images(root))]
+        return [ImageEntry(as_text(path), root, path) for path in find_images(root)]
     listed = [(osp.join(root, name), size) for name, size in read_meta_info(meta_info_file)]
     return [ImageEntry(as_text(path), root, path, None, size, not osp.exists(path)) for path, size in listed]
 
@@ -73,18 +92,13 @@ def list_lmdb(root: str, meta_info_file: str | None = None) -> list[ImageEntry]:
     return [ImageEntry(as_text(f'{root}/{name}'), root, key, lmdb, size, key in missing) for key, name, size in listed]
 
 
-def find_images(root: str) -> Iterator[str]:
-    """Search a folder for image files; folders that cannot be searched are logged and left out.
+def find_images(root: str) -> list[str]:
+    """List the image files in a folder and its subfolders, sorted; folders that cannot be searched are logged.
 
-    Args:
-        root: The folder.
-
-    Yields:
-        Paths of files that are named like images; hidden files and folders are left out.
+    Files count that are named like images; hidden ones, and those in hidden folders, are left out.
     """
-    for path in walk_files(Path(root), _log_unsearched):
-        if path.suffix.lower() in READ_SUFFIXES:
-            yield osp.join(root, path.relative_to(root))
+    found = (path for path in walk_files(Path(root), _log_unsearched) if path.suffix.lower() in READ_SUFFIXES)
+    return sorted(osp.join(root, path.relative_to(root)) for path in found)
 
 
 def _log_unsearched(error: OSError) -> None:

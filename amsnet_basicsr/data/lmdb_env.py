@@ -2,11 +2,13 @@
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import lmdb
 
 _LONGEST_KEY = 511  # lmdb's own limit; it takes asking for more for an error of another kind
+_NO_KEY = b'/'  # which no image has
 _environments: dict[str, lmdb.Environment] = {}
 _lock = threading.Lock()
 
@@ -45,14 +47,11 @@ class SharedLmdb:
             KeyError: If the key is missing; the message names key and path.
             ValueError: If the LMDB is damaged; the message names it.
         """
-        try:
-            with self._open().begin(buffers=False) as transaction:
-                value = transaction.get(_encoded(key)) if _possible(key) else None
-        except lmdb.Error as error:
-            raise _damaged(self.path, error) from None
+        with self._reading() as transaction:
+            value = transaction.get(_encoded(key))
         if value is None:
             raise KeyError(f'{self.path} has no key {key!r}: meta_info.txt and data.mdb do not belong together')
-        return value
+        return bytes(value)
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Find the keys that are not there, in order, without reading values.
@@ -60,11 +59,17 @@ class SharedLmdb:
         Raises:
             ValueError: If the LMDB is damaged; the message names it.
         """
+        with self._reading() as transaction, transaction.cursor() as cursor:
+            return [key for key in keys if not cursor.set_key(_encoded(key))]
+
+    @contextmanager
+    def _reading(self) -> Iterator[lmdb.Transaction]:
         try:
-            with self._open().begin() as transaction, transaction.cursor() as cursor:
-                return [key for key in keys if not (_possible(key) and cursor.set_key(_encoded(key)))]
+            with self._open().begin() as transaction:
+                yield transaction
         except lmdb.Error as error:
-            raise _damaged(self.path, error) from None
+            reason = str(error).removeprefix(f'{self.path}: ')
+            raise ValueError(f'{self.path} is damaged, or no LMDB ({reason}); copy or make it again') from None
 
     def _open(self) -> lmdb.Environment:
         with _lock:
@@ -82,12 +87,9 @@ class SharedLmdb:
 
 
 def _encoded(key: str) -> bytes:
-    """BasicSR's keys are ASCII, which is UTF-8 too; names of files may be no text at all."""
-    return key.encode(errors='surrogateescape')
-
-
-def _possible(key: str) -> bool:
-    return 0 < len(_encoded(key)) <= _LONGEST_KEY
+    """Encode a key. BasicSR's are ASCII; names of files may be no text, nothing, or longer than any key can be."""
+    encoded = key.encode(errors='surrogateescape')
+    return encoded if 0 < len(encoded) <= _LONGEST_KEY else _NO_KEY
 
 
 def _check_whole(path: str, environment: lmdb.Environment) -> None:
@@ -98,8 +100,3 @@ def _check_whole(path: str, environment: lmdb.Environment) -> None:
         raise ValueError(
             f'{path} is damaged: data.mdb breaks off after {size} of {pages * page_size} bytes; copy or make it again'
         )
-
-
-def _damaged(path: str, error: lmdb.Error) -> ValueError:
-    reason = str(error).removeprefix(f'{path}: ')
-    return ValueError(f'{path} is damaged, or no LMDB ({reason}); copy or make it again')

@@ -1,14 +1,13 @@
 """Noisy images without ground truth: all that AMSNet trains on."""
 
-import os.path as osp
 from typing import Any
 
 import numpy as np
 from basicsr.utils import get_root_logger
 from torch.utils.data import Dataset
 
-from amsnet_basicsr.data.augment import random_crop, random_flip_rotate, to_tensor
-from amsnet_basicsr.data.image_list import ImageEntry, list_folder, list_lmdb
+from amsnet_basicsr.data.augment import to_tensor, training_crop
+from amsnet_basicsr.data.image_list import ImageEntry, existing_folder, list_folder, list_lmdb, naming
 from amsnet_basicsr.images import READ_SUFFIXES, decode_image, used_bits
 from amsnet_basicsr.options.blocks.datasets import NoisyImageOptions
 from amsnet_basicsr.utils.parallel import ordered_map
@@ -38,7 +37,8 @@ class NoisyImageDataset(Dataset):
         self.opt = opt
         self.settings = settings = NoisyImageOptions.of(opt)
         self.crop_size = settings.training_crop
-        self.entries = [entry for root in dataset_roots(settings) for entry in _list_images(root, settings)]
+        with naming(settings.where):
+            self.entries = [entry for root in dataset_roots(settings) for entry in _list_images(root, settings)]
         self._bits: dict[str, int] = {}  # of the 16 bit images, by root
         self._cache: dict[int, np.ndarray] = {}
         self._check()
@@ -52,8 +52,7 @@ class NoisyImageDataset(Dataset):
         entry = self.entries[index]
         image = self._cache[index] if index in self._cache else self._decode(entry)
         if self.crop_size is not None:
-            image = random_crop(image, self.crop_size)
-            image = random_flip_rotate(image, self.settings.use_hflip, self.settings.use_rot)
+            image = training_crop(image, self.crop_size, self.settings)
         bits = self.settings.bits or self._bits.get(entry.root, 16)
         return {'lq': to_tensor(image, bits), 'lq_path': entry.path}
 
@@ -110,32 +109,25 @@ class NoisyImageDataset(Dataset):
 
 def dataset_roots(settings: NoisyImageOptions) -> list[str]:
     """Return the folders of `dataroot_lq` or `dataroots`, which must exist, `~` expanded."""
-    single, several, where = settings.dataroot_lq, settings.dataroots, settings.where
+    single, several = settings.dataroot_lq, settings.dataroots
     if bool(single) == bool(several):
-        raise ValueError(f'{where}: give either dataroot_lq (one folder or .lmdb) or dataroots (a list of them)')
+        raise ValueError('give either dataroot_lq (one folder or .lmdb) or dataroots (a list of them)')
     if several and settings.meta_info_file:
-        raise ValueError(f'{where}: meta_info_file selects from one root; give dataroot_lq instead of dataroots')
-    roots = [osp.expanduser(root) for root in (several or [single or ''])]
-    for root in roots:
-        if not osp.isdir(root):
-            raise FileNotFoundError(f'{where}: there is no folder {root}')
-    return roots
+        raise ValueError('meta_info_file selects from one root; give dataroot_lq instead of dataroots')
+    return [existing_folder(root) for root in (several or [single or ''])]
 
 
 def _list_images(root: str, settings: NoisyImageOptions) -> list[ImageEntry]:
-    where, listing = settings.where, settings.meta_info_file
+    listing = settings.meta_info_file
     is_lmdb = root.rstrip('/').endswith('.lmdb')
     if settings.io_backend is not None and settings.io_backend.type == 'lmdb' and not is_lmdb:
-        raise ValueError(f"{where}: io_backend is lmdb, but {root} doesn't end in .lmdb")
-    try:
-        entries = (list_lmdb if is_lmdb else list_folder)(root, listing)
-    except (ValueError, FileNotFoundError) as error:
-        raise type(error)(f'{where}: {error}') from None
+        raise ValueError(f"io_backend is lmdb, but {root} doesn't end in .lmdb")
+    entries = (list_lmdb if is_lmdb else list_folder)(root, listing)
     if not entries:
-        raise ValueError(f'{where}: {listing or root} names no image ({", ".join(READ_SUFFIXES)})')
+        raise ValueError(f'{listing or root} names no image ({", ".join(READ_SUFFIXES)})')
     absent = [entry.path for entry in entries if entry.missing]
     if absent and not is_lmdb and settings.on_bad_image == 'error':
         raise ValueError(
-            f'{where}: {len(absent)} of {len(entries)} images that {listing} names are missing: {name_some(absent)}'
+            f'{len(absent)} of {len(entries)} images that {listing} names are missing: {name_some(absent)}'
         )
     return entries

@@ -1,6 +1,7 @@
 """Noisy images with clean ones to compare with: PolyU, CC15 and folders of pairs, for validation and tests."""
 
 import os.path as osp
+import re
 from functools import cached_property
 from typing import Any
 
@@ -8,10 +9,10 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from amsnet_basicsr.data.augment import to_tensor
-from amsnet_basicsr.data.image_pairs import check_sizes, find_pairs
-from amsnet_basicsr.images import decode_image, read_bytes, used_bits
+from amsnet_basicsr.data.image_list import existing_folder, find_images, naming
+from amsnet_basicsr.images import READ_SUFFIXES, decode_image, read_bytes, read_size, used_bits
 from amsnet_basicsr.options.blocks.datasets import PairedPhotosOptions
-from amsnet_basicsr.utils.text import as_text
+from amsnet_basicsr.utils.text import as_text, name_some
 
 NOISY = '*_Real.*'
 CLEAN = '*_mean.*'
@@ -37,19 +38,9 @@ class PairedPhotosDataset(Dataset):
         super().__init__()
         self.opt = opt
         self.settings = settings = PairedPhotosOptions.of(opt)
-        where = settings.where
-        if settings.is_training:
-            raise ValueError(f'{where} is for validation and tests; train on noisy images with NoisyImageDataset')
-        one, two = bool(settings.dataroot), bool(settings.dataroot_lq) + bool(settings.dataroot_gt)
-        if (one, two) not in ((True, 0), (False, 2)):
-            raise ValueError(f'{where}: give either dataroot (one folder) or both dataroot_lq and dataroot_gt')
-        if two and (settings.noisy or settings.clean):
-            raise ValueError(f'{where}: noisy and clean are patterns for the names in dataroot; two folders need none')
-        try:
+        with naming(settings.where):
             self.pairs = _find_pairs(settings)
             check_sizes(self.pairs)
-        except ValueError as error:
-            raise ValueError(f'{where}: {error}') from None
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -80,7 +71,83 @@ class PairedPhotosDataset(Dataset):
 
 
 def _find_pairs(settings: PairedPhotosOptions) -> list[tuple[str, str]]:
-    if settings.dataroot:
-        root = osp.expanduser(settings.dataroot)
+    """Find the pairs in one folder by two patterns, or in two folders by equal names."""
+    if settings.is_training:
+        raise ValueError('it is for validation and tests; train on noisy images with NoisyImageDataset')
+    one, two = settings.dataroot, [root for root in (settings.dataroot_lq, settings.dataroot_gt) if root]
+    if (bool(one), len(two)) not in ((True, 0), (False, 2)):
+        raise ValueError('give either dataroot (one folder) or both dataroot_lq and dataroot_gt')
+    if one:
+        root = osp.expanduser(one)
         return find_pairs(root, root, settings.noisy or NOISY, settings.clean or CLEAN)
-    return find_pairs(*(osp.expanduser(root or '') for root in (settings.dataroot_lq, settings.dataroot_gt)))
+    if settings.noisy or settings.clean:
+        raise ValueError('noisy and clean are patterns for the names in dataroot; two folders need none')
+    return find_pairs(*map(osp.expanduser, two))
+
+
+def find_pairs(noisy_root: str, clean_root: str, noisy: str = '*.*', clean: str = '*.*') -> list[tuple[str, str]]:
+    """Find the pairs of noisy and clean images, in the order of their names.
+
+    Args:
+        noisy_root: Folder of the noisy ones; subfolders count.
+        clean_root: Folder of the clean ones, or the same.
+        noisy: Pattern of the noisy ones' names, e.g. `*_Real.*`. The first `*` stands for what a pair has in common,
+            a later one for anything; in `*.*`, the name but for its suffix. Letters match in either case.
+        clean: Pattern of the clean ones' names.
+
+    Returns:
+        Paths of each pair; both lie in the same subfolder.
+
+    Raises:
+        FileNotFoundError: If a folder doesn't exist.
+        ValueError: If no image matches, one has no partner, or several have the same one.
+    """
+    one, other = _by_partner(noisy_root, noisy), _by_partner(clean_root, clean)
+    texts = []
+    for mine, theirs, root, pattern in ((one, other, noisy_root, noisy), (other, one, clean_root, clean)):
+        alone = [path for key, path in sorted(mine.items()) if key not in theirs]
+        if alone:
+            texts.append(f'{len(alone)} images like {pattern!r} in {root} ({name_some(alone)})')
+    if texts:
+        raise ValueError(f'{" and ".join(texts)} have no partner; take them out or add what is missing')
+    return [(osp.join(noisy_root, one[key]), osp.join(clean_root, other[key])) for key in sorted(one)]
+
+
+def check_sizes(pairs: list[tuple[str, str]]) -> None:
+    """Raise a `ValueError` that counts and names pairs of unequal size, and images whose header cannot be read."""
+    problems = []
+    for noisy, clean in pairs:
+        try:
+            sizes = [read_size(path) for path in (noisy, clean)]
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        if sizes[0] != sizes[1]:
+            texts = [f'{height}×{width}' for height, width in sizes]
+            problems.append(f'{noisy} has {texts[0]} pixels, {clean} {texts[1]}')
+    if problems:
+        raise ValueError(f'{len(problems)} of {len(pairs)} pairs cannot be compared: {name_some(problems)}')
+
+
+def _by_partner(root: str, pattern: str) -> dict[str, str]:
+    """List a folder's images, relative to it, by what they have in common with their partners."""
+    expression = _expression(pattern)
+    found: dict[str, str] = {}
+    for path in (osp.relpath(path, root) for path in find_images(existing_folder(root))):
+        folder, name = osp.split(path)
+        if match := expression.fullmatch(name):
+            key = osp.join(folder, match[1]).lower()
+            if found.setdefault(key, path) != path:
+                raise ValueError(f'{root}: {found[key]} and {path} would have the same partner; take one of them out')
+    if not found:
+        raise ValueError(f'{root} holds no image whose name is like {pattern!r} ({", ".join(READ_SUFFIXES)})')
+    return found
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    if '*' not in pattern:
+        raise ValueError(f"the pattern {pattern!r} needs a * for what the names of a pair have in common: '*_Real.*'")
+    before, after = pattern.split('*', 1)
+    # Greedy, so that a stem may hold the rest of the pattern too.
+    rest = '.*'.join(map(re.escape, after.split('*')))
+    return re.compile(f'{re.escape(before)}(.*){rest}', re.IGNORECASE)

@@ -4,9 +4,8 @@ libvips (through pyvips) decodes most formats and writes PNG; Pillow writes JPEG
 values stay in the colour space of the file, whose ICC profile goes along.
 """
 
-from amsnet_basicsr.images.depth import stretch, to_8_bit, unstretch, used_bits
 from amsnet_basicsr.images.formats import READ_SUFFIXES, UNREAD_SUFFIXES
-from amsnet_basicsr.images.image import ImageData, ImageError, with_channels
+from amsnet_basicsr.images.image import ImageData, ImageError, stretch, to_8_bit, unstretch, used_bits, with_channels
 from amsnet_basicsr.images.metadata import Metadata
 from amsnet_basicsr.images.read import decode_image, read_bytes, read_image, read_size
 from amsnet_basicsr.images.write import SIXTEEN_BIT_SUFFIXES, WRITE_SUFFIXES, write_image

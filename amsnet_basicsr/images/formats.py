@@ -1,5 +1,6 @@
 """Which formats are read, by name where a folder is searched, and by the first bytes of a file, whatever its name."""
 
+import re
 from importlib.util import find_spec
 
 from amsnet_basicsr.images.image import ImageError
@@ -27,38 +28,26 @@ START = 32
 """So many bytes at the start of a file tell its format."""
 
 _SIGNATURES = {
-    b'\xff\xd8\xff': 'JPEG',
-    b'\x89PNG\r\n\x1a\n': 'PNG',
-    b'II*\0': 'TIFF',
-    b'MM\0*': 'TIFF',
-    b'II+\0': 'TIFF',
-    b'MM\0+': 'TIFF',
-    b'GIF87a': 'GIF',
-    b'GIF89a': 'GIF',
-    b'BM': 'BMP',
-    b'\xff\x0a': 'JPEG XL',
-    b'\0\0\0\x0cJXL \r\n': 'JPEG XL',
-    b'\0\0\0\x0cjP  \r\n': 'JPEG 2000',
-    b'\xff\x4f\xff\x51': 'JPEG 2000',
-    b'FUJIFILMCCD-RAW': 'raw',
-    b'IIRO': 'raw',
-    b'IIRS': 'raw',
-    b'MMOR': 'raw',
-    b'IIU\0': 'raw',
-    b'FOVb': 'raw',
+    'JPEG': rb'\xff\xd8\xff',
+    'PNG': rb'\x89PNG\r\n\x1a\n',
+    'raw': rb'(II\*\0|MM\0\*)....CR|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|FOVb',  # Canon's CR2 is a TIFF too
+    'TIFF': rb'II[*+]\0|MM\0[*+]',
+    'GIF': rb'GIF8[79]a',
+    'BMP': rb'BM',
+    'WebP': rb'RIFF....WEBP',
+    'JPEG XL': rb'\xff\x0a|\0\0\0\x0cJXL \r\n',
+    'JPEG 2000': rb'\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n',
 }
+#: The main brand, a version, and brands that it can be read as; the first of these counts.
+_BRANDED = rb'....ftyp(?:....)*?(avif|avis|heic|heix|hevc|crx )'
 _BRANDS = {b'avif': 'AVIF', b'avis': 'AVIF', b'heic': 'HEIC', b'heix': 'HEIC', b'hevc': 'HEIC', b'crx ': 'raw'}
 
 
 def format_of(start: bytes) -> str:
     """Name the format of a file by its first `START` bytes; `ImageError` if it is none that this package knows."""
-    for signature, name in _SIGNATURES.items():
-        if start.startswith(signature):
-            return 'raw' if start[8:10] == b'CR' and name == 'TIFF' else name  # Canon's CR2
-    if start[:4] == b'RIFF' and start[8:12] == b'WEBP':
-        return 'WebP'
-    if start[4:8] == b'ftyp':  # the main brand, a version, and brands that it can be read as
-        for brand in (start[8:12], *(start[at : at + 4] for at in range(16, len(start), 4))):
-            if brand in _BRANDS:
-                return _BRANDS[brand]
+    for name, signature in _SIGNATURES.items():
+        if re.match(signature, start, re.DOTALL):
+            return name
+    if branded := re.match(_BRANDED, start, re.DOTALL):
+        return _BRANDS[branded[1]]
     raise ImageError('not an image in a format that can be read')

@@ -1,9 +1,27 @@
-"""What goes along with the pixels of an image: upright, and without what is damaged or describes lost parts."""
+"""What goes along with the pixels of an image: upright, and without what is damaged or describes lost parts.
+
+TIFF files are EXIF blocks with pixels in them.
+"""
 
 import re
+import struct
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, BinaryIO
 
+from PIL import Image
+from PIL.ExifTags import IFD, Base
+
+EXIF_MARK = b'Exif\0\0'
+"""What an EXIF block begins with in a JPEG file."""
+SUB_DIRECTORIES = (IFD.Exif, IFD.GPSInfo)
+"""Tags that lead to further directories."""
+IMAGE_TAGS = (
+    *(Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.HostComputer),
+    *(Base.Copyright, *SUB_DIRECTORIES),
+)
+"""Tags of a TIFF file's first directory that tell of the camera and the image, not of how its pixels are stored."""
 _LARGEST_RESOLUTION = 10**7
 #: Motion photos and Ultra HDR images: their XMP describes data behind the image in the file.
 _DESCRIBES_MORE = re.compile(rb'GCamera:Mo|GCamera:Micro|hdrgm:|Container:Directory|HDRGainMap')
@@ -36,9 +54,10 @@ class Metadata:
         return replace(self, **nothing)
 
 
-def drop_invalid(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
-    """Drop what is damaged and what describes parts of the file that are not kept; return notes on it."""
+def tidy(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
+    """Say that it is upright; drop what is damaged or describes parts that are not kept, and return notes on it."""
     notes = []
+    metadata = replace(metadata, exif=upright(metadata.exif), xmp=upright_xmp(metadata.xmp))
     for name in ('resolution', 'density'):
         values = getattr(metadata, name)
         if values and not all(0 < value < _LARGEST_RESOLUTION for value in values):
@@ -53,3 +72,70 @@ def drop_invalid(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
 def upright_xmp(xmp: bytes | None) -> bytes | None:
     """Set the orientation in an XMP packet to 1, as the pixels will be upright; the packet keeps its length."""
     return xmp and re.sub(rb'(tiff:Orientation(?:\s*=\s*["\']|>))[2-8](?=["\'<])', rb'\g<1>1', xmp)
+
+
+def upright(exif: bytes | None) -> bytes | None:
+    """Set the orientation of an EXIF block to 1, as the pixels are upright; None if it cannot be read.
+
+    Nothing else is written anew: maker notes hold places within the block, and would break if it moved. The small
+    preview in it is cut off where it lies on its side.
+    """
+    if not exif:
+        return None
+    block = bytearray(exif.removeprefix(EXIF_MARK))
+    try:
+        order = {b'II*\0': '<', b'MM\0*': '>'}[bytes(block[:4])]
+        place = struct.unpack_from(f'{order}I', block, 4)[0]
+        count = struct.unpack_from(f'{order}H', block, place)[0]
+        # An entry is a tag, a type, a count and a value or its place in the block: 12 bytes. After the entries comes
+        # the place of the next directory, that of the preview.
+        after = place + 2 + 12 * count
+        for entry in range(place + 2, after, 12):
+            tag, _, _, value = struct.unpack_from(f'{order}HHIH', block, entry)
+            if tag == Base.Orientation and value != 1:
+                struct.pack_into(f'{order}HIHH', block, entry + 2, 3, 1, 1, 0)
+                struct.pack_into(f'{order}I', block, after, 0)
+    except (KeyError, struct.error):  # damaged metadata must not keep an image from being denoised
+        return None
+    return EXIF_MARK + bytes(block)
+
+
+def read_tiff_exif(file: BinaryIO) -> bytes | None:
+    """Read the EXIF of a TIFF file's image, without what describes the storage of pixels; None if there is none."""
+    try:
+        return pack(read_tags(file))
+    except Exception:  # damaged metadata of any kind must not keep an image from being denoised
+        return None
+
+
+def read_tags(source: bytes | BinaryIO) -> dict[int, object]:
+    """List what an EXIF block or a TIFF file says of the camera and the image, by tag; any error if it is damaged.
+
+    Sub-directories are dictionaries. Names and notes become bytes, as programs write UTF-8 where EXIF says ASCII.
+    """
+    exif = Image.Exif()
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # Pillow's, on what is damaged
+        if isinstance(source, bytes):
+            exif.load(source)
+        else:
+            source.seek(0)
+            exif.load_from_fp(source)
+        tags: dict[int, object] = {
+            tag: value.encode('latin-1', 'replace') if isinstance(value, str) else value
+            for tag, value in exif.items()
+            if tag in IMAGE_TAGS
+        }
+        for tag in SUB_DIRECTORIES:
+            if directory := exif.get_ifd(tag):
+                tags[tag] = dict(directory)
+            else:
+                tags.pop(tag, None)
+    return tags
+
+
+def pack(tags: Mapping[int, object]) -> bytes | None:
+    """Make an EXIF block of tags; None if there are none."""
+    exif = Image.Exif()
+    exif.update(tags)
+    return exif.tobytes() if tags else None

@@ -66,19 +66,6 @@ def check_undamaged(content: bytes) -> None:
             raise ValueError('the PNG is damaged: a check sum is wrong')
 
 
-def decode(content: bytes) -> np.ndarray:
-    """Decode an 8 bit RGB PNG as BGR, (H, W, 3), uint8, whatever its EXIF orientation; ValueError if it is damaged."""
-    size = read_size(content)
-    check_undamaged(content)
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        image = None
-    if image is None or image.shape[:2] != size:
-        raise ValueError('the PNG cannot be decoded')
-    return image
-
-
 def encode_noise(image: np.ndarray) -> bytes:
     """Encode a noisy image, BGR (H, W, 3) uint8 or uint16."""
     return cv2.imencode('.png', image, _FAST)[1].tobytes()

@@ -18,17 +18,21 @@ import numpy as np
 import pyvips
 from PIL.Image import DecompressionBombError
 
-from amsnet_basicsr.images.decoders import Opened, pillow, raw, vips
+from amsnet_basicsr.images.decoders import Opened, check_size, pillow, raw, vips
 from amsnet_basicsr.images.decoders.opencv import decode_plain
 from amsnet_basicsr.images.formats import HEIF, RAWPY, START, format_of
 from amsnet_basicsr.images.image import ImageData, ImageError, with_channels
-from amsnet_basicsr.images.metadata import drop_invalid
-from amsnet_basicsr.images.size_limit import check_size
+from amsnet_basicsr.images.metadata import tidy
 from amsnet_basicsr.images.tiff import is_raw
 from amsnet_basicsr.utils.text import first_line
 
 #: EXIF orientations that exchange width and height.
 _SIDEWAYS = (5, 6, 7, 8)
+#: What Pillow raises of a damaged file, ValueError of ours among it.
+_PILLOW_RAISES = (
+    *(ValueError, SyntaxError, struct.error),
+    *(LookupError, ArithmeticError, OSError, DecompressionBombError),
+)
 
 
 def read_image(path: Path | str, max_pixels: int | None = None) -> ImageData:
@@ -89,29 +93,28 @@ def _named(name: Path | str) -> Iterator[None]:
     """Turn what goes wrong into an `ImageError` that starts with the name."""
     try:
         yield
-    except ImageError as error:
-        raise ImageError(f'{name}: {error}') from None
-    except pyvips.Error as error:
-        raise ImageError(f'{name}: {vips.reason(error)}') from None
-    except MemoryError:
-        raise ImageError(f'{name}: there is not enough memory to read it') from None
-    except OSError as error:
-        if error.errno is None:  # Pillow's
-            raise ImageError(f'{name}: damaged or cut off ({first_line(error)})') from None
-        raise ImageError(f'{name}: cannot be read: {error.strerror}') from None
-    except DecompressionBombError as error:  # Pillow's own limit, where a file is opened
-        raise ImageError(f'{name}: it is too large: {first_line(error)}') from None
-    except (ValueError, SyntaxError, struct.error, LookupError, ArithmeticError) as error:  # Pillow's too
-        raise ImageError(f'{name}: damaged or cut off ({first_line(error)})') from None
+    except (*_PILLOW_RAISES, pyvips.Error, MemoryError) as error:
+        raise ImageError(f'{name}: {_reason(error)}') from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ImageError):
+        return str(error)
+    if isinstance(error, pyvips.Error):
+        return vips.reason(error)
+    if isinstance(error, MemoryError):
+        return 'there is not enough memory to read it'
+    if isinstance(error, DecompressionBombError):  # Pillow's own limit, where a file is opened
+        return f'it is too large: {first_line(error)}'
+    if isinstance(error, OSError) and error.errno is not None:  # Pillow's have none
+        return f'cannot be read: {error.strerror}'
+    return f'damaged or cut off ({first_line(error)})'
 
 
 def _open(path: Path | str) -> BinaryIO:
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        if os.path.islink(path) and not os.path.exists(path):
-            raise ImageError('it is a link to nothing') from None
-        raise
+    if os.path.islink(path) and not os.path.exists(path):
+        raise ImageError('it is a link to nothing')
+    mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):
         raise ImageError('it is a folder' if stat.S_ISDIR(mode) else 'it is no regular file')
     return open(path, 'rb')
@@ -146,7 +149,7 @@ def _read(file: BinaryIO, max_pixels: int | None = None) -> ImageData:
     pixels, channels, metadata = opened.decode()
     pixels = _turn_upright(pixels, opened.orientation)
     alpha = np.ascontiguousarray(pixels[..., channels]) if pixels.shape[2] > channels else None
-    metadata, notes = drop_invalid(metadata)
+    metadata, notes = tidy(metadata)
     return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, metadata, (*opened.notes, *notes))
 
 

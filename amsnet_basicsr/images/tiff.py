@@ -7,8 +7,8 @@ import numpy as np
 import tifffile
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from amsnet_basicsr.images.exif import read_tags
 from amsnet_basicsr.images.image import ImageData, ImageError
+from amsnet_basicsr.images.metadata import read_tags
 from amsnet_basicsr.utils.text import first_line
 
 _STRIP_BYTES = 2**20

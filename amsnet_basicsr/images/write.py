@@ -3,29 +3,21 @@
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pyvips
 from PIL import Image
 
-from amsnet_basicsr.images.depth import to_8_bit
-from amsnet_basicsr.images.exif import EXIF_MARK, pack, read_tags
-from amsnet_basicsr.images.image import ImageData, ImageError
+from amsnet_basicsr.images.image import ImageData, ImageError, to_8_bit
+from amsnet_basicsr.images.metadata import EXIF_MARK, pack, read_tags
 from amsnet_basicsr.images.png import HEADER_BYTES, chunk
 from amsnet_basicsr.images.tiff import write_tiff
 from amsnet_basicsr.utils.atomic_write import atomic_write, write_error
 from amsnet_basicsr.utils.text import first_line
 
-WRITE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.avif', '.bmp')
-"""What `write_image` can write."""
-SIXTEEN_BIT_SUFFIXES = ('.png', '.tif', '.tiff')
-"""Formats that keep 16 bit a channel; the others round to 8."""
-
-_JPEG_SUFFIXES = ('.jpg', '.jpeg')
-#: Pillow writes alpha into BMP, but not so that it is recognised as such.
-_ALPHA_SUFFIXES = ('.png', '.tif', '.tiff', '.webp', '.avif')
 #: The longest blocks that one segment of a JPEG file holds.
 _JPEG_LIMITS = {'exif': 65533, 'xmp': 65533 - 29}
 #: Flags of libvips' VipsForeignKeep.
@@ -77,7 +69,7 @@ def _encode(file: BinaryIO, image: ImageData, suffix: str, quality: int) -> list
         file.seek(0)
         file.truncate()
         try:
-            _ENCODERS[suffix](file, replace(image, metadata=metadata), quality)
+            _FORMATS[suffix].encode(file, replace(image, metadata=metadata), quality)
         except Exception as error:
             if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
                 raise
@@ -92,11 +84,11 @@ def _encode(file: BinaryIO, image: ImageData, suffix: str, quality: int) -> list
 def _fit(image: ImageData, suffix: str) -> tuple[ImageData, list[str]]:
     """Make an image one that the format can hold, and say what is lost."""
     losses = []
-    if image.alpha is not None and suffix not in _ALPHA_SUFFIXES:
+    if image.alpha is not None and not _FORMATS[suffix].alpha:
         if image.alpha.min() < np.iinfo(image.alpha.dtype).max:
             raise ImageError(f'{suffix} holds no alpha channel, which the image needs; write it as .png')
         image = replace(image, alpha=None)
-    if image.bits == 16 and suffix not in SIXTEEN_BIT_SUFFIXES:
+    if image.bits > _FORMATS[suffix].bits:
         image = to_8_bit(image)
         losses.append(f'16 bit are rounded to 8, as {suffix} has no more')
     metadata = image.metadata
@@ -104,7 +96,7 @@ def _fit(image: ImageData, suffix: str) -> tuple[ImageData, list[str]]:
         losses.append('metadata are left out, as .bmp has no place for them')
     if suffix != '.png' and metadata.png_colour:
         losses.append(f"PNG's colour chunks are left out, as {suffix} has no place for them")
-    if suffix in _JPEG_SUFFIXES:
+    if suffix in ('.jpg', '.jpeg'):
         for name, limit in _JPEG_LIMITS.items():
             if len(getattr(metadata, name) or b'') > limit:
                 metadata = metadata.without(name)
@@ -112,29 +104,26 @@ def _fit(image: ImageData, suffix: str) -> tuple[ImageData, list[str]]:
     return replace(image, metadata=metadata), losses
 
 
-def _by_pillow(kind: str) -> Callable[[BinaryIO, ImageData, int], None]:
-    def encode(file: BinaryIO, image: ImageData, quality: int) -> None:
-        pixels, alpha, metadata = image.pixels, image.alpha, image.metadata
-        if alpha is not None:
-            pixels = np.dstack([pixels] * (3 if image.grey else 1) + [alpha])
-        settings: dict[str, object] = {'exif': metadata.exif, 'icc_profile': metadata.icc, 'xmp': metadata.xmp}
-        settings['dpi'] = metadata.resolution
-        settings = {name: value for name, value in settings.items() if value}
-        if kind != 'BMP':
-            settings['quality'] = quality
-        if kind == 'AVIF' and metadata.exif:  # of a block with an orientation, Pillow makes another, and less well
-            settings['exif'] = pack(read_tags(metadata.exif))
-        if kind == 'WEBP':
-            settings['exact'] = True  # colours below transparent pixels stay
-        if kind in ('JPEG', 'AVIF'):
-            settings['subsampling'] = '4:4:4' if quality >= 90 else '4:2:0'
-        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, kind, **settings)
-        density = metadata.density
-        if kind == 'JPEG' and density and not metadata.resolution and all(x == int(x) < 2**16 for x in density):
-            file.seek(13)  # in the JFIF header, which Pillow writes first: no unit, and the two numbers
-            file.write(struct.pack('>BHH', 0, *map(int, density)))
-
-    return encode
+def _by_pillow(kind: str, file: BinaryIO, image: ImageData, quality: int) -> None:
+    pixels, alpha, metadata = image.pixels, image.alpha, image.metadata
+    if alpha is not None:
+        pixels = np.dstack([pixels] * (3 if image.grey else 1) + [alpha])
+    settings: dict[str, object] = {'exif': metadata.exif, 'icc_profile': metadata.icc, 'xmp': metadata.xmp}
+    settings['dpi'] = metadata.resolution
+    settings = {name: value for name, value in settings.items() if value}
+    if kind != 'BMP':
+        settings['quality'] = quality
+    if kind == 'AVIF' and metadata.exif:  # of a block with an orientation, Pillow makes another, and less well
+        settings['exif'] = pack(read_tags(metadata.exif))
+    if kind == 'WEBP':
+        settings['exact'] = True  # colours below transparent pixels stay
+    if kind in ('JPEG', 'AVIF'):
+        settings['subsampling'] = '4:4:4' if quality >= 90 else '4:2:0'
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, kind, **settings)
+    density = metadata.density
+    if kind == 'JPEG' and density and not metadata.resolution and all(x == int(x) < 2**16 for x in density):
+        file.seek(13)  # in the JFIF header, which Pillow writes first: no unit, and the two numbers
+        file.write(struct.pack('>BHH', 0, *map(int, density)))
 
 
 def _png(file: BinaryIO, image: ImageData, _quality: int) -> None:
@@ -150,11 +139,36 @@ def _png(file: BinaryIO, image: ImageData, _quality: int) -> None:
         chunks += chunk(b'pHYs', struct.pack('>IIB', x, y, bool(metadata.resolution)))
     if metadata.exif:
         chunks += chunk(b'eXIf', metadata.exif.removeprefix(EXIF_MARK))
-    target = _PngTarget(file, chunks)
+    head, failures = bytearray(), list[BaseException]()
+
+    def write(data: bytes) -> int:
+        try:
+            if b'IDAT' in head:
+                file.write(data)
+            else:
+                head.extend(data)
+                if b'IDAT' in head:
+                    file.write(_with_chunks(head, chunks))
+        except BaseException as error:  # an interruption too: nothing passes through libvips by itself
+            failures.append(error)
+            return -1
+        return len(data)
+
+    target = pyvips.TargetCustom()
+    target.on_write(write)
     try:
         vips.pngsave_target(target, bitdepth=image.bits, keep=_ALL_BUT_EXIF)
     except pyvips.Error:
-        raise target.error or ValueError('libvips could not encode it') from None
+        raise failures[0] if failures else ValueError('libvips could not encode it') from None
+
+
+def _with_chunks(head: bytearray, chunks: bytes) -> bytearray:
+    """Put chunks into the beginning of a PNG, instead of the resolution that libvips makes up."""
+    start, length = _INVENTED
+    place = head.find(start, HEADER_BYTES)
+    if 0 < place < head.find(b'IDAT'):
+        head = head[:place] + head[place + length :]
+    return head[:HEADER_BYTES] + chunks + head[HEADER_BYTES:]
 
 
 def _vips_image(image: ImageData) -> pyvips.Image:
@@ -165,47 +179,28 @@ def _vips_image(image: ImageData) -> pyvips.Image:
     return vips
 
 
-class _PngTarget(pyvips.TargetCustom):
-    """Hands what libvips encodes on to a file, with our chunks instead of the resolution that it makes up.
+class _Format(NamedTuple):
+    """How a format is written: the bits of a channel that it holds, and whether it holds alpha."""
 
-    Attributes:
-        error: What the file raised, which libvips cannot hand through.
-    """
-
-    def __init__(self, file: BinaryIO, chunks: bytes) -> None:
-        super().__init__()
-        self.error: BaseException | None = None
-        self._file, self._chunks, self._head = file, chunks, b''
-        self._in_head = True
-        self.on_write(self._write)
-
-    def _write(self, data: bytes) -> int:
-        data = bytes(data)
-        try:
-            if not self._in_head:
-                self._file.write(data)
-            elif b'IDAT' in (head := self._head + data):
-                start, length = _INVENTED
-                place = head.find(start, HEADER_BYTES)
-                if 0 < place < head.find(b'IDAT'):
-                    head = head[:place] + head[place + length :]
-                self._file.write(head[:HEADER_BYTES] + self._chunks + head[HEADER_BYTES:])
-                self._in_head = False
-            else:
-                self._head = head
-        except BaseException as error:  # an interruption too: nothing passes through libvips by itself
-            self.error = error
-            return -1
-        return len(data)
+    encode: Callable[[BinaryIO, ImageData, int], None]
+    bits: int = 8
+    alpha: bool = True
 
 
-_ENCODERS: dict[str, Callable[[BinaryIO, ImageData, int], None]] = {
-    '.jpg': _by_pillow('JPEG'),
-    '.jpeg': _by_pillow('JPEG'),
-    '.png': _png,
-    '.tif': write_tiff,
-    '.tiff': write_tiff,
-    '.webp': _by_pillow('WEBP'),
-    '.avif': _by_pillow('AVIF'),
-    '.bmp': _by_pillow('BMP'),
+_JPEG = _Format(partial(_by_pillow, 'JPEG'), alpha=False)
+_TIFF = _Format(write_tiff, bits=16)
+_FORMATS = {
+    '.jpg': _JPEG,
+    '.jpeg': _JPEG,
+    '.png': _Format(_png, bits=16),
+    '.tif': _TIFF,
+    '.tiff': _TIFF,
+    '.webp': _Format(partial(_by_pillow, 'WEBP')),
+    '.avif': _Format(partial(_by_pillow, 'AVIF')),
+    # Pillow writes alpha into BMP, but not so that it is recognised as such.
+    '.bmp': _Format(partial(_by_pillow, 'BMP'), alpha=False),
 }
+WRITE_SUFFIXES = tuple(_FORMATS)
+"""What `write_image` can write."""
+SIXTEEN_BIT_SUFFIXES = tuple(suffix for suffix, kept in _FORMATS.items() if kept.bits == 16)
+"""Formats that keep 16 bit a channel; the others round to 8."""

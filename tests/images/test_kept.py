@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from amsnet_basicsr.images import ImageData, read_image, write_image
-from amsnet_basicsr.images.depth import stretch, unstretch, used_bits
+from amsnet_basicsr.images.image import stretch, unstretch, used_bits
 from amsnet_basicsr.images.png import chunk
 from tests.images.samples import CASES, pixels
 

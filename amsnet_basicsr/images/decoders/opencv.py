@@ -12,9 +12,9 @@ import struct
 import cv2
 import numpy as np
 
+from amsnet_basicsr.images.decoders import check_size
 from amsnet_basicsr.images.image import ImageError
 from amsnet_basicsr.images.png import SIGNATURE, chunks, read_header
-from amsnet_basicsr.images.size_limit import check_size
 
 _MARKER = re.compile(rb'\xff[^\x00\xff]')
 #: JPEG's frame headers: all of C0 to CF but DHT, JPG and DAC.

@@ -12,9 +12,8 @@ from PIL.ImageFile import ImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from amsnet_basicsr.images.decoders import Opened, refuse_frames
-from amsnet_basicsr.images.exif import upright
 from amsnet_basicsr.images.formats import HEIF
-from amsnet_basicsr.images.metadata import Metadata, upright_xmp
+from amsnet_basicsr.images.metadata import Metadata
 
 FORMATS = ('WebP', 'GIF', 'BMP', 'HEIC')
 #: Not `Image.open`, which has a size limit of its own.
@@ -36,5 +35,5 @@ def decode(image: ImageFile) -> tuple[np.ndarray, int, Metadata]:
     alpha = 'A' * (image.mode in ('LA', 'RGBA') or 'transparency' in info)
     pixels = np.array(image.convert(colours + alpha)).reshape(image.height, image.width, -1)
     resolution = info.get('dpi') if all(info.get('dpi', ())) else None
-    metadata = Metadata(upright(info.get('exif')), info.get('icc_profile'), upright_xmp(info.get('xmp')), resolution)
+    metadata = Metadata(info.get('exif'), info.get('icc_profile'), info.get('xmp'), resolution)
     return pixels, len(colours), metadata

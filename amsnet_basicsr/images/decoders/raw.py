@@ -2,10 +2,9 @@
 
 from typing import BinaryIO
 
-from amsnet_basicsr.images.decoders import Opened
+from amsnet_basicsr.images.decoders import Opened, check_size
 from amsnet_basicsr.images.image import ImageError
 from amsnet_basicsr.images.metadata import Metadata
-from amsnet_basicsr.images.size_limit import check_size
 
 
 def open_image(file: BinaryIO, max_pixels: int | None) -> Opened:

@@ -14,9 +14,8 @@ import numpy as np
 import pyvips
 
 from amsnet_basicsr.images.decoders import Opened, refuse_frames
-from amsnet_basicsr.images.exif import read_tiff_exif, upright
 from amsnet_basicsr.images.image import ImageError
-from amsnet_basicsr.images.metadata import Metadata, upright_xmp
+from amsnet_basicsr.images.metadata import Metadata, read_tiff_exif
 from amsnet_basicsr.images.png import read_png_metadata
 from amsnet_basicsr.images.tiff import check_tiff
 
@@ -93,7 +92,7 @@ def _metadata(image: pyvips.Image, file: BinaryIO, kind: str) -> Metadata:
         bytes(image.get(key)) if image.get_typeof(key) else None
         for key in ('icc-profile-data', 'xmp-data', 'exif-data')
     )
-    metadata = Metadata(upright(exif), icc, upright_xmp(xmp))
+    metadata = Metadata(exif, icc, xmp)
     if image.get_typeof('resolution-unit'):
         metadata = replace(metadata, resolution=(round(image.xres * 25.4, 3), round(image.yres * 25.4, 3)))
     if kind == 'PNG':

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from amsnet_basicsr.images import png
+from amsnet_basicsr.images import decode_image, png
 from amsnet_basicsr.prepare.build_records import BuildReport, Choices, Made, Source
-from amsnet_basicsr.prepare.image_patches import patch_offsets
+from amsnet_basicsr.prepare.image_patches import encode_patch, patch_offsets
 from amsnet_basicsr.prepare.lmdb_build import check_target, open_build
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError
@@ -191,9 +191,11 @@ def make_medium_lmdb(inputs: Iterable[Path], target: Path, size: int, step: int,
 
 def cut_patches(image: SourceImage, size: int, step: int) -> Made:
     """Cut an image into PNG patches; the last row and column are flush with the border."""
-    pixels = png.decode(image.read())
+    content = image.read()
+    png.check_undamaged(content)
+    pixels = decode_image(content, 'the PNG')
     height, width, _ = pixels.shape
     return Made({
-        patch_key(image.key, top, left): png.encode_noise(pixels[top : top + size, left : left + size])
+        patch_key(image.key, top, left): encode_patch(pixels[top : top + size, left : left + size])
         for top, left in patch_offsets(height, width, size, step)
     })  # fmt: skip
