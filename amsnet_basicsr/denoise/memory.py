@@ -1,6 +1,7 @@
 """How much memory a pass of a network takes, and how much is free."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from math import inf
 from pathlib import Path, PurePosixPath
 
@@ -10,11 +11,6 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 #: Share of the free memory that activations may take. On a CPU, operations' own buffers and gaps between kept blocks
 #: come to more than as much again, and the result and its file need room too.
@@ -68,10 +64,11 @@ def memory_budget(device: torch.device) -> int:
     free: float = psutil.virtual_memory().available
     for folder, files in _control_groups():
         free = min(free, _left_in(folder, *files))
-    if resource is not None:
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)  # ulimit -v
-        if limit != resource.RLIM_INFINITY:
-            free = min(free, max(limit - psutil.Process().memory_info().vms, 0))
+    process = psutil.Process()
+    if hasattr(process, 'rlimit'):  # on Linux
+        limit, _ = process.rlimit(psutil.RLIMIT_AS)  # ulimit -v
+        if limit != psutil.RLIM_INFINITY:
+            free = min(free, max(limit - process.memory_info().vms, 0))
     return int(min(_SHARE_ON_CPU * free, _CPU_MOST))
 
 
@@ -81,26 +78,24 @@ def _control_groups() -> Iterator[tuple[Path, tuple[str, str, str, str]]]:
     In a container its own group is the root of what is mounted; elsewhere (systemd, SLURM) the groups lie below, and
     each of them may set a limit.
     """
-    try:
-        text = _OWN_CGROUPS.read_text(encoding='utf-8', errors='surrogateescape')
-    except OSError:
-        text = ''
-    lines = [line.split(':', 2) for line in text.splitlines()]
-    paths = {name: PurePosixPath(path) for _, names, path in lines for name in names.split(',')}
-    for root, own, files in ((_CGROUPS, paths.get(''), _V2), (_CGROUPS / 'memory', paths.get('memory'), _V1)):
-        for path in [own, *own.parents] if own else [PurePosixPath('/')]:
-            yield root / path.relative_to('/'), files
+    paths: dict[str, PurePosixPath] = {}
+    with suppress(OSError):
+        for line in _OWN_CGROUPS.read_text(encoding='utf-8', errors='surrogateescape').splitlines():
+            _, names, path = line.split(':', 2)
+            paths |= dict.fromkeys(names.split(','), PurePosixPath(path))
+    for root, kind, files in ((_CGROUPS, '', _V2), (_CGROUPS / 'memory', 'memory', _V1)):
+        own = paths.get(kind, PurePosixPath('/'))
+        for group in (own, *own.parents):
+            yield root / group.relative_to('/'), files
 
 
 def _left_in(folder: Path, limit_file: str, used_file: str, stat_file: str, droppable: str) -> float:
     """Return how many bytes a control group has left, infinity if it sets no limit."""
     try:
-        limit = (folder / limit_file).read_text().strip()
-        if limit == 'max':
-            return inf
+        limit = int((folder / limit_file).read_text())
         used = int((folder / used_file).read_text())
         stat = dict(line.split() for line in (folder / stat_file).read_text().splitlines())
         # Files that were read count as used, but are dropped when memory is wanted.
-        return max(int(limit) - used + int(stat.get(droppable, 0)), 0)
-    except (OSError, ValueError):
+        return max(limit - used + int(stat.get(droppable, 0)), 0)
+    except (OSError, ValueError):  # no such group, or `max`
         return inf

@@ -83,7 +83,9 @@ class TiledNetwork:
                 yield from run_in_regions(run, read, write, height, width, size, overlap, align)
                 return
             except (MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not isinstance(error, MemoryError) and not any(
+                    word in str(error).lower() for word in _OUT_OF_MEMORY
+                ):
                     raise
             used = min(size or longest, longest)
             if used <= SMALLEST_TILE:
@@ -107,9 +109,3 @@ class TiledNetwork:
         if scheme.type == 'plain':
             return 1
         return min(scheme.stride, scheme.refine.pass_stride(scheme.stride) if scheme.refine else scheme.stride)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return not isinstance(error, DenoiseError) and any(word in str(error).lower() for word in _OUT_OF_MEMORY)

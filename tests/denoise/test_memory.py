@@ -63,7 +63,7 @@ def test_limits_of_old_control_groups_count(cgroups, group):
 
 
 def test_the_limit_of_ulimit_counts(cgroups, monkeypatch):
-    monkeypatch.setattr(memory.resource, 'getrlimit', lambda _: (psutil.Process().memory_info().vms + 2**24, 0))
+    monkeypatch.setattr(psutil.Process, 'rlimit', lambda self, _: (self.memory_info().vms + 2**24, 0))
     assert memory.memory_budget(CPU) <= 2**24 // 4
 
 

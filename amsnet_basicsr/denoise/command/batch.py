@@ -95,10 +95,9 @@ class Batch:
         start = time.monotonic()
         outcome = Outcome(str(job.source), 'failed')
         try:
-            image, denoised = read_image(job.source), None
+            image = read_image(job.source)
             outcome.describe(image, self._options.preview)
-            if self.denoiser is not None and (self._options.overwrite or not os.path.isfile(job.output)):
-                denoised = self._denoise(job, image, self.denoiser, outcome)
+            denoised = self._denoise(job, image, outcome)
             outcome.output, outcome.status = str(job.output), 'skipped' if denoised is None else 'denoised'
             outcome.seconds = time.monotonic() - start
             self._show(job, image, denoised, outcome)
@@ -110,9 +109,11 @@ class Batch:
         self.summary.outcomes.append(outcome)
         self._tell(outcome)
 
-    def _denoise(self, job: Job, image: ImageData, denoiser: 'Denoiser', outcome: Outcome) -> ImageData | None:
-        """Denoise and write an image; None if another process has written the output meanwhile."""
-        options = self._options
+    def _denoise(self, job: Job, image: ImageData, outcome: Outcome) -> ImageData | None:
+        """Denoise and write an image; None if the output is there, maybe written by another process meanwhile."""
+        options, denoiser = self._options, self.denoiser
+        if denoiser is None or (os.path.isfile(job.output) and not options.overwrite):
+            return None
         blend = blend_settings(options)
         try:
             job.output.parent.mkdir(parents=True, exist_ok=True)

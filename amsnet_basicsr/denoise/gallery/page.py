@@ -74,7 +74,7 @@ def figure(entry: GalleryEntry) -> str:
     rows = (f'<div><dt>{_text(key)}</dt><dd><bdi>{_text(value)}</bdi></dd></div>' for key, value in facts.items())
     whole = ''
     if max(height, width) > DETAIL_SIDE:
-        small = [shrink(image, LONGEST_SIDE) for image in pair]
+        small = shrink(entry.noisy, LONGEST_SIDE), shrink(entry.denoised, LONGEST_SIDE)
         top, left, h, w = detailed_part(small[1].pixels, (height, width), (DETAIL_SIDE, DETAIL_SIDE))
         shares = {'left': left / width, 'top': top / height, 'width': w / width, 'height': h / height}
         mark = ';'.join(f'{side}:{share:.3%}' for side, share in shares.items())

@@ -52,6 +52,15 @@ def test_patterns(tree):
     assert found('?/[a]*') == {'p/a.png': 'p/a.png', 'q/a.png': 'q/a.png'}
 
 
+def test_a_folder_that_fits_a_pattern_stands_for_all_below_it(tree, tmp_path):
+    tree('p/x/night/a.png', 'p/x/night/s/b.png', 'p/x/day/c.png', 'p/night/d.png', 'p/.h/night/e.png', 'p/.f.png')
+    assert list(found('p/**/night')) == ['p/night/d.png', 'p/x/night/a.png', 'p/x/night/s/b.png']
+    assert found('p/x/**/**/*.png') == found('p/x')
+    assert list(found('p/.*')) == ['p/.f.png', 'p/.h/night/e.png']  # hidden ones by a pattern that says so
+    os.symlink(tmp_path / 'p/x/day', 'p/x/link')
+    assert list(found('p/x/l*/*.png')) == ['p/x/link/c.png']  # a link that leads to where the pattern doesn't
+
+
 def test_an_existing_name_wins_over_the_pattern_it_could_be(tree):
     tree('a[1].png', 'a1.png', 'p[1]/b.png', 'star*.png', 'stars.png')
     assert found('a[1].png', 'p[1]', 'star*.png') == {
