@@ -1,7 +1,7 @@
 """Hyper-parameters from the names and shapes of the weights: a table for each architecture.
 
-A reader need not notice every damaged file: the network it leads to is compared with the weights key by key
-afterwards. But it names what it needs and doesn't find.
+Readers need not notice every damaged file, as the network is compared with the weights key by key afterwards. But
+they name a key that they need and do not find.
 """
 
 import math

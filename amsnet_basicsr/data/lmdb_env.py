@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import lmdb
 
-_LONGEST_KEY = 511  # lmdb's own limit; it takes asking for more for an error of another kind
+_LONGEST_KEY = 511  # lmdb's own limit; for a longer key it raises an error instead of finding nothing
 _NO_KEY = b'/'  # which no image has
 _environments: dict[str, lmdb.Environment] = {}
 _lock = threading.Lock()

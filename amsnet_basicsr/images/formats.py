@@ -1,4 +1,4 @@
-"""Which formats are read, by name where a folder is searched, and by the first bytes of a file, whatever its name."""
+"""The formats that are read: by suffix when a folder is searched, by the first bytes when a file is opened."""
 
 import re
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ UNREAD_SUFFIXES = {
 """Names of images that are not read where a folder is searched, and what to do about it."""
 
 START = 32
-"""So many bytes at the start of a file tell its format."""
+"""Number of bytes at the start of a file that tell its format."""
 
 _SIGNATURES = {
     'JPEG': rb'\xff\xd8\xff',

@@ -9,7 +9,7 @@ from amsnet_basicsr.images.metadata import Metadata
 
 _ROWS_OF_BYTES = 2**22
 _DEPTHS = (8, 10, 12, 14)
-"""What cameras and microscopes store in files of 16 bits."""
+"""Bits that cameras and microscopes use in 16-bit files."""
 
 
 class ImageError(ValueError):
@@ -78,7 +78,7 @@ def with_channels(pixels: np.ndarray, alpha: np.ndarray | None, channels: int) -
 def used_bits(pixels: np.ndarray) -> int:
     """Return how many bits of its type an image uses, judged by its largest value.
 
-    A dark image that could use more is none the worse for it: it is denoised as if it were exposed for longer.
+    A dark image may be judged too low. That does no harm: it is denoised as if it had been exposed for longer.
     """
     most = int(pixels.max())
     fitting = [bits for bits in _DEPTHS if 0 < most < 2**bits]
@@ -86,7 +86,7 @@ def used_bits(pixels: np.ndarray) -> int:
 
 
 def stretch(pixels: np.ndarray, bits: int) -> np.ndarray:
-    """Scale values of so many bits to the whole range of uint16; of 16, and of uint8, nothing changes."""
+    """Scale values of `bits` bits to the whole range of uint16; values that use their whole type stay as they are."""
     return pixels if bits == 8 * pixels.itemsize else _scale(65535, 2**bits - 1)[pixels]
 
 
@@ -100,7 +100,7 @@ def _scale(target: int, white: int) -> np.ndarray:
 
 
 def to_8_bit(image: ImageData) -> ImageData:
-    """Round an image to 8 bit a channel: each value the nearest of the 256; one of 8 bit stays as it is."""
+    """Round an image to the nearest values of 8 bits a channel; an 8-bit image stays as it is."""
     if image.bits == 8:
         return image
     alpha = None if image.alpha is None else _round(image.alpha)
@@ -109,7 +109,7 @@ def to_8_bit(image: ImageData) -> ImageData:
 
 def _round(values: np.ndarray) -> np.ndarray:
     rounded = np.empty(values.shape, np.uint8)
-    # By rows, as the products need 32 bit: of a whole large image they would take more than all the rest.
+    # By rows, as the products need 32 bits: those of a whole image would take more memory than everything else.
     step = max(1, _ROWS_OF_BYTES // max(1, values[0].nbytes))
     for start in range(0, len(values), step):
         rows = values[start : start + step].astype(np.uint32)

@@ -21,7 +21,7 @@ IMAGE_TAGS = (
     *(Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.HostComputer),
     *(Base.Copyright, *SUB_DIRECTORIES),
 )
-"""Tags of a TIFF file's first directory that tell of the camera and the image, not of how its pixels are stored."""
+"""Tags of a TIFF file's first directory that describe the camera and the image, not how its pixels are stored."""
 _LARGEST_RESOLUTION = 10**7
 #: Motion photos and Ultra HDR images: their XMP describes data behind the image in the file.
 _DESCRIBES_MORE = re.compile(rb'GCamera:Mo|GCamera:Micro|hdrgm:|Container:Directory|HDRGainMap')
@@ -55,7 +55,7 @@ class Metadata:
 
 
 def tidy(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
-    """Say that it is upright; drop what is damaged or describes parts that are not kept, and return notes on it."""
+    """Set orientations to upright and drop what is damaged or describes parts that are not kept; notes say what."""
     notes = []
     metadata = replace(metadata, exif=upright(metadata.exif), xmp=upright_xmp(metadata.xmp))
     for name in ('resolution', 'density'):

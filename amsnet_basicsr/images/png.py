@@ -59,7 +59,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def check_undamaged(content: bytes) -> None:
-    """Verify the check sums, as decoders may return what they can read of a damaged file; ValueError if one differs."""
+    """Verify the checksums, as decoders may return part of a damaged file; ValueError if one differs."""
     file = io.BytesIO(content)
     for kind, length in chunks(file):
         if zlib.crc32(kind + file.read(length)) != int.from_bytes(file.read(4), 'big'):

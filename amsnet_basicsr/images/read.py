@@ -28,7 +28,7 @@ from amsnet_basicsr.utils.text import first_line
 
 #: EXIF orientations that exchange width and height.
 _SIDEWAYS = (5, 6, 7, 8)
-#: What Pillow raises of a damaged file, ValueError of ours among it.
+#: What Pillow raises for damaged files; ValueError includes our own errors.
 _PILLOW_RAISES = (
     *(ValueError, SyntaxError, struct.error),
     *(LookupError, ArithmeticError, OSError, DecompressionBombError),
@@ -38,8 +38,8 @@ _PILLOW_RAISES = (
 def read_image(path: Path | str, max_pixels: int | None = None) -> ImageData:
     """Read an image: upright, at its own bit depth, with alpha and metadata.
 
-    Palettes become RGB, one-bit images grey. What can't go through denoising unharmed is refused, not bent: CMYK and
-    other colour spaces than grey and RGB, floating point, several pages or frames.
+    Palettes become RGB, one-bit images grey. What cannot be denoised without loss is refused: CMYK and other colour
+    spaces than grey and RGB, floating point, several pages or frames.
 
     Args:
         path: JPEG, PNG, TIFF, WebP, BMP, GIF or AVIF file, whatever its name ends in; HEIC with the extra `heif`, a

@@ -22,7 +22,7 @@ from amsnet_basicsr.utils.text import first_line
 _JPEG_LIMITS = {'exif': 65533, 'xmp': 65533 - 29}
 #: Flags of libvips' VipsForeignKeep.
 _ALL_BUT_EXIF = 0b11110
-#: The chunk that libvips writes whatever it knows: 72 dots an inch.
+#: Start and length of the chunk that libvips always writes: a resolution, 72 dots an inch if it knows none.
 _INVENTED = (b'\0\0\0\x09pHYs', 21)
 
 

@@ -1,4 +1,4 @@
-"""Make text from outside fit for one line of a message, and print lines whatever happens to the output."""
+"""Make text from outside fit into one line of a message, and print lines even if the output fails."""
 
 import difflib
 import os
