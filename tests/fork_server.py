@@ -1,14 +1,18 @@
 """Runs Python commands in forks of one process that has loaded PyTorch, BasicSR and the plugin: loading costs once.
 
-What needs a fresh interpreter (what is imported when, an installation, spawned workers) uses `subprocess` instead.
+What tests in which order ours and BasicSR's modules are imported has forks of a process that has loaded libraries only.
+What needs a fresh interpreter (an installation, a locale, spawned workers) uses `subprocess` instead.
 `python -m tests.fork_server` is the process that forks. It reads one request a line, as JSON, and answers with a line.
 """
 
+import gc
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,9 +21,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {'OMP_NUM_THREADS': '1', 'PYTHONWARNINGS': 'ignore', 'PYTHONPATH': str(REPOSITORY)}
 
 
-_WHAT_TRAINING_LOADS = (
-    'basicsr.train', 'basicsr.test', 'amsnet_basicsr.patches.pipelines.attach',
-    'amsnet_basicsr.patches.pipelines.parse_options', 'amsnet_basicsr.resume.run', 'amsnet_basicsr.resume.preview',
+_LIBRARIES = (
+    'torch', 'torchvision', 'torch.utils.tensorboard', 'scipy.stats', 'skimage', 'cv2', 'lmdb', 'requests', 'pydantic',
 )  # fmt: skip
 _EVENTS = frozenset({'open', 'os.link', 'os.mkdir', 'os.rename', 'os.scandir', 'print'})
 
@@ -38,6 +41,7 @@ class ForkServer:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         )  # fmt: skip
         self._answer()  # it is ready
+        self._bare: set[int] = set()
 
     def _answer(self) -> int:
         line = self._process.stdout.readline()
@@ -56,21 +60,44 @@ class ForkServer:
         stderr: Path,
         file_size_limit: int | None = None,
         signal_at: tuple[int, str, int] | None = None,
+        bare: bool = False,
         **env: str,
     ) -> int:
         """Start `python ARGUMENTS`; returns its process id. What it prints is appended to the files.
 
         With `signal_at` (a signal, a text, n), it sends itself the signal when it prints the text, or opens, makes,
         lists, links or renames a file whose path has it, for the nth time: at that moment, however fast the machine is.
+        A `bare` one has only libraries loaded, nothing of BasicSR and of ours.
         """
-        return self._ask(
+        child = self._ask(
             arguments=list(map(str, arguments)), cwd=str(cwd), streams=[str(stdout), str(stderr)],
-            file_size_limit=file_size_limit, signal_at=signal_at, env=env,
+            file_size_limit=file_size_limit, signal_at=signal_at, env=env, bare=bare,
         )  # fmt: skip
+        if bare:
+            self._bare.add(child)
+        return child
 
     def wait(self, child: int) -> int:
         """Wait for the end of a process that was started; returns its exit code, negative after a signal."""
-        return self._ask(wait=child)
+        return self._ask(wait=child, bare=child in self._bare)
+
+    def run(self, *arguments: object, cwd: Path, **settings: Any) -> str:
+        """Run `python ARGUMENTS` to its end, which must be a good one; returns what it printed."""
+        log = cwd / 'run.log'
+        code = self.wait(self.start(*arguments, cwd=cwd, stdout=log, stderr=log, **settings))
+        said = log.read_text(errors='replace')
+        log.unlink()
+        assert code == 0, f'exit code {code}: {said[-8000:]}'
+        return said
+
+    def run_in_two(self, function: Callable[[int, str], None], folder: Path) -> None:
+        """Call a test module's `function(rank, folder)` in two processes at once."""
+        call = (
+            f'from {function.__module__} import {function.__name__} as f; import sys; f(int(sys.argv[1]), sys.argv[2])'
+        )
+        log = folder / 'processes.log'
+        children = [self.start('-c', call, rank, folder, cwd=REPOSITORY, stdout=log, stderr=log) for rank in range(2)]
+        assert [self.wait(child) for child in children] == [0, 0], log.read_text()[-8000:]
 
     def killed(self, *arguments: object, cwd: Path, when: str, count: int = 1) -> str:
         """Run `python ARGUMENTS` until it kills itself at `when`, see `start`; returns what it printed."""
@@ -169,28 +196,47 @@ def _exit_code(request: dict) -> int:
     return code
 
 
-def _serve() -> None:
-    import gc
-
-    from amsnet_basicsr import plugin  # noqa: F401 (what all commands would load)
-
-    for name in _WHAT_TRAINING_LOADS:
-        import_module(name)
-
+def _serve(requests: TextIO, answers: TextIO, to_bare: TextIO | None = None, from_bare: TextIO | None = None) -> None:
+    """Answer requests until there are no more; those for bare processes are passed on."""
     no_waiting_for_the_disk()
     gc.collect()
     gc.freeze()  # else the collections of each command would copy the pages that it shares with this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    print(0, flush=True)
-    for line in sys.stdin:
+    for line in requests:
         request = json.loads(line)
-        if 'wait' in request:
+        if request.pop('bare') and to_bare:
+            print(line, end='', file=to_bare, flush=True)
+            answer = int(from_bare.readline())
+        elif 'wait' in request:
             answer = os.waitstatus_to_exitcode(os.waitpid(request['wait'], 0)[1])
         elif (answer := os.fork()) == 0:
             os._exit(_exit_code(request))
-        print(answer, flush=True)
+        print(answer, file=answers, flush=True)
     os._exit(0)  # it has nothing to tidy up, which would take seconds
 
 
+def _load_what_training_loads() -> None:
+    from amsnet_basicsr import options, patches, plugin, resume  # noqa: F401 (the plugin makes BasicSR importable)
+
+    for name in ('basicsr.train', 'basicsr.test'):
+        import_module(name)
+    for room in (options, patches, resume):
+        for module in pkgutil.walk_packages(room.__path__, f'{room.__name__}.'):
+            import_module(module.name)
+
+
+def _main() -> None:
+    for name in _LIBRARIES:
+        import_module(name)
+    (read_request, write_request), (read_answer, write_answer) = os.pipe(), os.pipe()
+    if os.fork() == 0:
+        os.close(write_request)
+        _serve(os.fdopen(read_request), os.fdopen(write_answer, 'w'))
+    os.close(read_request)
+    _load_what_training_loads()
+    print(0, flush=True)
+    _serve(sys.stdin, sys.stdout, os.fdopen(write_request, 'w'), os.fdopen(read_answer))
+
+
 if __name__ == '__main__':
-    _serve()
+    _main()

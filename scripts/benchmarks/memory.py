@@ -11,9 +11,9 @@ import psutil
 import torch
 
 PROCESSES = multiprocessing.get_context('forkserver' if sys.platform == 'linux' else 'spawn')
-"""New processes without anything of this one's memory, forked from one that has imported PyTorch, which takes long."""
+"""New processes without anything of this one's memory, forked from one that has imported what takes long to import."""
 if sys.platform == 'linux':
-    PROCESSES.set_forkserver_preload(['torch', 'amsnet_basicsr.scheme', 'amsnet_basicsr.archs'])
+    PROCESSES.set_forkserver_preload(['amsnet_basicsr.plugin'])
 
 
 def _status_bytes(key: str) -> int:

@@ -1,16 +1,13 @@
 """Run a fuzz test in a process of its own: a crash of a C library would take the whole test run with it."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from tests.conftest import REPOSITORY
+from tests.fork_server import ForkServer
 from tests.fuzz.settings import examples, is_long
 
 MOST_MEGABYTES = 2500
@@ -28,7 +25,6 @@ def fuzz(strategy: SearchStrategy, check: Callable[[Path, object], None], folder
     """
     import resource
 
-    os.fsync = lambda _: None  # nothing is kept, and waiting for the disk would take most of the time
     tried = 0
 
     @settings(
@@ -50,24 +46,20 @@ def fuzz(strategy: SearchStrategy, check: Callable[[Path, object], None], folder
     print(f'{tried} inputs, {peak} MB at the peak')
 
 
-def run_child(module: str, folder: Path, timeout: int) -> str:
+def run_child(server: ForkServer, module: str, folder: Path) -> str:
     """In the test: run a module as `python -m module folder`.
 
     Args:
+        server: What starts it.
         module: Module whose main calls `fuzz`.
         folder: Scratch folder.
-        timeout: Seconds after which it counts as hanging.
 
     Returns:
         What it printed at the end.
     """
-    command = [sys.executable, '-m', module, str(folder)]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONWARNINGS': 'ignore', 'OPENCV_LOG_LEVEL': 'OFF'}
-    result = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, text=True, errors='replace', capture_output=True, timeout=timeout
-    )
-    if result.returncode < 0:
-        pytest.fail(f'the process died of signal {-result.returncode}; its last input is {folder / "input"}')
-    told = '\n'.join(line[:300] for line in (result.stdout + result.stderr).splitlines())  # inputs are long
-    assert result.returncode == 0, told[-8000:]
-    return result.stdout.splitlines()[-1]
+    out, err = folder / 'stdout', folder / 'stderr'
+    code = server.wait(server.start('-m', module, folder, cwd=REPOSITORY, stdout=out, stderr=err))
+    assert code >= 0, f'the process died of signal {-code}; its last input is {folder / "input"}'
+    told = [file.read_text(errors='replace').splitlines() for file in (out, err)]
+    assert code == 0, '\n'.join(line[:300] for lines in told for line in lines)[-8000:]  # inputs are long
+    return told[0][-1]

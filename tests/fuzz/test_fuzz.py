@@ -7,15 +7,15 @@ new ones each. What such runs have found stands as explicit cases in the tests o
 import pytest
 
 from tests.fuzz.in_a_child import MOST_MEGABYTES, run_child
-from tests.fuzz.settings import examples, is_long
+from tests.fuzz.settings import examples
 
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize(
     'reader', ['image_reader', 'weights_reader', 'states_reader', 'lmdb_reader', 'mat_reader', 'zip_reader']
 )
-def test_only_results_and_our_own_errors_come_out(reader, tmp_path):
-    last = run_child(f'tests.fuzz.{reader}', tmp_path, timeout=7000 if is_long() else 250)
+def test_only_results_and_our_own_errors_come_out(fork_server, reader, tmp_path):
+    last = run_child(fork_server, f'tests.fuzz.{reader}', tmp_path)
     tried, peak = (int(word) for word in last.replace(',', '').split() if word.isdecimal())
     assert tried >= examples(200), last
     assert peak < MOST_MEGABYTES, last

@@ -1,7 +1,6 @@
 """Two processes with half a batch each learn what one with the whole batch learns."""
 
 import torch
-import torch.multiprocessing as mp
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.losses import mask_l1_loss
@@ -30,8 +29,8 @@ def one_process(rank: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-def test_gradient_is_that_of_one_process(tmp_path):
-    mp.spawn(one_process, (str(tmp_path),), nprocs=2)
+def test_gradient_is_that_of_one_process(fork_server, tmp_path):
+    fork_server.run_in_two(one_process, tmp_path)
     expected = gradient(*example())
     for rank in range(2):
         torch.testing.assert_close(torch.load(tmp_path / f'{rank}.pt', weights_only=True), expected)

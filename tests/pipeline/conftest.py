@@ -23,11 +23,14 @@ def start(tmp_path: Path, fork_server: ForkServer) -> Callable[..., tuple[list[i
     """
     numbers = itertools.count()
 
-    def start(command: Sequence[object], cwd: Path, processes: int = 0) -> tuple[list[int], list[Path]]:
+    def start(
+        command: Sequence[object], cwd: Path, processes: int = 0, bare: bool = False
+    ) -> tuple[list[int], list[Path]]:
         children, files = [], []
         for environment in environments(processes):
             files += [tmp_path / f'.{name}{next(numbers)}' for name in ('stdout', 'stderr')]
-            children.append(fork_server.start(*command, cwd=cwd, stdout=files[-2], stderr=files[-1], **environment))
+            streams = {'stdout': files[-2], 'stderr': files[-1]}
+            children.append(fork_server.start(*command, cwd=cwd, bare=bare, **streams, **environment))
         return children, files
 
     return start
@@ -37,18 +40,24 @@ def start(tmp_path: Path, fork_server: ForkServer) -> Callable[..., tuple[list[i
 def run(tmp_path: Path, fork_server: ForkServer, start: Callable) -> Run:
     """Run Python with arguments in a folder; return its output, and fail if it fails unexpectedly.
 
-    With `fresh`, in a new interpreter instead of one that has the plugin loaded; with `processes`, in so many at once.
+    With `fresh`, in a new interpreter instead of one that has the plugin loaded; with `bare`, in one that has loaded
+    libraries only; with `processes`, in so many at once.
     """
 
     def run(
-        *arguments: object, cwd: Path = tmp_path, fails: bool = False, fresh: bool = False, processes: int = 0
+        *arguments: object,
+        cwd: Path = tmp_path,
+        fails: bool = False,
+        fresh: bool = False,
+        processes: int = 0,
+        bare: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         if fresh:
             command = [sys.executable, *map(str, arguments)]
             environment = {**os.environ, **ENVIRONMENT}
             result = subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=280)
         else:
-            children, files = start(arguments, cwd, processes)
+            children, files = start(arguments, cwd, processes, bare)
             codes = [fork_server.wait(child) for child in children]
             texts = [''.join(file.read_text(errors='replace') for file in files[stream::2]) for stream in (0, 1)]
             for file in files:

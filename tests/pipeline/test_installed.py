@@ -25,8 +25,8 @@ def test_importing_the_package_is_quick_and_leaves_basicsr_alone(run):
 
 
 def test_plugin_can_be_imported_in_any_order(run):
-    run('-c', 'import amsnet_basicsr.models, amsnet_basicsr.plugin, amsnet_basicsr.data', fresh=True)
-    run('-c', 'import amsnet_basicsr.losses, amsnet_basicsr.metrics; from amsnet_basicsr import plugin', fresh=True)
+    run('-c', 'import amsnet_basicsr.models, amsnet_basicsr.plugin, amsnet_basicsr.data', bare=True)
+    run('-c', 'import amsnet_basicsr.losses, amsnet_basicsr.metrics; from amsnet_basicsr import plugin', bare=True)
 
 
 def test_tensorboard_command_works(tmp_path):

@@ -27,7 +27,7 @@ def losses(log: str) -> list[str]:
 def test_unmodified_basicsr_meets_the_plugin_by_its_options(run, make_folder, tmp_path):
     noisy = make_folder('noisy')
     options = write(tmp_path / 'train.yml', train_options(noisy), plugin=True)
-    stock = run('-c', STOCK.format(phase='train'), tmp_path, '-opt', options, fresh=True)
+    stock = run('-c', STOCK.format(phase='train'), tmp_path, '-opt', options, bare=True)
     log = stock.stdout + stock.stderr
     assert re.search(r'plugin: \d+\.\d+', log)
     weights = tmp_path / 'experiments' / 'tiny' / 'models' / 'net_g_latest.pth'
@@ -37,7 +37,7 @@ def test_unmodified_basicsr_meets_the_plugin_by_its_options(run, make_folder, tm
     from_ours = torch.load(weights, weights_only=True)
     assert all(torch.equal(from_stock['params'][name], value) for name, value in from_ours['params'].items())
     options = write(tmp_path / 'test.yml', test_options(noisy, weights), plugin=True)
-    run('-c', STOCK.format(phase='test'), tmp_path, '-opt', options, fresh=True)
+    run('-c', STOCK.format(phase='test'), tmp_path, '-opt', options, bare=True)
 
 
 def test_fine_tuning_runs_all_branches_from_the_weights_of_b(run, make_folder, tmp_path):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from torch.utils.data import DataLoader
 
 from tests.models.test_amsnet_model import build
@@ -65,10 +64,10 @@ def one_process(rank: int, folder: str) -> None:
 
 
 @pytest.fixture(scope='module')
-def told(tmp_path_factory) -> tuple[Path, list[dict]]:
+def told(fork_server, tmp_path_factory) -> tuple[Path, list[dict]]:
     """Where two processes wrote, and what each found."""
     folder = tmp_path_factory.mktemp('two')
-    mp.spawn(one_process, (str(folder),), nprocs=2)
+    fork_server.run_in_two(one_process, folder)
     return folder, [json.loads((folder / f'{rank}.json').read_text()) for rank in range(2)]
 
 
