@@ -64,14 +64,16 @@ class Batch:
                 self.summary.outcomes.append(Outcome(str(job.source), 'skipped', str(job.output)))
             else:
                 left.append(job)
-        if not all(job.done for job in left):
-            self.denoiser = load_denoiser(self._options, self._console.note)
-            make_folder(self._outputs.folder)
         page = self._outputs.gallery if left else None
         try:
+            if not all(job.done for job in left):
+                self.denoiser = load_denoiser(self._options, self._console.note)
+                make_folder(self._outputs.folder)
             with GalleryWriter(page, 'Before and after', self._options.overwrite) if page else nullcontext() as gallery:
                 self._gallery = gallery
                 self._do_all(left)
+        except KeyboardInterrupt:  # before the first image
+            self.summary.interrupted = True
         except ImageError as error:
             self._console.error(str(error))
             self.summary.gallery_failed = True

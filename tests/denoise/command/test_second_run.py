@@ -110,6 +110,17 @@ def test_an_output_that_another_process_writes_meanwhile_is_no_failure(run, monk
     assert np.array_equal(kept, read_image('other.png').pixels)
 
 
+def test_an_interruption_before_the_first_image_is_reported_too(run, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    image(Path('a.png'))
+    monkeypatch.setattr(batch, 'load_denoiser', interrupted)
+    result = run('a.png', '-o', 'out', '--json')
+    assert result.status == 130 and 'Interrupted: 0 denoised, 1 not begun' in result.err
+    assert json.loads(result.out)['counts']['not_begun'] == 1
+
+
 def test_a_dangling_link_is_no_output(run):
     image(Path('a.png'))
     Path('out').mkdir()
