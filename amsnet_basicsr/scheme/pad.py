@@ -62,7 +62,7 @@ def image_channels(net: nn.Module) -> int:
     if stated is not None:
         return int(stated)
     try:
-        return _seen_to_work(net)[0]
+        return seen_to_work(net)[0]
     except ValueError:  # what is wrong with it shows when it is used
         return 3
 
@@ -83,17 +83,27 @@ def required_multiple(net: nn.Module) -> int:
         ValueError: If no size works; the message holds what the network said or returned.
     """
     stated = getattr(net, 'size_multiple', None)
-    return int(stated) if stated is not None else _seen_to_work(net)[1]
+    return int(stated) if stated is not None else seen_to_work(net)[1]
 
 
 def channels_and_multiple(net: nn.Module) -> tuple[int, int]:
     """Find `image_channels` and `required_multiple` of a network in one trial; a ValueError as the latter raises it."""
     multiple = getattr(net, 'size_multiple', None)
-    return _seen_to_work(net) if multiple is None else (image_channels(net), int(multiple))
+    return seen_to_work(net) if multiple is None else (image_channels(net), int(multiple))
 
 
-def _seen_to_work(net: nn.Module) -> tuple[int, int]:
-    """Run a network until an image comes back in its own size; return the image's channels and the size multiple."""
+def seen_to_work(net: nn.Module) -> tuple[int, int]:
+    """Run a network until an image comes back in its own size.
+
+    Args:
+        net: A network that maps (N, C, H, W) to (N, C, H, W).
+
+    Returns:
+        The number of channels and the size multiple, those that it states if it does.
+
+    Raises:
+        ValueError: If no size works; the message holds what the network said or returned.
+    """
     stated, multiple = getattr(net, 'image_channels', None), getattr(net, 'size_multiple', None)
     problem = None
     for channels in (3, 1, 4) if stated is None else (stated,):

@@ -1,7 +1,7 @@
 """A whole options file, and the blocks that are the same for every model."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from annotated_types import Ge, Le
 from pydantic import ConfigDict, Field
@@ -18,7 +18,7 @@ from amsnet_basicsr.options.blocks.base import (
 )
 from amsnet_basicsr.options.blocks.datasets import DATASETS, DatasetOptions, OtherDatasetOptions
 from amsnet_basicsr.options.blocks.messages import Finding, Key, Wanted
-from amsnet_basicsr.options.blocks.scheme import APBSNOptions, SchemeOptions
+from amsnet_basicsr.options.blocks.scheme import APBSNOptions, CommonOptions, SchemeOptions
 from amsnet_basicsr.options.blocks.training import (
     AMSNetTraining,
     AnyTraining,
@@ -32,6 +32,9 @@ from amsnet_basicsr.options.blocks.training import (
 )
 
 _PACKAGE = r'^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$'
+Train = TypeVar('Train', bound=AnyTraining)
+Val = TypeVar('Val', bound=AnyValidation)
+Scheme = TypeVar('Scheme', bound=CommonOptions)
 Names = Annotated[Several[Annotated[str, Field(pattern=_PACKAGE)]], Wanted('a list of names of packages')]
 
 
@@ -103,7 +106,7 @@ class Report(Block):
     """Refinements of the denoised images to compare, e.g. `[~, {type: R3}]`."""
 
 
-class Options(Block):
+class Options(Block, Generic[Train, Val]):
     """The options of one training or one test."""
 
     plugin: Text | None = None
@@ -131,9 +134,9 @@ class Options(Block):
     """The network."""
     path: Path
     """Weights to start from, and where results go."""
-    train: AnyTraining | None = None
+    train: Train | None = None
     """Training."""
-    val: AnyValidation | None = None
+    val: Val | None = None
     """Validation and tests."""
     logger: Logger | None = None
     """What is logged and saved, how often. Training only."""
@@ -163,72 +166,56 @@ class Options(Block):
     needed_in_testing: ClassVar[tuple[str, ...]] = ('val',)
 
 
-class _Ours(Options):
+class _Ours(Options[Train, OurValidation], Generic[Train, Scheme]):
     compile: bool | None = None
     """Compile the network by `torch.compile`."""
     report: Report | None = None
     """What the summary after training compares."""
     scale: Literal[1] = 1
     """Factor of the image's size; BasicSR's PairedImageDataset asks for it."""
-    val: OurValidation | None = None
-    """Validation and tests."""
+    scheme: Scheme | None = None
+    """How images are split, hidden and denoised."""
 
 
-class AMSNetOptions(_Ours):
+class AMSNetOptions(_Ours[AMSNetTraining, SchemeOptions]):
     """Options with `model_type: AMSNetModel`."""
 
-    scheme: SchemeOptions | None = None
-    """How images are split, hidden and denoised."""
-    train: AMSNetTraining | None = None
-    """Training."""
 
-
-class APBSNFileOptions(_Ours):
+class APBSNFileOptions(_Ours[APBSNTraining, APBSNOptions]):
     """Options with `model_type: APBSNModel`."""
 
-    scheme: APBSNOptions | None = None
-    """How images are split and denoised."""
-    train: APBSNTraining | None = None
-    """Training."""
 
-
-class SROptions(Options):
+class SROptions(Options[SRTraining, Validation]):
     """Options with `model_type: SRModel`, which trains on pairs."""
 
     tolerant = True
-    train: SRTraining | None = None
-    """Training."""
-    val: Validation | None = None
-    """Validation and tests."""
 
 
-class GANOptions(SROptions):
+class GANOptions(Options[GANTraining, Validation]):
     """Options with `model_type: SRGANModel` or `ESRGANModel`."""
 
+    tolerant = True
     network_d: Network | None = None
     """The discriminator."""
-    train: GANTraining | None = None
-    """Training."""
 
-    needed_in_training: ClassVar[tuple[str, ...]] = (*SROptions.needed_in_training, 'network_d')
+    needed_in_training: ClassVar[tuple[str, ...]] = (*Options.needed_in_training, 'network_d')
 
 
-class OtherOptions(Options):
+class OtherOptions(Options[AnyTraining, AnyValidation]):
     """Options of any other model, which may read more."""
 
     model_config = ConfigDict(extra='allow')
 
 
-OUR_MODELS: dict[str, type[Options]] = {'AMSNetModel': AMSNetOptions, 'APBSNModel': APBSNFileOptions}
-MODELS: dict[str, type[Options]] = {
+AnyOptions = Options[Any, Any]
+OUR_MODELS: dict[str, type[AnyOptions]] = {'AMSNetModel': AMSNetOptions, 'APBSNModel': APBSNFileOptions}
+MODELS: dict[str, type[AnyOptions]] = {
     **OUR_MODELS,
     'SRModel': SROptions,
     'SwinIRModel': SROptions,
     'SRGANModel': GANOptions,
     'ESRGANModel': GANOptions,
 }
-
-
 #: What BasicSR writes into the options itself, whatever a file says.
 SET_BY_BASICSR = ('root_path', 'dist', 'rank', 'world_size', 'auto_resume', 'is_train')
 PATHS_SET_BY_BASICSR = ('models', 'training_states', 'log', 'visualization')
@@ -244,6 +231,6 @@ def _datasets(options: Any) -> Iterator[tuple[Key, type[DatasetOptions], Mapping
             yield ('datasets', str(phase)), block, dataset
 
 
-def options_of(model: Any) -> type[Options]:
+def options_of(model: Any) -> type[AnyOptions]:
     """Choose the rules for a file by its `model_type`."""
     return MODELS.get(model, OtherOptions) if isinstance(model, str) else OtherOptions

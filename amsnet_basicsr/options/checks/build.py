@@ -15,8 +15,8 @@ from amsnet_basicsr.convert.network_gate import FETCHING, too_large
 from amsnet_basicsr.options.blocks.file import options_of
 from amsnet_basicsr.options.blocks.messages import Finding, Key, named, wrong
 from amsnet_basicsr.options.blocks.signatures import IMAGES, block_of
-from amsnet_basicsr.scheme.pad import image_channels, required_multiple
-from amsnet_basicsr.utils.text import did_you_mean
+from amsnet_basicsr.scheme.pad import seen_to_work
+from amsnet_basicsr.utils.text import did_you_mean, one_line
 
 
 def wrong_parts(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[Finding]:
@@ -86,16 +86,20 @@ def _is_optimizer(item: Any) -> bool:
     return isinstance(item, type) and issubclass(item, torch.optim.Optimizer) and item is not torch.optim.Optimizer
 
 
-def _try(key: Key, name: str, build: Callable[[], Any]) -> tuple[list[Finding], Any]:
-    """Build something; return what is wrong and what was built."""
+def attempt(build: Callable[[], Any]) -> tuple[str | None, Any]:
+    """Build something; return what is wrong, or None, and what was built."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            return [], build()
+            return None, build()
     except Exception as error:  # whatever it finds wrong with its options
-        said = ' '.join(str(error).split())[:300]
-        reason = said if isinstance(error, (ValueError, AssertionError)) and said else f'{type(error).__name__}: {said}'
-        return [wrong(f'{name} cannot be built: {reason}', *key)], None
+        plain = isinstance(error, (ValueError, OSError, AssertionError)) and str(error)
+        return plain or f'{type(error).__name__}: {error}', None
+
+
+def _try(key: Key, name: str, build: Callable[[], Any]) -> tuple[list[Finding], Any]:
+    reason, made = attempt(build)
+    return [wrong(f'{name} cannot be built: {one_line(reason)}', *key)] if reason else [], made
 
 
 def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | None]:
@@ -124,25 +128,16 @@ def try_network(network: Mapping[str, Any]) -> tuple[list[Finding], nn.Module | 
         return _try(('network_g',), network['type'], build)
 
 
-def wrong_denoiser(network: Mapping[str, Any], net: nn.Module, checkpointing: bool) -> Iterator[Finding]:
+def wrong_denoiser(net: nn.Module, checkpointing: bool) -> Iterator[Finding]:
     """Find why a network cannot denoise as our models do: a size that changes (tried on the meta device), no blocks."""
-    if all(parameter.is_meta for parameter in net.parameters()) and (resized := _resizes(net)):
-        yield wrong(
-            f'{network["type"]} does not keep the size of images, which a denoiser must ({resized})', 'network_g'
-        )
+    try:
+        if all(parameter.is_meta for parameter in net.parameters()):
+            seen_to_work(net)
+    except ValueError as error:  # on the meta device a network may fail that works elsewhere
+        if ' became ' in str(error):
+            yield wrong(str(error), 'network_g')
     try:
         if checkpointing:
             checkpoint_blocks(net)
     except ValueError as error:
         yield Finding(('train', 'checkpointing'), str(error))
-
-
-def _resizes(net: nn.Module) -> str | None:
-    """Tell which size of images becomes which other one; None if none does, or if nothing tells."""
-    try:
-        multiple = required_multiple(net)
-        shape = (1, image_channels(net), *2 * [multiple * -(-32 // multiple)])
-        output = tuple(net(torch.zeros(shape, device='meta')).shape)
-        return None if output == shape else f'{shape} became {output}'
-    except Exception as error:  # whatever a network says of a shape
-        return str(error) if ' became ' in str(error) else None

@@ -3,11 +3,13 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from amsnet_basicsr.options.blocks.datasets import DATASETS, WITHOUT_TRUTH, Channels
 from amsnet_basicsr.options.blocks.file import OUR_MODELS
 from amsnet_basicsr.options.blocks.messages import Finding, wrong
+from amsnet_basicsr.options.checks.build import attempt
 
 
 def build_dataset(dataset: Mapping[str, Any]) -> Any:
@@ -20,7 +22,10 @@ def build_dataset(dataset: Mapping[str, Any]) -> Any:
         dataset_opt.update(check_images=dataset_opt.get('on_bad_image') == 'skip', cache_mb=0)
     elif dataset_opt['type'] == 'CameraNoiseDataset':
         dataset_opt['cache_mb'] = 0  # counting needs no noise
-    return DATASET_REGISTRY.get(dataset_opt['type'])(dataset_opt)
+    made = DATASET_REGISTRY.get(dataset_opt['type'])(dataset_opt)
+    if not len(made):
+        raise ValueError('it holds no image')
+    return made
 
 
 def build_datasets(opt: Mapping[str, Any], clean: Callable[..., bool]) -> tuple[list[Finding], dict[str, Any]]:
@@ -28,18 +33,11 @@ def build_datasets(opt: Mapping[str, Any], clean: Callable[..., bool]) -> tuple[
     findings: list[Finding] = []
     built: dict[str, Any] = {}
     for phase, dataset in opt['datasets'].items():
-        if not clean('datasets', phase):
-            continue
-        said = 'it holds no image'
-        try:
-            made = build_dataset(dataset)
-            if len(made):
-                built[phase] = made
-                continue
-        except Exception as error:  # whatever a dataset finds wrong with its options
-            plain = isinstance(error, (ValueError, OSError, AssertionError)) and str(error)
-            said = str(error) if plain else f'{type(error).__name__}: {error}'
-        findings.append(wrong(said, 'datasets', phase))
+        if clean('datasets', phase):
+            reason, built[phase] = attempt(partial(build_dataset, dataset))
+            if reason is not None:
+                del built[phase]
+                findings.append(wrong(reason, 'datasets', phase))
     return findings, built
 
 
@@ -49,14 +47,14 @@ def wrong_loading(opt: Mapping[str, Any]) -> Iterator[Finding]:
         problems = {}
         if dataset.get('persistent_workers') and not (phase == 'train' and dataset.get('num_worker_per_gpu')):
             or_else = ', or set num_worker_per_gpu' if phase == 'train' else ''
-            problems['persistent_workers'] = f': there are no workers to persist; take it out{or_else}'
+            problems['persistent_workers'] = f'there are no workers to persist; take it out{or_else}'
         if phase == 'train' and dataset.get('prefetch_mode') == 'cuda':
             if not opt.get('num_gpu'):
-                problems['prefetch_mode'] = ': cuda needs a GPU; write ~ or cpu'
+                problems['prefetch_mode'] = 'cuda needs a GPU; write ~ or cpu'
             elif dataset.get('pin_memory') is not True:
-                problems['pin_memory'] = ' must be true for prefetch_mode: cuda'
+                problems['pin_memory'] = 'prefetch_mode: cuda needs it; write true'
         for key, said in problems.items():
-            yield Finding(('datasets', phase, key), f'datasets.{phase}.{key}{said}')
+            yield wrong(said, 'datasets', phase, key)
     kind = opt['datasets'].get('train', {}).get('type') if opt['is_train'] else None
     if opt.get('model_type') == 'SRModel' and kind in (*WITHOUT_TRUTH, 'CameraNoiseDataset'):
         said = f'SRModel learns from pairs, and {kind} has no clean images to train on'
@@ -79,20 +77,20 @@ def set_channels(opt: Mapping[str, Any], sound: Mapping[str, Any], channels: int
             yield wrong(said, 'datasets', phase)
 
 
-def enough_ratio(opt: Mapping[str, Any], images: int) -> tuple[float, str] | None:
-    """Return the `dataset_enlarge_ratio` that gives enough batches and a sentence on it, or None if it is large enough.
+def raise_ratio(opt: Mapping[str, Any], sound: Mapping[str, Any], images: int) -> list[str]:
+    """Raise the training set's `dataset_enlarge_ratio` if it gives too few batches; return a note on it.
 
     BasicSR counts the batches of an epoch rounding up, while its loader drops the last incomplete one: with few images
     the run ends early, or without a single iteration, and says "End of training". With several GPUs and no launcher it
     counts the batches of one GPU, too.
     """
-    dataset_opt = opt['datasets']['train']
-    processes = opt.get('world_size', 1)
-    num_gpu = opt.get('num_gpu')
-    devices = max(1, num_gpu) if isinstance(num_gpu, int) and not opt.get('dist') else 1
+    dataset_opt = sound['datasets']['train']
+    processes = sound.get('world_size', 1)
+    num_gpu = sound.get('num_gpu')
+    devices = max(1, num_gpu) if isinstance(num_gpu, int) and not sound.get('dist') else 1
     loader_batch = dataset_opt['batch_size_per_gpu'] * devices
     counted_batch = dataset_opt['batch_size_per_gpu'] * processes
-    total_iter = int(opt['train']['total_iter'])
+    total_iter = int(sound['train']['total_iter'])
 
     def reached(ratio: float) -> int:
         batches = math.ceil(images * ratio / processes) // loader_batch
@@ -101,11 +99,12 @@ def enough_ratio(opt: Mapping[str, Any], images: int) -> tuple[float, str] | Non
 
     ratio = dataset_opt.get('dataset_enlarge_ratio', 1)
     if reached(ratio) >= total_iter:
-        return None
+        return []
     enough = math.ceil(ratio)
     while reached(enough) < total_iter:  # ends: one epoch of all iterations is enough
         enough += max(1, enough // 8)
-    return enough, (
+    opt['datasets']['train']['dataset_enlarge_ratio'] = enough
+    return [
         f'datasets.train.dataset_enlarge_ratio raised from {ratio} to {enough}: with {images} images in batches of '
         f'{loader_batch} the run would have ended after {reached(ratio)} of {total_iter} iterations'
-    )
+    ]

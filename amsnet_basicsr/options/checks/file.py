@@ -1,10 +1,12 @@
 """Validates a file by the models of its blocks: keys, types, bounds, and what a run needs."""
 
+import os
+import os.path as osp
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from amsnet_basicsr.options.blocks.file import OUR_MODELS, PATHS_SET_BY_BASICSR, SET_BY_BASICSR, options_of
-from amsnet_basicsr.options.blocks.messages import EXPONENT, Finding, Key, wrong
+from amsnet_basicsr.options.blocks.messages import EXPONENT, Finding, Key, named, wrong
 
 #: Where a text that looks like 1e-4 is meant as text.
 _FREE_TEXT = (
@@ -64,14 +66,29 @@ def _wrong_sets(sets: Mapping[str, Any], is_train: bool, has_scale: bool) -> Ite
         yield Finding(('datasets',), 'datasets: there is no test set')
 
 
-def text_numbers(value: Any, key: Key = ()) -> Iterator[Finding]:
-    """Find numbers that YAML reads as text, at any depth: to PyYAML, 1e-4 is a string."""
+def wrong_texts(opt: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find numbers that YAML reads as text, 1e-4 for instance, and names and paths that the locale's encoding lacks."""
+    paths = {key: value for key, value in opt['path'].items() if key not in PATHS_SET_BY_BASICSR}
+    for root in ('experiments_root', 'results_root'):  # they end in the name, which is told itself
+        if isinstance(paths.get(root), str):
+            paths[root] = osp.dirname(paths[root])
+    for key, shown, text in _texts({**opt, 'path': paths}):
+        if EXPONENT.match(text) and not key[-1].startswith(_FREE_TEXT):
+            yield Finding(key, f'{named(shown)}: {text} is text to YAML; write !!float {text}')
+        try:
+            os.fsencode(text if key[0] in ('name', 'path', 'datasets') else '')
+        except UnicodeEncodeError as error:
+            said = f'the encoding of this locale, {error.encoding}, lacks characters of {text!a}'
+            yield Finding(key, f'{named(shown)}: {said}; set the environment variable PYTHONUTF8=1')
+
+
+def _texts(value: Any, key: Key = (), shown: Key = ()) -> Iterator[tuple[Key, Key, str]]:
+    """List all texts in options, with the key of each, which is that of a list, and its place."""
     if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from text_numbers(item, (*key, str(name)))
+            yield from _texts(item, (*key, name), (*shown, name))
     elif isinstance(value, (list, tuple)):
         for number, item in enumerate(value):
-            for finding in text_numbers(item, (*key[:-1], f'{key[-1] if key else ""}[{number}]')):
-                yield Finding(key, finding.sentence)
-    elif isinstance(value, str) and EXPONENT.match(value) and not any(key[-1].startswith(word) for word in _FREE_TEXT):
-        yield wrong(f'{value} is text to YAML; write !!float {value}', *key)
+            yield from _texts(item, key, (*shown[:-1], f'{shown[-1]}[{number}]'))
+    elif isinstance(value, str):
+        yield key, shown, value

@@ -5,27 +5,10 @@ import os.path as osp
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from amsnet_basicsr.options.blocks.file import MODELS, PATHS_SET_BY_BASICSR
+from amsnet_basicsr.options.blocks.file import MODELS
 from amsnet_basicsr.options.blocks.messages import Finding, Key, wrong
 
 _DATA = ('dataroot', 'dataroot_lq', 'dataroot_gt', 'dataroots', 'meta_info_file')
-
-
-def unencodable(opt: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find names and paths that the locale's encoding lacks, so that no file can have them."""
-    texts: dict[Key, Any] = {('name',): opt.get('name')}
-    for key, value in opt['path'].items():
-        if key not in PATHS_SET_BY_BASICSR:  # a root ends in the name
-            texts['path', key] = osp.dirname(value) if key.endswith('_root') and isinstance(value, str) else value
-    for phase, dataset in opt['datasets'].items():
-        texts |= {('datasets', phase, key): dataset.get(key) for key in ('name', *_DATA)}
-    for where, value in texts.items():
-        for text in value if isinstance(value, list) else [value]:
-            try:
-                os.fsencode(text if isinstance(text, str) else '')
-            except UnicodeEncodeError as error:
-                said = f'the encoding of this locale, {error.encoding}, lacks characters of {text!a}'
-                yield wrong(f'{said}; set the environment variable PYTHONUTF8=1', *where)
 
 
 def wrong_inputs(opt: Mapping[str, Any]) -> Iterator[Finding]:

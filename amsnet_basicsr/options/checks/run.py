@@ -16,9 +16,9 @@ from amsnet_basicsr.options.blocks.file import OUR_MODELS, PATHS_SET_BY_BASICSR,
 from amsnet_basicsr.options.blocks.messages import Finding, Key, wrong
 from amsnet_basicsr.options.checks.basicsr_datasets import wrong_files
 from amsnet_basicsr.options.checks.build import try_network, wrong_denoiser, wrong_parts
-from amsnet_basicsr.options.checks.data import build_datasets, enough_ratio, set_channels, wrong_loading
-from amsnet_basicsr.options.checks.file import check_file, text_numbers
-from amsnet_basicsr.options.checks.paths import unencodable, wrong_inputs, wrong_outputs
+from amsnet_basicsr.options.checks.data import build_datasets, raise_ratio, set_channels, wrong_loading
+from amsnet_basicsr.options.checks.file import check_file, wrong_texts
+from amsnet_basicsr.options.checks.paths import wrong_inputs, wrong_outputs
 from amsnet_basicsr.options.checks.training import wrong_scheme, wrong_training
 from amsnet_basicsr.options.checks.validation import wrong_validation
 from amsnet_basicsr.options.user_parts import import_parts
@@ -62,8 +62,7 @@ def check_options(opt: dict[str, Any], known: Iterable[Finding] = (), with_data:
     found, net, is_train = Findings(known), None, opt['is_train']
     problems, notes = check_file(opt)
     found.add(one for one in problems if with_data or one.key != ('datasets',))
-    for check in (text_numbers, unencodable):
-        found.add(check(found.without_wrong(opt)))
+    found.add(wrong_texts(found.without_wrong(opt)))
     found.add(wrong_parts(found.without_wrong(opt), found.clean))
     sound = found.without_wrong(opt)
     found.add(wrong_inputs(sound))
@@ -74,7 +73,7 @@ def check_options(opt: dict[str, Any], known: Iterable[Finding] = (), with_data:
         problems, net = try_network(sound['network_g'])
         found.add(problems)
     if net is not None and sound.get('model_type') in OUR_MODELS:
-        found.add(wrong_denoiser(sound['network_g'], net, bool(sound['train'].get('checkpointing'))))
+        found.add(wrong_denoiser(net, bool(sound['train'].get('checkpointing'))))
     if net is not None and sound.get('scale', 1) == 1:
         found.add(set_channels(opt, sound, image_channels(net)))
     if is_train:
@@ -91,10 +90,7 @@ def check_options(opt: dict[str, Any], known: Iterable[Finding] = (), with_data:
     found.add(wrong_files(sound, built))
     images = {phase: len(dataset) for phase, dataset in built.items()}
     if is_train and 'train' in images and found.clean('train', 'total_iter'):
-        raised = enough_ratio(sound, images['train'])
-        if raised is not None:
-            opt['datasets']['train']['dataset_enlarge_ratio'] = raised[0]
-            notes.append(raised[1])
+        notes += raise_ratio(opt, sound, images['train'])
     return Checked(list(found), notes, images, net)
 
 
