@@ -1,7 +1,6 @@
 """Saving time or memory in a training step: half precision, a batch in parts. Pure PyTorch, apart from any model."""
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any
 
@@ -24,13 +23,9 @@ class Precision:
         # fp16's smallest gradients would vanish; bf16 has float32's range.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype is torch.float16)
 
-    def autocast(self) -> AbstractContextManager:
-        """Context for the forward pass of the network; the loss belongs outside."""
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
-
     def run(self, net: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-        """Run a network on float32 images in this precision; the output is float32 again."""
-        with self.autocast():
+        """Run a network on float32 images in this precision; the output, for the losses, is float32 again."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             out = net(x)
         return out.float()
 

@@ -2,14 +2,13 @@
 
 import sys
 from collections import OrderedDict
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from basicsr.losses import build_loss
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
-from torch import nn
 
 from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
 from amsnet_basicsr.models.amp import AMP_TYPES, Precision, batch_parts, part_weights
@@ -110,17 +109,13 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         index = self.draw_masks(noisy) if index is None else index
         assert index is not None
         sub, index = pixel_downsample(noisy, stride), index.flatten(0, 1)
-        losses: OrderedDict[str, torch.Tensor] = OrderedDict()
         if self.cri_smooth is None:
             # The partition treats all branches alike, so training the first is training a random one.
             prediction = self._run_net(hide(sub, index, 0))
-            losses['l_mask'] = self.cri_mask(prediction, sub, index == 0)
-            return losses
+            return OrderedDict(l_mask=self.cri_mask(prediction, sub, index == 0))
         # One pass for all branches, since DistributedDataParallel wants one forward per backward.
         denoised = pixel_upsample(multi_branch_denoise(self._run_net, sub, index, branches, sys.maxsize), stride)
-        losses['l_mask'] = self.cri_mask(denoised, noisy)
-        losses['l_smooth'] = self.cri_smooth(denoised)
-        return losses
+        return OrderedDict(l_mask=self.cri_mask(denoised, noisy), l_smooth=self.cri_smooth(denoised))
 
     def draw_masks(self, noisy: torch.Tensor) -> torch.Tensor | None:
         """Draw the masks of all processes and keep one's own, so that several see the masks that one would see.
@@ -133,18 +128,17 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         index = random_partition(everyone, self.scheme.branches, self.generator, self.scheme.mask_per_channel)
         return index.unflatten(0, (images * processes, -1))[rank::processes].to(noisy.device)
 
-    def loss_shares(self, parts: list[slice], index: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """Factors, (parts,), by which the losses of a batch's parts add up to that of the batch, by name of the loss.
+    def part_shares(self, parts: list[slice], index: torch.Tensor | None) -> torch.Tensor:
+        """Factors, (parts,), by which the losses of a batch's parts add up to those of the batch.
 
-        Under '' are those of losses that are means over whole images; `index` is from `draw_masks`.
+        The mask loss is a mean over the hidden pixels, other losses over whole images; `index` is from `draw_masks`.
         """
-        shares = {'': part_weights(torch.tensor([part.stop - part.start for part in parts], device=self.device))}
-        if index is not None and self.cri_smooth is None:
-            counts = torch.stack([(index[part] == 0).sum() for part in parts])
-            if self.opt['dist']:
-                torch.distributed.all_reduce(counts)
-            shares['l_mask'] = part_weights(counts)
-        return shares
+        if index is None or self.cri_smooth is not None:
+            return part_weights(torch.tensor([part.stop - part.start for part in parts], device=self.device))
+        counts = torch.stack([(index[part] == 0).sum() for part in parts])
+        if self.opt['dist']:
+            torch.distributed.all_reduce(counts)
+        return part_weights(counts)
 
     def _run_net(self, x: torch.Tensor) -> torch.Tensor:
         return self.precision.run(lambda padded: same_size_forward(self.net_g, padded, self.size_multiple), x)
@@ -155,13 +149,13 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         self.optimizer_g.zero_grad()
         index, lr = self.draw_masks(self.lq), self.get_current_learning_rate()[0]
         parts = batch_parts(len(self.lq), self.accumulate)
-        shares = self.loss_shares(parts, index)
         total: OrderedDict[str, torch.Tensor] = OrderedDict()
-        for number, part in enumerate(parts):
-            with self._gradients_exchanged(number == len(parts) - 1):
+        for part, share in zip(parts, self.part_shares(parts, index), strict=True):
+            # Several processes exchange their gradients once a step, with the last part of the batch.
+            alone = self.opt['dist'] and part is not parts[-1]
+            with self.net_g.no_sync() if alone else nullcontext():
                 losses = self.compute_losses(self.lq[part], None if index is None else index[part])
-                for name in losses:
-                    losses[name] = losses[name] * shares.get(name, shares[''])[number]
+                losses = OrderedDict((name, loss * share) for name, loss in losses.items())
                 if not self.loss_guard.check(losses, current_iter, lr, self.batch_names[part]):
                     return
                 self.precision.backward(torch.stack(list(losses.values())).sum())
@@ -171,10 +165,6 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         self.log_dict = total
         if self.ema_decay > 0:
             self.model_ema(decay=self.ema_decay)
-
-    def _gradients_exchanged(self, now: bool) -> AbstractContextManager:
-        """Several processes exchange their gradients once a step, with the last part of the batch."""
-        return nullcontext() if now or not self.opt['dist'] else self.net_g.no_sync()
 
     def extra_state(self) -> dict[str, Any]:
         """What a training state keeps beyond optimizers and schedulers: the scale of fp16."""
@@ -209,10 +199,6 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         """
         losses = self.reduce_loss_dict(self.log_dict) if self.log_dict else {}
         return OrderedDict(losses, lr=self.get_current_learning_rate()[0])
-
-    def test_network(self) -> nn.Module:
-        """Return the network to denoise with: the averaged one if there is one, else the trained one, unwrapped."""
-        return self.net_g_ema if hasattr(self, 'net_g_ema') else self.get_bare_model(self.net_g)
 
     def test(self) -> None:
         """Denoise `self.lq` into `self.output` by the full scheme (Eq. 8 and the refinement)."""

@@ -1,6 +1,7 @@
 """Folders of experiments and results: an older run of the same name is put aside, and nothing else ever is."""
 
 import time
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,8 @@ def put_aside(folder: str | Path) -> None:
                 'move the folder yourself'
             )
         stem = f'{folder}_archived_{time.strftime("%Y%m%d_%H%M%S")}'
-        target, number = Path(stem), 1
-        while target.exists():
-            number += 1
-            target = Path(f'{stem}_{number}')
+        names = chain([stem], (f'{stem}_{number}' for number in count(2)))
+        target = next(Path(name) for name in names if not Path(name).exists())
         say(f'Path already exists. Rename it to {target}')
         folder.rename(target)
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,8 +52,9 @@ def _is_run(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    if {'models', 'training_states'} <= names or 'report.md' in names:
-        return True
-    if any(name.startswith('events.out.tfevents') for name in names):
-        return True
-    return all(name in _OURS or name.endswith(('.log', '.yml', '.tmp')) for name in names)
+    return (
+        {'models', 'training_states'} <= names
+        or 'report.md' in names
+        or any(name.startswith('events.out.tfevents') for name in names)
+        or all(name in _OURS or name.endswith(('.log', '.yml', '.tmp')) for name in names)
+    )

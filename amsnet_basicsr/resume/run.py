@@ -71,13 +71,6 @@ class TrainingRun:
             self.threads = choose_threads(choices, torch.set_num_threads, lambda text: get_root_logger().info(text))
             next(self.threads)
 
-    def add_loader(self, loader: DataLoader, phase: str) -> None:
-        """Take note of a loader of the training, by the phase of its data set."""
-        if phase == 'train':
-            self.loader = loader
-        else:
-            self.val_loaders.append(loader)
-
     def make_sampler(self, dataset: Dataset, num_replicas: int, rank: int, ratio: float = 1) -> ResumableSampler:
         """Make the sampler of the training set; takes what BasicSR's `EnlargedSampler` takes."""
         self.sampler = ResumableSampler(dataset, num_replicas, rank, ratio, self.opt['manual_seed'])

@@ -54,7 +54,7 @@ def test_step_is_that_of_the_optimizer(dtype):
     precision, x = Precision(dtype, 'cpu'), torch.rand(4, 3)
     precision.backward(precision.run(nets[0], x).square().sum())
     precision.step(first, nets[0].parameters(), clip_norm=0.5)
-    with precision.autocast():
+    with torch.autocast('cpu', dtype, enabled=dtype is not None):
         out = nets[1](x)
     out.float().square().sum().backward()
     nn.utils.clip_grad_norm_(nets[1].parameters(), 0.5)

@@ -3,16 +3,15 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from amsnet_basicsr.options.blocks.training import SaveBest
 from amsnet_basicsr.resume.states import is_intact
 from amsnet_basicsr.utils.atomic_write import atomic_write
 
 
-@dataclass(frozen=True)
-class Best:
+class Best(NamedTuple):
     """What the best networks reached, by which metric, on which set, and when."""
 
     metric: str
@@ -23,7 +22,7 @@ class Best:
     def write(self, path: Path) -> None:
         """Write the record."""
         with atomic_write(path, sync=True) as file:
-            file.write(json.dumps(asdict(self)).encode())
+            file.write(json.dumps(self._asdict()).encode())
 
 
 def is_new_best(found: Best, choice: SaveBest, lower: bool, path: Path, warn: Callable[[str], None]) -> bool:

@@ -40,15 +40,15 @@ def compare_refinements(
         For each set a table in Markdown: mean PSNR and SSIM over the images (RGB, 8 bit), and the seconds it took to
         denoise a megapixel.
     """
-    model = _load(opt, weights)
-    tables = []
+    opt = copy.deepcopy(opt)
+    opt.update(is_train=False, dist=False)
+    opt['path'].update(pretrain_network_g=weights, param_key_g='params_ema', strict_load_g=True)
+    model, tables = build_model(opt), []
     for phase, dataset_opt in opt['datasets'].items():
-        if phase.split('_')[0] in ('val', 'test'):
-            dataset = build_dataset(dataset_opt)
-            pairs = [item for item in (dataset[index] for index in range(len(dataset))) if 'gt' in item]
-            if pairs:
-                refinements = opt['report'].get('refine', [None])
-                tables.append(_compare_on(pairs, dataset_opt['name'], model, refinements, folder, stop_if_asked))
+        dataset = build_dataset(dataset_opt) if phase.split('_')[0] in ('val', 'test') else []
+        pairs = [item for item in (dataset[index] for index in range(len(dataset))) if 'gt' in item]
+        if pairs:
+            tables.append(_compare_on(pairs, dataset_opt['name'], model, folder, stop_if_asked))
     text = '\n\n'.join(tables) or 'No set has ground truth, so there is nothing to compare.'
     Path(folder).mkdir(parents=True, exist_ok=True)
     Path(folder, 'report.md').write_text(f'{text}\n', encoding='utf-8')
@@ -56,19 +56,14 @@ def compare_refinements(
 
 
 def _compare_on(
-    pairs: list[dict[str, Any]],
-    set_name: str,
-    model: Any,
-    refinements: list[dict[str, Any] | None],
-    folder: str,
-    stop_if_asked: Callable[[], None],
+    pairs: list[dict[str, Any]], set_name: str, model: Any, folder: str, stop_if_asked: Callable[[], None]
 ) -> str:
     noisy, clean = ([to_image(pair[key][None]) for pair in pairs] for key in ('lq', 'gt'))
     megapixels = sum(image.shape[0] * image.shape[1] for image in clean) / 1e6
     blurred = {sigma: [_blur(image, sigma) for image in noisy] for sigma in _BLUR_SIGMAS}
     sigma = max(_BLUR_SIGMAS, key=lambda s: _mean('psnr', blurred[s], clean))
     rows = [('noisy input', noisy, ''), (f'Gaussian blur, best sigma ({sigma})', blurred[sigma], '')]
-    for refine in refinements:
+    for refine in model.opt['report'].get('refine', [None]):
         model.scheme = model.scheme.model_copy(update={'refine': build_refinement(refine)})
         start, denoised = time.perf_counter(), []
         for pair in pairs:
@@ -87,13 +82,12 @@ def _compare_on(
         imwrite(image_strip([noisy[number], best[number], clean[number]]), f'{path}.png')
         crops = [_centre(images[number]) for images in [*(images for _, images, _ in rows), clean]]
         imwrite(image_strip(crops), f'{path}_crop.png')
-    return '\n'.join(
-        [f'| {set_name}: {len(pairs)} images | PSNR dB | SSIM | s/MP |', '|---|---|---|---|']
-        + [
-            f'| {name} | {_mean("psnr", images, clean):.2f} | {_mean("ssim", images, clean):.4f} | {seconds} |'
-            for name, images, seconds in rows
-        ]
-    )
+    table = [f'| {set_name}: {len(pairs)} images | PSNR dB | SSIM | s/MP |', '|---|---|---|---|']
+    for name, images, time_taken in rows:
+        table.append(
+            f'| {name} | {_mean("psnr", images, clean):.2f} | {_mean("ssim", images, clean):.4f} | {time_taken} |'
+        )
+    return '\n'.join(table)
 
 
 def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
@@ -104,14 +98,6 @@ def _centre(image: np.ndarray, size: int = 224) -> np.ndarray:
     """Cut the middle out, at most `size` pixels wide and high."""
     top, left = (max(0, (length - size) // 2) for length in image.shape[:2])
     return image[top : top + size, left : left + size]
-
-
-def _load(opt: dict[str, Any], weights: str) -> Any:
-    """Build the model as for testing, with the averaged weights if there are any."""
-    opt = copy.deepcopy(opt)
-    opt.update(is_train=False, dist=False)
-    opt['path'].update(pretrain_network_g=weights, param_key_g='params_ema', strict_load_g=True)
-    return build_model(opt)
 
 
 def _mean(metric: str, images: Images, references: Images) -> float:

@@ -9,7 +9,6 @@ Here a set goes through four hands, a block of images at a time: a thread reads 
 have read and finished, the network denoises, threads measure and save (`Task.finish`).
 """
 
-import os.path as osp
 from collections import deque
 from collections.abc import Generator, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from basicsr.models.sr_model import SRModel
@@ -28,13 +28,14 @@ from tqdm import tqdm
 
 from amsnet_basicsr.data.read_item import read_item
 from amsnet_basicsr.models.validation.best import Best, is_new_best
-from amsnet_basicsr.models.validation.images import groups_of_one_size, name_images, write_image
-from amsnet_basicsr.models.validation.measure import MeasuredImage, Task, means
+from amsnet_basicsr.models.validation.images import MeasuredImage, Task, groups_of_one_size, means, name_images
 from amsnet_basicsr.models.validation.processes import Processes
 from amsnet_basicsr.options.blocks.training import OurValidation, SaveBest
 from amsnet_basicsr.resume.checkpoints import CheckpointError
+from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.parallel import available_cores, ordered_map
+from amsnet_basicsr.utils.text import one_line
 
 _GPU_BATCH = 8
 """Images in a batch on a GPU, unless the options say."""
@@ -58,8 +59,8 @@ class ValidationLoop(SRModel):
         return OurValidation.read(self.opt['val'], 'val')
 
     def test_network(self) -> nn.Module:
-        """Return the network to denoise with."""
-        raise NotImplementedError
+        """Return the network to denoise with: the averaged one if there is one, else the trained one, unwrapped."""
+        return self.net_g_ema if hasattr(self, 'net_g_ema') else self.get_bare_model(self.net_g)
 
     def predict_hidden(self) -> torch.Tensor:
         """Predict every pixel of `self.lq` from others, for `calculate_mask_l1`."""
@@ -179,17 +180,19 @@ class ValidationLoop(SRModel):
         return tensors
 
     def _write(self, image: np.ndarray, *place: str) -> None:
-        """Write an image; in training a failure is logged once."""
+        """Write an image, and make its folder; in training a failure is logged once."""
+        path = Path(self.opt['path']['visualization'], *place)
         try:
-            write_image(image, osp.join(self.opt['path']['visualization'], *place))
-        except UserError as error:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(path) as file:
+                file.write(cv2.imencode(path.suffix, image)[1].tobytes())
+        except (OSError, cv2.error) as error:
+            said = f'{path} cannot be written: {one_line(error)}'
             if not self.opt['is_train']:
-                raise
+                raise UserError(said) from error
             if not self._write_failed:
                 self._write_failed = True
-                get_root_logger().warning(
-                    f'{error}; training continues; further failures of this kind are not reported'
-                )
+                get_root_logger().warning(f'{said}; training continues; further failures of this kind are not reported')
 
     def _keep_figures(self, figures: dict[str, float], set_name: str, current_iter: int | str) -> None:
         """Keep figures and the best so far where BasicSR does."""

@@ -1,7 +1,7 @@
 """Validation by one process, or by several that share a set."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -85,15 +85,7 @@ class Processes:
 
 def _file_names(dataset: Any) -> list[str]:
     """Names of a set's files in its order, without folders, which may be mounted elsewhere on another node."""
-    for attribute in ('paths', 'entries', 'pairs'):  # BasicSR's, ours
+    for attribute in ('paths', 'entries', 'pairs'):  # BasicSR's, ours; a pair is named by the file that it ends with
         if isinstance(files := getattr(dataset, attribute, None), list):
-            return [_file_name(file) for file in files]
+            return [PurePath(str(getattr(file, 'path', file))).name for file in files]
     return [str(len(dataset))]
-
-
-def _file_name(file: Any) -> str:
-    if isinstance(file, Mapping):
-        file = file.get('lq_path', file)
-    elif isinstance(file, tuple) and not hasattr(file, 'path'):
-        file = file[0]
-    return PurePath(str(getattr(file, 'path', file))).name

@@ -1,7 +1,6 @@
 """`SRModel` writes results of equal names over each other, and one image too small for a metric makes its mean NaN."""
 
 from basicsr.models.sr_model import SRModel
-from torch import nn
 
 from amsnet_basicsr.models.validation.loop import ValidationLoop
 from amsnet_basicsr.options.blocks.training import OurValidation
@@ -17,7 +16,3 @@ class ValidatedSRModel(ValidationLoop):
         """Take what BasicSR reads of the `val` block."""
         pbar = bool(self.opt['val'].get('pbar'))
         return OurValidation.read({'save_img': False, 'pbar': pbar, 'batch_size': 1, 'strip': 0}, 'val')
-
-    def test_network(self) -> nn.Module:
-        """Return the network that `test` uses."""
-        return self.net_g_ema if hasattr(self, 'net_g_ema') else self.net_g

@@ -64,7 +64,10 @@ def attach_run(pipeline: ModuleType, run: TrainingRun) -> None:
         loader = build_dataloader(dataset, dataset_opt, **kwargs)
         # Every pass draws a seed for its workers, else from the generator that the network's own randomness comes from.
         loader.generator = torch.Generator()
-        run.add_loader(loader, dataset_opt['phase'])
+        if dataset_opt['phase'] == 'train':
+            run.loader = loader
+        else:
+            run.val_loaders.append(loader)
         return loader
 
     def make_tb_logger(log_dir: str) -> Any:
