@@ -18,13 +18,13 @@ from amsnet_basicsr.models.validation.loop import ValidationLoop
 from amsnet_basicsr.options.blocks import CommonOptions, SchemeOptions
 from amsnet_basicsr.options.blocks.training import AMSNetTraining, OurTraining
 from amsnet_basicsr.scheme import (
+    channels_and_multiple,
     hide,
     image_channels,
     multi_branch_denoise,
     pixel_downsample,
     pixel_upsample,
     random_partition,
-    required_multiple,
     same_size_forward,
 )
 from amsnet_basicsr.utils.errors import UserError
@@ -59,8 +59,8 @@ class AMSNetModel(ValidationLoop, ExtendedBaseModel):
         self.batch_names: list[str] = []
         super().__init__(opt)
         net = self.get_bare_model(self.net_g)
-        self.channels = image_channels(net)
-        self.size_multiple = self.scheme.size_multiple or required_multiple(net)
+        given = self.scheme.size_multiple
+        self.channels, self.size_multiple = (image_channels(net), given) if given else channels_and_multiple(net)
         if self.device.type == 'cuda' and 'max_pixels' not in self.scheme.model_fields_set:
             self.scheme = self.scheme.model_copy(update={'max_pixels': _GPU_PIXELS})
         # Settings that do not fit this network fail now, not after training.

@@ -10,7 +10,7 @@ have read and finished, the network denoises, threads measure and save (`Task.fi
 """
 
 from collections import deque
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -144,31 +144,28 @@ class ValidationLoop(SRModel):
         def read(number: int) -> tuple[int, dict[str, Any]]:
             return number, read_item(dataset, number, f'set {task.set_name!r}, image')
 
-        def exchange(paths: dict[int, str], done: list[Future[MeasuredImage]]) -> tuple[dict, Sequence[MeasuredImage]]:
-            messages = processes.exchange((paths, [image.result() for image in done]))
+        def exchange(paths: dict[int, str], done: list[MeasuredImage]) -> tuple[dict[int, str], list[MeasuredImage]]:
+            messages = processes.exchange((paths, done))
             of_all = {number: path for paths, _ in messages for number, path in paths.items()}
             return name_images(of_all, taken, task.set_name), sorted(image for _, those in messages for image in those)
 
         # One thread reads, `size` images ahead: datasets need not be safe for several.
         items = ordered_map(read, range(processes.rank, len(dataset), processes.count), workers=1, ahead=size)
         with closing(items), ThreadPoolExecutor(available_cores(), 'validation') as pool:
-            under_way: deque[list[Future[MeasuredImage]]] = deque([[], []])
+            under_way: deque[Future[MeasuredImage]] = deque()
             for _ in range(0, len(dataset), size * processes.count):
                 block = dict(islice(items, size))
-                names, finished = exchange(
-                    {number: item['lq_path'] for number, item in block.items()}, under_way.popleft()
-                )
+                done = [under_way.popleft().result() for _ in range(len(under_way) - size)]
+                names, finished = exchange({number: item['lq_path'] for number, item in block.items()}, done)
                 yield from finished
-                under_way.append([])
                 for numbers in groups_of_one_size(block):
                     self.stop_if_asked()
                     tensors = self._denoise(dataloader.collate_fn([block[number] for number in numbers]), task)
                     for at, number in enumerate(numbers):
                         own = {key: value[at : at + 1] for key, value in tensors.items()}
                         path = block[number]['lq_path']
-                        under_way[-1].append(pool.submit(task.finish, number, names[number], path, own))
-            for done in under_way:
-                yield from exchange({}, done)[1]
+                        under_way.append(pool.submit(task.finish, number, names[number], path, own))
+            yield from exchange({}, [image.result() for image in under_way])[1]
 
     def _denoise(self, batch: dict[str, Any], task: Task) -> dict[str, torch.Tensor]:
         """Denoise images of one size; return what `Task.finish` takes of them."""
