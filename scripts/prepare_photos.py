@@ -33,8 +33,7 @@ def prepare(args: argparse.Namespace) -> list[str]:
         paths = sorted(one.path for one in find_images(args.folder).found)
         return list(estimate_noise(paths, args.keep_grey, args.workers).lines())
     rules = PatchRules(args.size, args.step, args.keep_grey, args.drop_flat, args.drop_duplicates)
-    report = prepare_images(args.folder, args.output, rules, Choices(args.workers, args.overwrite, args.restart))
-    return list(report.lines(args.output))
+    return prepare_images(args.folder, args.output, rules, Choices(args.workers, args.overwrite, args.restart))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -49,22 +49,3 @@ class Group:
     stored: int
     source: Any
     facts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class BuildReport:
-    """What was made: groups by name, how many of them by earlier runs, and a line for each source left out."""
-
-    groups: dict[str, Group]
-    resumed: int
-    damaged: tuple[str, ...]
-
-    @property
-    def images(self) -> int:
-        """Number of images."""
-        return sum(group.count for group in self.groups.values())
-
-    @property
-    def stored(self) -> int:
-        """Their bytes."""
-        return sum(group.stored for group in self.groups.values())

@@ -1,5 +1,6 @@
 """From a folder's images to patches to train on: which images and which of their patches serve."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -91,33 +92,17 @@ def encode_patch(patch: np.ndarray) -> bytes:
     return encode_noise(np.ascontiguousarray(patch[..., ::-1]))
 
 
-def difference_hash(image: np.ndarray) -> bytes:
+def difference_hash(image: np.ndarray) -> int:
     """Hash an image, RGB, uint8 or uint16, so that similar ones have similar hashes (dHash): 256 bits.
 
     The image is shrunk to 17×16 grey pixels; a bit says whether a pixel is brighter than its left neighbour.
     """
     small = cv2.resize(image, (_ROWS + 1, _ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes()
+    return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), 'big')
 
 
-class SimilarImages:
-    """Finds the image among earlier ones that a new one is a near-duplicate of."""
-
-    def __init__(self) -> None:
-        self._names: list[str] = []
-        self._hashes = bytearray()
-
-    def find(self, code: bytes) -> str | None:
-        """Name the earlier image whose hash differs least, if in no more than `SIMILAR` bits."""
-        if not self._names:
-            return None
-        known = np.frombuffer(self._hashes, np.uint8).reshape(len(self._names), -1)
-        distances = np.unpackbits(known ^ np.frombuffer(code, np.uint8), axis=1).sum(axis=1)
-        nearest = int(distances.argmin())
-        return self._names[nearest] if distances[nearest] <= SIMILAR else None
-
-    def add(self, name: str, code: bytes) -> None:
-        """Remember an image."""
-        self._names.append(name)
-        self._hashes += code
+def find_similar(code: int, known: Mapping[str, int]) -> str | None:
+    """Name the image among others, by name, whose hash differs least, if in no more than `SIMILAR` bits."""
+    nearest = min(known, key=lambda name: (known[name] ^ code).bit_count(), default=None)
+    return nearest if nearest is not None and (known[nearest] ^ code).bit_count() <= SIMILAR else None

@@ -17,9 +17,9 @@ from amsnet_basicsr.images import READ_SUFFIXES
 from amsnet_basicsr.prepare.build_records import Choices, Made, Source
 from amsnet_basicsr.prepare.image_patches import (
     LeftOutError,
-    SimilarImages,
     difference_hash,
     encode_patch,
+    find_similar,
     is_flat,
     patch_offsets,
     read_usable,
@@ -55,53 +55,6 @@ class PatchRules:
     drop_duplicates: bool = False
 
 
-@dataclass(frozen=True)
-class ImagesReport:
-    """What was taken and what was left out; `report.json` in the LMDB's folder."""
-
-    source: str
-    rules: dict[str, Any]
-    found: int
-    taken: int
-    jpeg: int
-    patches: int
-    stored: int  # bytes
-    flat_patches: int  # left out, of the images taken
-    left_out: dict[str, int]  # by reason
-    files_left_out: dict[str, str]  # relative to the folder
-    others: dict[str, int]  # files that are not read, by suffix
-    noise: NoiseReport
-
-    def lines(self, target: Path) -> Iterator[str]:
-        """Say line by line what was made at `target`, what was left out, and what to do next."""
-        size = self.rules['size']
-        yield (
-            f'{target}: {self.patches} patches of {size}×{size} from {self.taken} of {self.found} images, '
-            f'{human_bytes(self.stored)}'
-        )
-        if self.left_out:
-            yield f'Left out: {_counts(self.left_out)}; {target / REPORT} names them'
-        if self.flat_patches:
-            yield f'Flat patches left out: {self.flat_patches}'
-        if self.others:
-            yield f'Passed over, as not read here: {_counts(self.others)}'
-        yield from self.noise.lines()
-        if self.jpeg:
-            yield (
-                f'{self.jpeg} of {self.taken} are JPEG: compression in blocks of 8×8 pixels correlates noise beyond '
-                'what any stride undoes; prefer TIFF, PNG, or JPEG of the best quality'
-            )
-        stride = self.noise.stride or USUAL_STRIDE
-        yield f'Next: set in {OPTIONS}'
-        yield f'  datasets.train.dataroot_lq: {target}'
-        yield f'  datasets.train.crop_size: {min(_CROP, size) // stride * stride}'
-        yield f'  datasets.val.dataroot_lq: a folder with a few other noisy images, at least {stride * 2} pixels wide'
-        yield f'  scheme.train_stride: {stride}'
-        yield f'  scheme.test_stride: {2 if stride > 2 else 1}'
-        yield 'and then'
-        yield f'  python basicsr/train.py -opt {OPTIONS}'
-
-
 def find_images(folder: Path) -> Inputs:
     """Search a folder and its subfolders for images."""
     if not folder.is_dir():
@@ -113,12 +66,16 @@ def find_images(folder: Path) -> Inputs:
     return inputs
 
 
-def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choices) -> ImagesReport:
-    """Cut the images in a folder and its subfolders into patches and write them to a BasicSR LMDB, see `open_build`."""
+def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choices) -> list[str]:
+    """Cut the images in a folder and its subfolders into patches and write them to a BasicSR LMDB, see `open_build`.
+
+    What was taken and what was left out is in `report.json` in the LMDB's folder; returns it in words.
+    """
     if rules.size < 32 or rules.step < 1:
         raise UserError(f'--size must be at least 32 and --step at least 1, got {rules.size} and {rules.step}')
     check_target(target, choices.overwrite)
-    inputs, similar = find_images(folder), SimilarImages()
+    inputs = find_images(folder)
+    codes: dict[str, int] = {}
     names = sorted(one.relative.as_posix() for one in inputs.found)
     sources = [
         Source(image_key(name), name, _fingerprint(folder / name), partial(cut_image, folder / name, name, rules))
@@ -127,45 +84,75 @@ def prepare_images(folder: Path, target: Path, rules: PatchRules, choices: Choic
 
     def accept(source: Source, facts: dict[str, Any]) -> dict[str, Any]:
         if rules.drop_duplicates and 'code' in facts:
-            code = bytes.fromhex(facts['code'])
-            if other := similar.find(code):
+            code = int(facts['code'], 16)
+            if other := find_similar(code, codes):
                 return {'left_out': ['near-duplicate', f'of {other}']}
-            similar.add(source.title, code)
+            codes[source.title] = code
         return facts
 
     settings = {'of': str(folder.resolve()), **asdict(rules)}
     with open_build(target, settings, choices) as build:
-        groups = build.fill(sources, accept=accept).groups
-        taken = {source.title: group for source in sources if (group := groups[source.name]).count}
-        left_out = {
-            source.title: groups[source.name].facts['left_out'] for source in sources if source.title not in taken
-        }
+        build.fill(sources, accept=accept)
+        groups = {source.title: build.groups[source.name] for source in sources}
+        taken = [name for name, group in groups.items() if group.count]
+        left_out = {name: group.facts['left_out'] for name, group in groups.items() if not group.count}
+        reasons = Counter(reason for reason, _ in left_out.values())
         if not taken:
-            name, why = next(iter(left_out.items()))
-            reasons = _counts(Counter(reason for reason, _ in left_out.values()))
-            example = ': '.join(filter(None, [name, *why]))
-            raise UserError(f'none of the {len(names)} images serves: {reasons}; e.g. {example}')
+            example = ': '.join(filter(None, [names[0], *left_out[names[0]]]))
+            raise UserError(f'none of the {len(names)} images serves: {_counts(reasons)}; e.g. {example}')
         for path, reason in inputs.problems.items():
             left_out[os.path.relpath(path, folder)] = ['unreadable', reason]
-        report = ImagesReport(
-            source=settings['of'],
-            rules=asdict(rules),
-            found=len(names),
-            taken=len(taken),
-            jpeg=sum(name.lower().endswith(('.jpg', '.jpeg')) for name in taken),
-            patches=sum(group.count for group in taken.values()),
-            stored=sum(group.stored for group in taken.values()),
-            flat_patches=sum(group.facts['flat'] for group in taken.values()),
-            left_out=dict(Counter(reason for reason, _ in left_out.values()).most_common()),
-            files_left_out={name: ': '.join(filter(None, why)) for name, why in left_out.items()},
-            others=dict(inputs.passed_over),
-            noise=estimate_noise([folder / name for name in taken], rules.keep_grey, choices.workers),
-        )
-        content = json.dumps(asdict(report), indent=2, ensure_ascii=False) + '\n'
+            reasons['unreadable'] += 1
+        noise = estimate_noise([folder / name for name in taken], rules.keep_grey, choices.workers)
+        report = {
+            'source': settings['of'],
+            'rules': asdict(rules),
+            'found': len(names),
+            'taken': len(taken),
+            'jpeg': sum(name.lower().endswith(('.jpg', '.jpeg')) for name in taken),
+            'patches': build.images,
+            'stored': build.stored,  # bytes
+            'flat_patches': sum(groups[name].facts['flat'] for name in taken),  # left out, of the images taken
+            'left_out': dict(reasons.most_common()),
+            'files_left_out': {name: ': '.join(filter(None, why)) for name, why in left_out.items()},
+            'others': dict(inputs.passed_over),  # files that are not read, by suffix
+            'noise': asdict(noise),
+        }
+        content = json.dumps(report, indent=2, ensure_ascii=False) + '\n'
         with atomic_write(build.folder / REPORT) as file:
             file.write(content.encode(errors='backslashreplace'))
         build.publish((rules.size, rules.size))
-    return report
+    return [*_lines(report, noise, target)]
+
+
+def _lines(report: Mapping[str, Any], noise: NoiseReport, target: Path) -> Iterator[str]:
+    """Say line by line what was made at `target`, what was left out, and what to do next."""
+    size = report['rules']['size']
+    yield (
+        f'{target}: {report["patches"]} patches of {size}×{size} from {report["taken"]} of {report["found"]} images, '
+        f'{human_bytes(report["stored"])}'
+    )
+    if report['left_out']:
+        yield f'Left out: {_counts(report["left_out"])}; {target / REPORT} names them'
+    if report['flat_patches']:
+        yield f'Flat patches left out: {report["flat_patches"]}'
+    if report['others']:
+        yield f'Passed over, as not read here: {_counts(report["others"])}'
+    yield from noise.lines()
+    if report['jpeg']:
+        yield (
+            f'{report["jpeg"]} of {report["taken"]} are JPEG: compression in blocks of 8×8 pixels correlates noise '
+            'beyond what any stride undoes; prefer TIFF, PNG, or JPEG of the best quality'
+        )
+    stride = noise.stride or USUAL_STRIDE
+    yield f'Next: set in {OPTIONS}'
+    yield f'  datasets.train.dataroot_lq: {target}'
+    yield f'  datasets.train.crop_size: {min(_CROP, size) // stride * stride}'
+    yield f'  datasets.val.dataroot_lq: a folder with a few other noisy images, at least {stride * 2} pixels wide'
+    yield f'  scheme.train_stride: {stride}'
+    yield f'  scheme.test_stride: {2 if stride > 2 else 1}'
+    yield 'and then'
+    yield f'  python basicsr/train.py -opt {OPTIONS}'
 
 
 def cut_image(path: Path, name: str, rules: PatchRules) -> Made:
@@ -184,7 +171,7 @@ def cut_image(path: Path, name: str, rules: PatchRules) -> Made:
             raise LeftOutError('flat', 'all its patches are')
     except LeftOutError as error:
         return Made({}, {'left_out': [error.reason, error.detail]})
-    return Made(patches, {'flat': flat, 'code': difference_hash(image).hex()})
+    return Made(patches, {'flat': flat, 'code': f'{difference_hash(image):064x}'})
 
 
 def image_key(name: str) -> str:

@@ -14,7 +14,7 @@ import lmdb
 from tqdm import tqdm
 
 from amsnet_basicsr.images import png
-from amsnet_basicsr.prepare.build_records import BuildReport, Choices, Group, Made, Source
+from amsnet_basicsr.prepare.build_records import Choices, Group, Made, Source
 from amsnet_basicsr.prepare.outputs import (
     check_space,
     discard,
@@ -73,34 +73,45 @@ def open_build(
 
 
 class LmdbBuild:
-    """A build under way, see `open_build`."""
+    """A build under way, see `open_build`.
+
+    Attributes:
+        groups: The groups that are done, by name.
+        resumed: How many of them earlier runs made.
+        damaged: A line for each source left out.
+    """
 
     def __init__(
         self, env: lmdb.Environment, target: Path, settings: Mapping[str, Any], choices: Choices, as_folder: bool
     ) -> None:
         self.target, self.folder = target, partial_path(target)
+        self.damaged: list[str] = []
         self._env, self._choices, self._as_folder = env, choices, as_folder
-        settings = json.loads(json.dumps(settings))
         with env.begin(write=True) as txn:
             begun = txn.stat()['entries'] > 0
             self._progress = env.open_db(_PROGRESS, txn=txn)
-            found = json.loads(txn.get(_SETTINGS, db=self._progress) or 'null')
-            if found is not None:
-                refuse_other_settings(self.folder, found, settings)
+            records = {bytes(key): json.loads(value) for key, value in txn.cursor(self._progress)}
+            if _SETTINGS in records:
+                refuse_other_settings(self.folder, records[_SETTINGS], settings)
             elif begun:
                 raise UserError(f'{self.folder} holds something else than asked for; --restart starts over')
             txn.put(_SETTINGS, json.dumps(settings).encode(), db=self._progress)
+        self.groups = {
+            key.removeprefix(_GROUP).decode(): Group(**value) for key, value in records.items() if key != _SETTINGS
+        }
+        self.resumed = len(self.groups)
 
-    def groups(self) -> dict[str, Group]:
-        """Read the records of the groups that are done, by name."""
-        with self._env.begin(db=self._progress) as txn:
-            return {
-                bytes(key[len(_GROUP) :]).decode(): Group(**json.loads(value))
-                for key, value in txn.cursor()
-                if key.startswith(_GROUP)
-            }
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return sum(group.count for group in self.groups.values())
 
-    def put_group(self, name: str, made: Made, fingerprint: Any) -> Group:
+    @property
+    def stored(self) -> int:
+        """Their bytes."""
+        return sum(group.stored for group in self.groups.values())
+
+    def put_group(self, name: str, made: Made, fingerprint: Any) -> None:
         """Write the images of one group, all or none."""
         group = Group(len(made.images), sum(map(len, made.images.values())), fingerprint, made.facts)
         while True:
@@ -109,7 +120,8 @@ class LmdbBuild:
                     for key, content in made.images.items():
                         txn.put(key.encode('ascii'), content)
                     txn.put(_GROUP + name.encode('ascii'), json.dumps(vars(group)).encode(), db=self._progress)
-                return group
+                self.groups[name] = group
+                return
             except lmdb.MapFullError:
                 # Doubling costs no disk: the file grows with what is written.
                 self._env.set_mapsize(2 * self._env.info()['map_size'])
@@ -121,7 +133,7 @@ class LmdbBuild:
         sources: Sequence[Source],
         damaged: Sequence[str] = (),
         accept: Callable[[Source, dict[str, Any]], dict[str, Any]] = lambda source, facts: facts,
-    ) -> BuildReport:
+    ) -> None:
         """Make the groups that are not there yet; at most one source per worker and two more are in memory.
 
         Args:
@@ -134,11 +146,11 @@ class LmdbBuild:
             UserError: If there is something to mend. All sources that can be read are done before damaged ones are
                 named.
         """
-        groups, lines, total = self.groups(), list(damaged), len(sources) + len(damaged)
-        resumed = len(groups)
-        self._compare_sources(groups, sources)
-        if resumed:
-            say(f'Resuming: {resumed} of {total} are done already')
+        self.damaged += damaged
+        total = len(sources) + len(damaged)
+        self._compare_sources(sources)
+        if self.resumed:
+            say(f'Resuming: {self.resumed} of {total} are done already')
 
         def make(source: Source) -> Made | ValueError:
             try:
@@ -146,29 +158,27 @@ class LmdbBuild:
             except ValueError as error:
                 return error
 
-        results = ordered_map(make, [one for one in sources if one.name not in groups], self._choices.workers)
+        results = ordered_map(make, [one for one in sources if one.name not in self.groups], self._choices.workers)
         for source in tqdm(sources, unit='image', disable=None):
-            if source.name in groups:
-                accept(source, groups[source.name].facts)
+            if source.name in self.groups:
+                accept(source, self.groups[source.name].facts)
                 continue
             made = next(results)
             if isinstance(made, ValueError):
-                lines.append(f'{source.title}: {made}')
+                self.damaged.append(f'{source.title}: {made}')
                 continue
             facts = accept(source, made.facts)
-            made = Made({} if 'left_out' in facts else made.images, facts)
-            groups[source.name] = self.put_group(source.name, made, source.fingerprint)
-        if lines and (not self._choices.skip_damaged or not groups):
+            self.put_group(source.name, Made({} if 'left_out' in facts else made.images, facts), source.fingerprint)
+        if self.damaged and (not self._choices.skip_damaged or not self.groups):
             raise UserError(
-                f'{len(lines)} of {total} cannot be used: {name_some(lines, 10, "; ")}. The others are done and kept '
-                f'in {self.folder}: replace the damaged and run the same command again, or leave them out with '
-                '--skip-damaged'
+                f'{len(self.damaged)} of {total} cannot be used: {name_some(self.damaged, 10, "; ")}. The others are '
+                f'done and kept in {self.folder}: replace the damaged and run the same command again, or leave them '
+                'out with --skip-damaged'
             )
-        return BuildReport(groups, resumed, tuple(lines))
 
-    def _compare_sources(self, groups: Mapping[str, Group], sources: Sequence[Source]) -> None:
+    def _compare_sources(self, sources: Sequence[Source]) -> None:
         by_name = {source.name: source for source in sources}
-        for name, group in groups.items():
+        for name, group in self.groups.items():
             if name not in by_name:
                 what = f'{self.folder} holds {name}, which the input lacks now'
             elif group.source != json.loads(json.dumps(by_name[name].fingerprint)):

@@ -3,7 +3,7 @@
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import numpy as np
 import scipy.io
 
 from amsnet_basicsr.utils.errors import UserError
-from amsnet_basicsr.utils.text import name_some, one_line
+from amsnet_basicsr.utils.text import one_line
 
 #: Images and blocks of each, in both sets.
 GRID = (40, 32)
@@ -55,15 +55,11 @@ def variables(path: Path) -> list[str]:
 
 
 @contextmanager
-def open_blocks(path: Path, names: Sequence[str]) -> Iterator[MatBlocks]:
-    """Open the blocks that a MATLAB file holds, under one of these names.
+def open_blocks(path: Path, name: str) -> Iterator[MatBlocks]:
+    """Open the blocks that a MATLAB file holds under a name that is one of its `variables`.
 
     A file of version 7.3 (HDF5) is read image by image, an older one at once (252 MB).
     """
-    found = variables(path)
-    name = next((name for name in names if name in found), None)
-    if name is None:
-        raise UserError(f'{path} holds {one_line(name_some(found)) or "nothing"}, but no {" or ".join(names)}')
     if not h5py.is_hdf5(path):
         _check_v5(path, name)
         # In a process of its own: over some damaged files scipy's reader ends the process.

@@ -83,7 +83,6 @@ def discard(path: Path) -> None:
 
 def compare_settings(folder: Path, record: Path, settings: Mapping[str, Any], begun: bool) -> None:
     """Record the settings (plain values) that files are made with; if they were begun before, stop if those differ."""
-    settings = json.loads(json.dumps(settings))
     if not begun:
         with atomic_write(record) as file:
             file.write(json.dumps(settings, indent=1).encode())
@@ -99,6 +98,7 @@ def compare_settings(folder: Path, record: Path, settings: Mapping[str, Any], be
 
 def refuse_other_settings(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Stop if an output was begun with other settings than these, and say which differ."""
+    wanted = json.loads(json.dumps(wanted))
     differing = [name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name)]
     if differing:
         listed = ', '.join(f'{name} {found.get(name)} instead of {wanted.get(name)}' for name in differing)

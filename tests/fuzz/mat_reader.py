@@ -35,7 +35,7 @@ def check(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     try:
         assert all(isinstance(name, str) for name in variables(path))
-        with open_blocks(path, [NOISY]) as blocks:
+        with open_blocks(path, NOISY) as blocks:
             for index in range(min(blocks.shape[0], 3)):
                 assert blocks.image(index).dtype == np.uint8
     except UserError as error:

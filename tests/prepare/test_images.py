@@ -15,7 +15,7 @@ from PIL import Image
 
 from amsnet_basicsr.images import decode_image
 from amsnet_basicsr.options.reader import read_options
-from amsnet_basicsr.prepare.image_patches import SIMILAR, SimilarImages, difference_hash, is_flat
+from amsnet_basicsr.prepare.image_patches import SIMILAR, difference_hash, find_similar, is_flat
 from tests.conftest import REPOSITORY, noisy_image
 from tests.prepare.conftest import done_groups
 
@@ -191,26 +191,19 @@ def test_hashes_find_copies_and_tell_images_apart():
 
     images = {name: getattr(skimage.data, name)() for name in ('astronaut', 'chelsea', 'coffee', 'rocket')}
     codes = {name: difference_hash(image) for name, image in images.items()}
-    similar = SimilarImages()
     for name, code in codes.items():
-        assert similar.find(code) is None
-        similar.add(name, code)
+        assert find_similar(code, {other: codes[other] for other in codes if other != name}) is None
     for name, image in images.items():
         small = cv2.resize(image, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
         buffer = io.BytesIO()
         Image.fromarray(small).save(buffer, 'JPEG', quality=60)
-        assert similar.find(difference_hash(np.asarray(Image.open(buffer)))) == name
-        assert similar.find(difference_hash(image.astype(np.uint16) * 257)) == name
-        assert similar.find(difference_hash(image[:, ::-1])) is None
-    many = SimilarImages()  # more than there is room for at first
-    for number in range(200):
-        many.add(str(number), np.random.default_rng(number).bytes(32))
-    assert many.find(np.random.default_rng(150).bytes(32)) == '150'
-    one_more = np.frombuffer(np.random.default_rng(150).bytes(32), np.uint8).copy()
-    one_more[: SIMILAR // 8] ^= 255
-    assert many.find(one_more.tobytes()) == '150'
-    one_more[-1] ^= 1
-    assert many.find(one_more.tobytes()) is None
+        assert find_similar(difference_hash(np.asarray(Image.open(buffer))), codes) == name
+        assert find_similar(difference_hash(image.astype(np.uint16) * 257), codes) == name
+        assert find_similar(difference_hash(image[:, ::-1]), codes) is None
+    many = {str(number): int.from_bytes(np.random.default_rng(number).bytes(32), 'big') for number in range(200)}
+    assert find_similar(many['150'], many) == '150'
+    assert find_similar(many['150'] ^ (2**SIMILAR - 1), many) == '150'
+    assert find_similar(many['150'] ^ (2 ** (SIMILAR + 1) - 1), many) is None
 
 
 def test_a_killed_run_leaves_no_lmdb_and_is_resumed(prepare, fork_server, tmp_path):

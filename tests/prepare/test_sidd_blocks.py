@@ -53,7 +53,7 @@ def test_both_formats_hold_the_same(tmp_path):
     save_v73(tmp_path / 'new.mat', NOISY, array)
     scipy.io.savemat(tmp_path / 'old.mat', {NOISY: array})
     for name in ('new', 'old'):
-        with open_blocks(tmp_path / f'{name}.mat', [NOISY]) as blocks:
+        with open_blocks(tmp_path / f'{name}.mat', NOISY) as blocks:
             assert blocks.shape == (2, 3, 5, 4, 3)
             assert all(np.array_equal(blocks.image(index), array[index]) for index in range(2))
 
@@ -263,5 +263,5 @@ def test_a_file_over_which_scipy_crashes_is_refused_in_a_line(tmp_path):
     assert content[place] == 2
     content[place : place + 4] = b'\xff\xff\xff\x7f'
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r'a\.mat is damaged'), open_blocks(path, [NOISY]):
+    with pytest.raises(UserError, match=r'a\.mat is damaged'), open_blocks(path, NOISY):
         pass

@@ -1,5 +1,6 @@
 """Teacher and student: AMSNet on the noisy patches, and one network that does the same in a single pass."""
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -74,21 +75,21 @@ def _train(fit: Fit, name: str, options: str, what: str) -> None:
     total, facts = fit.facts('plan')[name], fit.facts(name)
     with atomic_write(fit.folder / f'{name}.yml') as file:
         file.write(options.encode())
-    with tqdm(total=total, desc=name, unit='step', disable=None, leave=False) as progress:
-
-        def on_step(iteration: int, loss: float) -> None:
-            progress.update(iteration - progress.n)
-            progress.set_postfix_str(f'loss {loss:.4f}')
-
-        def on_validation(iteration: int, value: float) -> None:
-            earlier = [point for point in facts.get('curve', []) if point[0] < iteration]  # a resumed run repeats some
-            facts['curve'] = [*earlier, [iteration, value]]
-            fit.save()
-            image = write_progress(fit.folder, name, iteration)
-            shown = f'; {image.relative_to(fit.folder)}' if image else ''
-            say(f'{name}: step {iteration} of {total}, {what.format(value)}{shown}')
-
-        run_training(fit.folder, name, total, on_step, on_validation)
+    with (
+        tqdm(total=total, desc=name, unit='step', disable=None, leave=False) as progress,
+        closing(run_training(fit.folder, name, total)) as training,
+    ):
+        for iteration, kind, value in training:
+            if kind == 'loss':
+                progress.update(iteration - progress.n)
+                progress.set_postfix_str(f'loss {value:.4f}')
+            else:  # a resumed run repeats some
+                earlier = [point for point in facts.get('curve', []) if point[0] < iteration]
+                facts['curve'] = [*earlier, [iteration, value]]
+                fit.save()
+                image = write_progress(fit.folder, name, iteration)
+                shown = f'; {image.relative_to(fit.folder)}' if image else ''
+                say(f'{name}: step {iteration} of {total}, {what.format(value)}{shown}')
 
 
 def neighbour_loss(noisy: np.ndarray, stride: int) -> float:

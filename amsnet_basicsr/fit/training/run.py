@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from amsnet_basicsr.resume.states import newest_intact
@@ -17,17 +17,11 @@ _END = 'End of training'
 _KEPT_STATES = 2
 
 
-def run_training(
-    folder: Path,
-    name: str,
-    total: int,
-    on_step: Callable[[int, float], None],
-    on_validation: Callable[[int, float], None],
-) -> None:
-    """Train by `NAME.yml`, from the last intact checkpoint on if there is one.
+def run_training(folder: Path, name: str, total: int) -> Generator[tuple[int, str, float], None, None]:
+    """Train by `NAME.yml`, from the last intact checkpoint on if there is one; the output goes to `NAME.log`.
 
-    Output goes to `NAME.log`. `on_step` is told the iteration and the loss now and then, `on_validation` the iteration
-    and the metric. The training ends with this process.
+    Yields the iteration, 'loss' (now and then) or 'metric' (of a validation), and its value. The training ends with
+    this process.
     """
     experiment = folder / 'experiments' / name
     if newest_intact(experiment / 'training_states', ['net_g'])[0] is None:
@@ -36,28 +30,24 @@ def run_training(
     # The child finds this package where this process did, whatever folder it is run in.
     paths = [str(Path(__file__).resolve().parents[3]), *filter(None, [os.environ.get('PYTHONPATH')])]
     environment = {'PYTHONUNBUFFERED': '1', 'PYTHONIOENCODING': 'utf-8', 'PYTHONPATH': os.pathsep.join(paths)}
-    validated, last = -1, ''
-
-    def read(lines: Iterable[str]) -> Iterator[str]:
-        nonlocal last
-        with (folder / f'{name}.log').open('a', buffering=1, encoding='utf-8') as log:
-            for line in lines:
-                log.write(line)
-                last = line.strip() or last
-                yield line
-
+    iteration, validated, last = 0, -1, ''
     # In a session of its own: Ctrl-C reaches only this process, which then ends the training.
-    with subprocess.Popen(
+    with (folder / f'{name}.log').open('a', buffering=1, encoding='utf-8') as log, subprocess.Popen(
         command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, encoding='utf-8', errors='replace', start_new_session=True,
     ) as process:  # fmt: skip
         try:
-            for iteration, loss, metric in _figures(read(process.stdout or ()), total):
-                if loss is not None:
-                    on_step(iteration, loss)
-                if metric is not None and iteration != validated:  # BasicSR repeats the last one
+            for line in process.stdout or ():
+                log.write(line)
+                last = line.strip() or last
+                if found := _ITERATION.search(line):
+                    iteration = int(found[1].replace(',', ''))
+                    yield iteration, 'loss', float(found[2])
+                elif _END in line:
+                    iteration = total
+                elif iteration and (found := _METRIC.search(line)) and iteration != validated:  # the last is repeated
                     validated = iteration
-                    on_validation(iteration, metric)
+                    yield iteration, 'metric', float(found[2])
                     _prune(experiment)
             process.wait()  # before its input is closed, which would end it
         except BaseException:
@@ -76,16 +66,3 @@ def _prune(experiment: Path) -> None:
     for state in states[_KEPT_STATES:]:
         state.unlink(missing_ok=True)
         (experiment / 'models' / f'net_g_{state.stem}.pth').unlink(missing_ok=True)
-
-
-def _figures(lines: Iterable[str], total: int) -> Iterator[tuple[int, float | None, float | None]]:
-    """Parse a training's output: iteration, and the loss or the metric of a validation."""
-    iteration = 0
-    for line in lines:
-        if found := _ITERATION.search(line):
-            iteration = int(found[1].replace(',', ''))
-            yield iteration, float(found[2]), None
-        elif _END in line:
-            iteration = total
-        elif iteration and (found := _METRIC.search(line)):
-            yield iteration, None, float(found[2])

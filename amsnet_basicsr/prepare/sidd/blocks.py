@@ -71,7 +71,7 @@ def write_blocks(files: Mapping[str, Path], wanted: Mapping[str, str], target: P
     for path in targets.values():
         check_target(path, choices.overwrite, as_folder)
     with ExitStack() as stack:
-        blocks = {role: stack.enter_context(open_blocks(path, [wanted[role]])) for role, path in files.items()}
+        blocks = {role: stack.enter_context(open_blocks(path, wanted[role])) for role, path in files.items()}
         shapes = {role: array.shape for role, array in blocks.items()}
         if len(set(shapes.values())) > 1:
             raise UserError(' and '.join(f'{files[role]} {shape}' for role, shape in shapes.items()) + ' do not match')
@@ -89,8 +89,8 @@ def write_blocks(files: Mapping[str, Path], wanted: Mapping[str, str], target: P
                 Source(f'{i + 1:02d}', f'image {i + 1}', shape[1], partial(encode_image, array, i))
                 for i in range(shape[0])
             ]
-            report = builds[role].fill(sources)
-            made.append(f'{targets[role]}: {report.images} blocks, {human_bytes(report.stored)}')
+            builds[role].fill(sources)
+            made.append(f'{targets[role]}: {builds[role].images} blocks, {human_bytes(builds[role].stored)}')
         for build in builds.values():  # only now, so that a run killed between the two can be resumed
             build.publish(shape[2:4])
     return '; '.join(made)

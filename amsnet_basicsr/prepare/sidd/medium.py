@@ -3,14 +3,16 @@
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from amsnet_basicsr.images import decode_image, png
-from amsnet_basicsr.prepare.build_records import BuildReport, Choices, Made, Source
+from amsnet_basicsr.prepare.build_records import Choices, Made, Source
 from amsnet_basicsr.prepare.image_patches import encode_patch, patch_offsets
-from amsnet_basicsr.prepare.lmdb_build import check_target, open_build
+from amsnet_basicsr.prepare.lmdb_build import LmdbBuild, check_target, open_build
 from amsnet_basicsr.prepare.outputs import human_bytes
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import one_line, say
@@ -45,18 +47,17 @@ class SourceImage:
         """What messages call it."""
         return f'{self.path}' if self.member is None else f'{self.path}: {self.member}'
 
-    def read(self, count: int = -1) -> bytes:
+    def read(self, count: int | None = None) -> bytes:
         """Read the file, or its first bytes; ValueError if it can't be read or the zip is damaged there."""
         try:
-            if self.member is None:
-                with self.path.open('rb') as file:
-                    return file.read(count)
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
-                return file.read(self.size_bytes if count < 0 else count)  # all may be more than the zip says
-        except OSError as error:
-            raise ValueError(f'it cannot be read: {error.strerror or error}') from error
-        except Exception as error:  # a damaged zip: zlib.error, BadZipFile, EOFError, NotImplementedError, …
-            raise ValueError(f'it cannot be unpacked: {one_line(error)}') from error
+            with ExitStack() as stack:
+                if self.member is None:
+                    file: IO[bytes] = stack.enter_context(self.path.open('rb'))
+                else:
+                    file = stack.enter_context(stack.enter_context(zipfile.ZipFile(self.path)).open(self.member))
+                return file.read(count or self.size_bytes)  # all may be more than the zip says
+        except Exception as error:  # of a damaged zip: zlib.error, BadZipFile, EOFError, NotImplementedError, …
+            raise ValueError(f'it cannot be read: {getattr(error, "strerror", None) or one_line(error)}') from error
 
     def read_size(self, least: int) -> tuple[int, int]:
         """Read height and width from the header; ValueError if the image can't be used.
@@ -153,7 +154,7 @@ def patch_key(image: str, top: int, left: int) -> str:
     return f'{image}_y{top:04d}_x{left:04d}'
 
 
-def make_medium_lmdb(inputs: Iterable[Path], target: Path, size: int, step: int, choices: Choices) -> BuildReport:
+def make_medium_lmdb(inputs: Iterable[Path], target: Path, size: int, step: int, choices: Choices) -> LmdbBuild:
     """Cut the noisy images of SIDD-Medium into patches and write them to a BasicSR LMDB.
 
     Args:
@@ -184,9 +185,9 @@ def make_medium_lmdb(inputs: Iterable[Path], target: Path, size: int, step: int,
         sources.append(Source(image.key, image.name, image.size_bytes, partial(cut_patches, image, size, step)))
     say(f'{len(sources)} noisy images make {patches} patches of {size}×{size}, about {human_bytes(needed)}')
     with open_build(target, {'of': 'SIDD-Medium', 'size': size, 'step': step}, choices, needed) as build:
-        report = build.fill(sources, damaged)
+        build.fill(sources, damaged)
         build.publish((size, size))
-    return report
+    return build
 
 
 def cut_patches(image: SourceImage, size: int, step: int) -> Made:

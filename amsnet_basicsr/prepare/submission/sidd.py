@@ -18,7 +18,7 @@ import scipy.io
 
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, block_name, open_blocks
 from amsnet_basicsr.prepare.outputs import human_bytes, refuse_existing
-from amsnet_basicsr.prepare.sidd.blocks import BENCHMARK
+from amsnet_basicsr.prepare.sidd.blocks import BENCHMARK, find_mat_files
 from amsnet_basicsr.prepare.submission.denoise import Place, Submission, denoise_images
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
@@ -88,7 +88,8 @@ def open_noisy(source: Path) -> Iterator[ReadBlock]:
     elif source.is_dir():
         yield _folder_reader(source)
     else:
-        with open_blocks(source, list(BENCHMARK.values())) as blocks:
+        find_mat_files([source], BENCHMARK)
+        with open_blocks(source, BENCHMARK['noisy']) as blocks:
             if blocks.shape[:2] != GRID:
                 raise UserError(f'{source} holds {blocks.shape[0]}×{blocks.shape[1]} blocks; the benchmark has 40×32')
             image = lru_cache(maxsize=1)(blocks.image)

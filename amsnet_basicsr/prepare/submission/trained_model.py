@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from amsnet_basicsr.options.checks.run import check_options
 from amsnet_basicsr.options.complete import complete_options
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.scheme import image_channels
@@ -60,15 +61,11 @@ class TrainedModel:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read and check the options as for testing, but for the datasets."""
-    from amsnet_basicsr.options.checks.run import check_options
-
-    try:
-        raw = read_options(str(path))
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    opt = complete_options(raw, os.getcwd(), is_train=False, gpus=torch.cuda.device_count())
-    problems = check_options(opt, with_data=False).problems
-    if problems:
+    """Read and check the options as for testing, but for the datasets and the folder of results."""
+    opt = complete_options(read_options(str(path)), '.', is_train=False, gpus=torch.cuda.device_count())
+    opt['datasets'] = {}
+    if isinstance(opt.get('path'), dict):
+        opt['path'].pop('results_root', None)
+    if problems := check_options(opt, with_data=False).problems:
         raise UserError(f'{path}: ' + '; '.join(problems))
     return opt
