@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from amsnet_basicsr.prepare.build_records import Choices
 from amsnet_basicsr.prepare.outputs import run_command
 from amsnet_basicsr.prepare.submission import dnd, sidd
 from amsnet_basicsr.prepare.submission.denoise import Submission
@@ -31,7 +32,8 @@ def submit_dnd(args: argparse.Namespace) -> list[str]:
 
 def submission(args: argparse.Namespace) -> Submission:
     """Take what both commands have in common."""
-    return Submission(args.opt, args.output, args.overwrite, args.restart, args.ignore_space)
+    choices = Choices(overwrite=args.overwrite, restart=args.restart, ignore_space=args.ignore_space)
+    return Submission(args.opt, args.output, choices)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amsnet_basicsr.fit.state import NAME, Fit, Settings, choose_device
-from amsnet_basicsr.prepare.outputs import check_space, discard, run_command
+from amsnet_basicsr.prepare.outputs import check_space, discard, number, positive, run_command
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.text import say
@@ -35,19 +35,19 @@ def parser() -> argparse.ArgumentParser:
     add('images', nargs='*', metavar='IMAGES', help='folders, files or patterns; may be left out to resume')
     add('-o', '--output', required=True, metavar='OUT', help='work folder, which becomes the model')
     time = result.add_mutually_exclusive_group()
-    time.add_argument('--minutes', type=_positive(float), help='time that it may take, about (default: 15)')
+    time.add_argument('--minutes', type=number(float, 1e-6), help='time that it may take, about (default: 15)')
     time.add_argument(
         '--iterations',
-        type=_positive(int),
+        type=positive,
         help='training steps of the teacher, instead of a time; the student takes half as many',
     )
-    add('--seed', type=_positive(int, zero=True), help='seed of all random choices (default: 0)')
-    add('--width', type=_positive(int), help='width of the network (default: 16; more is slower and better in the end)')
-    add('--patch', type=_positive(int), help='least side of the training patches in pixels (default: 256)')
-    add('--patches', type=_positive(int), help='most patches to cut (default: 1000, about 200 MB)')
-    add('--batch', type=_positive(int), help='crops in a training step (default: 2 on a CPU, 16 on a GPU)')
-    add('--train-stride', type=_positive(int), help='distance at which noise is independent (default: estimated)')
-    add('--test-stride', type=_positive(int), help='stride while denoising (default: 2, 1 for white noise)')
+    add('--seed', type=number(int, 0), help='seed of all random choices (default: 0)')
+    add('--width', type=positive, help='width of the network (default: 16; more is slower and better in the end)')
+    add('--patch', type=positive, help='least side of the training patches in pixels (default: 256)')
+    add('--patches', type=positive, help='most patches to cut (default: 1000, about 200 MB)')
+    add('--batch', type=positive, help='crops in a training step (default: 2 on a CPU, 16 on a GPU)')
+    add('--train-stride', type=positive, help='distance at which noise is independent (default: estimated)')
+    add('--test-stride', type=positive, help='stride while denoising (default: 2, 1 for white noise)')
     add(
         '--init',
         metavar='WEIGHTS',
@@ -55,20 +55,9 @@ def parser() -> argparse.ArgumentParser:
         '(default: the shipped teacher, if --width is 16)',
     )
     add('--device', choices=('auto', 'cpu', 'cuda'), default='auto', help='where to train (default: a GPU if any)')
-    add('--workers', type=_positive(int, zero=True), help='processes that read images (default: 0 on a CPU, else 4)')
+    add('--workers', type=number(int, 0), help='processes that read images (default: 0 on a CPU, else 4)')
     add('--restart', action='store_true', help='start over; a finished model is kept in OUT/previous-1, -2, …')
     return result
-
-
-def _positive(kind: type, zero: bool = False) -> Any:
-    def convert(text: str) -> Any:
-        value = kind(text)
-        if not (value >= 0 if zero else value > 0) or value > 10**9:
-            raise ValueError
-        return value
-
-    convert.__name__ = f'{"" if zero else "positive "}{"number" if kind is float else "whole number"}'
-    return convert
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,7 +91,7 @@ def _fit(folder: Path, args: argparse.Namespace) -> list[str]:
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
     """Take and check the settings that were given."""
-    from amsnet_basicsr.fit.images import SMALLEST
+    from amsnet_basicsr.fit.patches import SMALLEST
 
     given = {field.name: getattr(args, field.name) for field in fields(Settings)}
     given = {name: value for name, value in given.items() if value is not None}
@@ -119,7 +108,7 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
 
 def _list_images(inputs: list[str], folder: Path) -> dict[str, int | None]:
     """Bytes of each image by its path, None for a link to nothing or where one may not look; none without inputs."""
-    from amsnet_basicsr.fit.images import find_images
+    from amsnet_basicsr.fit.patches import find_images
 
     sizes: dict[str, int | None] = {}
     for path in find_images(inputs, folder) if inputs else []:

@@ -124,9 +124,17 @@ def check_space(needed: float, folder: Path, ignore: str = 'continue with --igno
         )
 
 
-def positive(text: str) -> int:
-    """Read a command line's whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{text} is less than 1')
-    return number
+def number(kind: type[int] | type[float], least: float) -> Callable[[str], Any]:
+    """Make a reader of a command line's numbers, `int` or `float`, of at least so much."""
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= 1e9:
+            raise argparse.ArgumentTypeError(f'{text} is not between {least:g} and 10⁹')
+        return value
+
+    read.__name__ = kind.__name__  # for argparse's own message
+    return read
+
+
+positive = number(int, 1)

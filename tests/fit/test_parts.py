@@ -12,13 +12,6 @@ import yaml
 from amsnet_basicsr.archs import NAFNet
 from amsnet_basicsr.denoise.load_model import SHIPPED, TEACHER
 from amsnet_basicsr.fit import command as fit
-from amsnet_basicsr.fit.images import (
-    Size,
-    find_images,
-    read_pixels,
-    spread,
-    survey_for_training,
-)
 from amsnet_basicsr.fit.networks import (
     STUDENT_INIT,
     TEACHER_INIT,
@@ -27,13 +20,25 @@ from amsnet_basicsr.fit.networks import (
     start_weights,
     student_network,
 )
-from amsnet_basicsr.fit.patches import hold_one_out, plan_cuts, read_png, split, write_patches, write_png
+from amsnet_basicsr.fit.patches import (
+    Size,
+    find_images,
+    hold_one_out,
+    plan_cuts,
+    read_pixels,
+    read_png,
+    split,
+    spread,
+    survey_for_training,
+    write_patches,
+    write_png,
+)
 from amsnet_basicsr.fit.report import doubts, is_advised, next_steps
 from amsnet_basicsr.fit.stages.learn import neighbour_loss
+from amsnet_basicsr.fit.stages.options import student_options, teacher_options
 from amsnet_basicsr.fit.stages.pack import noise_of_patches
-from amsnet_basicsr.fit.stages.time_budget import crop_size, plan_steps, refuse_too_little_time
+from amsnet_basicsr.fit.stages.prepare import crop_size, plan_steps, refuse_too_little_time
 from amsnet_basicsr.fit.state import Fit, Settings
-from amsnet_basicsr.fit.training.options import student_options, teacher_options
 from amsnet_basicsr.options.reader import OptionsLoader
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from amsnet_basicsr.prepare.noise_report import choose_strides, report_noise

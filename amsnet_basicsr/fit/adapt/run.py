@@ -16,8 +16,7 @@ from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, is_better, psnr, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
 from amsnet_basicsr.fit.adapt.tune import Tile, tune
-from amsnet_basicsr.fit.images import Size, find_images, read_pixels, spread, survey
-from amsnet_basicsr.fit.patches import plan_cuts, split, write_png
+from amsnet_basicsr.fit.patches import Size, find_images, plan_cuts, read_pixels, split, spread, survey, write_png
 from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison
 from amsnet_basicsr.fit.state import choose_device
 from amsnet_basicsr.prepare.noise_correlation import noise_spectra

@@ -7,23 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import load_model
+from amsnet_basicsr.fit import networks
 from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, psnr, risks
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, estimate_noise_model
-from amsnet_basicsr.fit.images import spread
-from amsnet_basicsr.fit.networks import (
-    ARCH,
-    MODEL,
-    TEACHER,
-    averaged_weights,
-    denoiser_of,
-    student_network,
-    trained_weights,
-)
-from amsnet_basicsr.fit.patches import patch_files, read_png, write_png
+from amsnet_basicsr.fit.patches import patch_files, read_png, spread, write_png
 from amsnet_basicsr.fit.progress_images import comparison, shown_patches
 from amsnet_basicsr.fit.report import write_report
 from amsnet_basicsr.fit.state import Fit
@@ -35,21 +27,29 @@ _PATCHES_FOR_NOISE = 64
 
 def is_finished(fit: Fit) -> bool:
     """Whether a fit is done."""
-    return fit.done('pack') and (fit.folder / MODEL).is_file()
+    return fit.done('pack') and (fit.folder / networks.MODEL).is_file()
 
 
 def pack(fit: Fit, facts: dict[str, Any]) -> None:
     """Write the model, compare it with the teacher and with the shipped model, and report."""
-    weights = averaged_weights(fit.folder / trained_weights('student', 'latest'))
+    weights = networks.averaged_weights(fit.folder / networks.trained_weights('student', 'latest'))
     # Under another name until it has been used: the model is there only when the fit is finished.
     candidate = fit.folder / 'student.safetensors'
     crop = fit.facts('plan')['student_crop']
-    write_file(candidate, weights, ARCH, student_network(fit), overwrite=True, scheme={'type': 'plain'}, crop=crop)
+    write_file(
+        candidate,
+        weights,
+        networks.ARCH,
+        networks.student_network(fit),
+        overwrite=True,
+        scheme={'type': 'plain'},
+        crop=crop,
+    )
     facts.update(compare(fit, candidate.name), **against_shipped(fit, candidate))
     fit.save()
     with atomic_write(fit.folder / 'report.md') as file:
         file.write(write_report(fit).encode(errors='backslashreplace'))
-    os.replace(candidate, fit.folder / MODEL)
+    os.replace(candidate, fit.folder / networks.MODEL)
 
 
 def compare(fit: Fit, student: str) -> dict[str, float]:
@@ -60,7 +60,7 @@ def compare(fit: Fit, student: str) -> dict[str, float]:
     noisy = {file: read_png(file) for file in patch_files(fit.folder, 'held_out')}
     megapixels = sum(image.shape[0] * image.shape[1] for image in noisy.values()) / 1e6
     results, seconds = [], []
-    for denoiser in (denoiser_of(fit, TEACHER), denoiser_of(fit, student)):
+    for denoiser in (networks.denoiser_of(fit, networks.TEACHER), networks.denoiser_of(fit, student)):
         denoiser(next(iter(noisy.values()))[:32, :32])  # the first pass costs more than the others
         start = time.perf_counter()
         results.append({file: denoiser(image) for file, image in noisy.items()})
@@ -70,8 +70,7 @@ def compare(fit: Fit, student: str) -> dict[str, float]:
     write_png(fit.folder / 'progress' / 'result.png', comparison(rows, ('noisy', 'teacher', 'student (the model)')))
 
     def psnr_to_teacher(images: Mapping[Path, np.ndarray]) -> float:
-        errors = [np.mean((image.astype(np.float64) - teacher[file]) ** 2) for file, image in images.items()]
-        return float(np.mean([10 * np.log10(255**2 / max(error, 1e-10)) for error in errors]))
+        return float(np.mean([cv2.PSNR(image, teacher[file]) for file, image in images.items()]))
 
     return {
         'noisy_to_teacher': psnr_to_teacher(noisy),

@@ -7,8 +7,7 @@ from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.fit.networks import TEACHER, put_start_weights, trained_weights
 from amsnet_basicsr.fit.stages.learn import make_pairs, train_student, train_teacher
 from amsnet_basicsr.fit.stages.pack import is_finished, pack
-from amsnet_basicsr.fit.stages.prepare import has_patches, prepare
-from amsnet_basicsr.fit.stages.time_budget import plan
+from amsnet_basicsr.fit.stages.prepare import has_patches, plan, prepare
 from amsnet_basicsr.fit.state import Fit
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import say

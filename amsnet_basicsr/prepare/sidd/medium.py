@@ -2,10 +2,11 @@
 
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -32,29 +33,20 @@ class SourceImage:
 
     Attributes:
         key: Scene and number of the shot, e.g. `0001_001_S6_00100_00060_3200_L_010`.
-        path: The PNG, or the zip that holds it.
-        member: Its name in the zip, or None.
+        name: What messages call it: the PNG's path, or the zip's and the member's name.
         size_bytes: Length of the PNG.
+        open: Opens it.
     """
 
     key: str
-    path: Path
-    member: str | None
+    name: str
     size_bytes: int
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return f'{self.path}' if self.member is None else f'{self.path}: {self.member}'
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
 
     def read(self, count: int | None = None) -> bytes:
         """Read the file, or its first bytes; ValueError if it can't be read or the zip is damaged there."""
         try:
-            with ExitStack() as stack:
-                if self.member is None:
-                    file: IO[bytes] = stack.enter_context(self.path.open('rb'))
-                else:
-                    file = stack.enter_context(stack.enter_context(zipfile.ZipFile(self.path)).open(self.member))
+            with self.open() as file:
                 return file.read(count or self.size_bytes)  # all may be more than the zip says
         except Exception as error:  # of a damaged zip: zlib.error, BadZipFile, EOFError, NotImplementedError, …
             raise ValueError(f'it cannot be read: {getattr(error, "strerror", None) or one_line(error)}') from error
@@ -100,15 +92,12 @@ def find_noisy_images(inputs: Iterable[Path], unreadable: list[str] | None = Non
 def _images_in(source: Path, unreadable: list[str]) -> Iterator[SourceImage]:
     if source.is_dir():
         images = list(_images_in_folder(source, unreadable))
-        yield from images
-        if not images:
-            for path in sorted(source.iterdir()):
-                if path.suffix.lower() == '.zip':
-                    yield from _images_in_zip(path)
+        zips = [] if images else sorted(path for path in source.iterdir() if path.suffix.lower() == '.zip')
     elif source.is_file():
-        yield from _images_in_zip(source)
+        images, zips = [], [source]
     else:
         raise UserError(f'{source} is neither a folder nor a zip file' if source.exists() else f'there is no {source}')
+    return chain(images, *map(_images_in_zip, zips))
 
 
 def _images_in_folder(folder: Path, unreadable: list[str]) -> Iterator[SourceImage]:
@@ -119,12 +108,17 @@ def _images_in_folder(folder: Path, unreadable: list[str]) -> Iterator[SourceIma
         if key := image_key(path):
             try:
                 if path.is_file():
-                    yield SourceImage(key, path, None, path.stat().st_size)
+                    yield SourceImage(key, str(path), path.stat().st_size, partial(path.open, 'rb'))
             except OSError as error:
                 unreadable.append(f'{path}: it cannot be read: {error.strerror}')
 
 
 def _images_in_zip(path: Path) -> Iterator[SourceImage]:
+    @contextmanager
+    def opened(member: str) -> Iterator[IO[bytes]]:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            yield file
+
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -134,7 +128,8 @@ def _images_in_zip(path: Path) -> Iterator[SourceImage]:
         ) from None
     for member in members:
         if key := image_key(Path(member.filename)):
-            yield SourceImage(key, path, member.filename, member.file_size)
+            name = member.filename
+            yield SourceImage(key, f'{path}: {name}', member.file_size, partial(opened, name))
 
 
 def image_key(path: Path) -> str | None:

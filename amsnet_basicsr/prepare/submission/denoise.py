@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from amsnet_basicsr.prepare.build_records import Choices
 from amsnet_basicsr.prepare.outputs import check_space, compare_settings, discard
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 
-#: The indices from 0 of what is denoised by itself: image and block, or image and box.
-Place = tuple[int, int]
 _TIMING = 'timing.json'
 
 
@@ -24,22 +23,15 @@ class Submission:
 
     options: Path | None
     output: Path
-    overwrite: bool = False
-    restart: bool = False
-    ignore_space: bool = False
-
-    def check_space(self, needed: float) -> None:
-        """Stop if the disk has less room, unless that is to be ignored."""
-        if not self.ignore_space:
-            check_space(needed, self.output)
+    choices: Choices
 
 
 def denoise_images(
     how: Submission,
     folder: Path,
     source: Path,
-    names: Mapping[str, Place],
-    read: Callable[[Place], np.ndarray],
+    needed: float,
+    images: Mapping[str, Callable[[], np.ndarray]],
     encode: Callable[[np.ndarray], bytes],
 ) -> tuple[str, float]:
     """Denoise the images whose files are not in a folder yet.
@@ -48,8 +40,8 @@ def denoise_images(
         how: Model and output.
         folder: Where the files go; `timing.json` adds up the seconds and the megapixels.
         source: Where the images come from: a folder is resumed only for the same.
-        names: The files' names, and what each is of.
-        read: Reads an image, RGB, (H, W, 3), float32 in [0, 1].
+        needed: Bytes that the submission takes, about.
+        images: The files' names, and for each what reads its noisy image: RGB, (H, W, 3), float32 in [0, 1].
         encode: Makes the file of a denoised image, likewise.
 
     Returns:
@@ -57,13 +49,15 @@ def denoise_images(
     """
     from amsnet_basicsr.prepare.submission.trained_model import TrainedModel  # imports PyTorch: after the quick checks
 
+    if not how.choices.ignore_space:
+        check_space(needed, how.output)
     assert how.options is not None
     model = TrainedModel(how.options)
-    if how.restart:
+    if how.choices.restart:
         discard(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    left = [name for name in names if not (folder / name).is_file()]
-    done = len(names) - len(left)
+    left = [name for name in images if not (folder / name).is_file()]
+    done = len(images) - len(left)
     compare_settings(folder, folder / 'settings.json', {**model.settings, 'input': source.name}, done > 0)
     if done:
         print(f'Resuming: {done} in {folder} are done already')
@@ -73,9 +67,9 @@ def denoise_images(
     except (TypeError, ValueError) as error:
         raise UserError(f'{record} is damaged; remove it, and the time counts from here on') from error
 
-    for name in tqdm(left, total=len(names), initial=done, unit='image', disable=None):
+    for name in tqdm(left, total=len(images), initial=done, unit='image', disable=None):
         try:
-            noisy = read(names[name])
+            noisy = images[name]()
             start = time.perf_counter()
             denoised = model.denoise(noisy)
         except UserError as error:

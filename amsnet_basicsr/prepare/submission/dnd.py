@@ -7,6 +7,7 @@ benchmark were made without.
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -15,7 +16,7 @@ import scipy.io
 
 from amsnet_basicsr.prepare.mat_blocks import checked_object, damage_told, inner_object
 from amsnet_basicsr.prepare.outputs import discard, human_bytes, partial_path, publish, refuse_existing
-from amsnet_basicsr.prepare.submission.denoise import Place, Submission, denoise_images
+from amsnet_basicsr.prepare.submission.denoise import Submission, denoise_images
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 
@@ -35,17 +36,16 @@ def submit(data: Path, how: Submission) -> str:
     if counts != [BOXES] * IMAGES:
         print(f'Warning: {len(counts)} images with {sum(counts)} boxes; DND has {IMAGES} with {BOXES} each')
     crops, bundled = how.output / 'crops', how.output / 'bundled'
-    refuse_existing(bundled, how.overwrite)
+    refuse_existing(bundled, how.choices.overwrite)
 
-    def read(place: Place) -> np.ndarray:
-        image, box = place
-        return read_crop(image_path(data, image), boxes[image][box])
-
+    needed = 2 * 4 * sum(3 * int((y2 - y1 + 1) * (x2 - x1 + 1)) for image in boxes for y1, x1, y2, x2 in image)
+    noisy = {
+        _crop_name(image, number): partial(read_crop, image_path(data, image), box)
+        for image, of_image in enumerate(boxes)
+        for number, box in enumerate(of_image)
+    }
     with exclusive_lock(how.output):
-        values = sum(3 * int((y2 - y1 + 1) * (x2 - x1 + 1)) for image in boxes for y1, x1, y2, x2 in image)
-        how.check_space(2 * 4 * values)
-        names = {_crop_name(image, box): (image, box) for image, count in enumerate(counts) for box in range(count)}
-        denoise_images(how, crops, data, names, read, lambda crop: _mat(Idenoised_crop=np.asarray(crop, np.float32)))
+        denoise_images(how, crops, data, needed, noisy, lambda crop: _mat(Idenoised_crop=np.asarray(crop, np.float32)))
         discard(partial_path(bundled))
         bundle(crops, counts, partial_path(bundled))
         publish(bundled)

@@ -9,7 +9,7 @@ import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ import scipy.io
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, block_name, open_blocks
 from amsnet_basicsr.prepare.outputs import human_bytes, refuse_existing
 from amsnet_basicsr.prepare.sidd.blocks import BENCHMARK, find_mat_files
-from amsnet_basicsr.prepare.submission.denoise import Place, Submission, denoise_images
+from amsnet_basicsr.prepare.submission.denoise import Submission, denoise_images
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
@@ -28,7 +28,7 @@ from amsnet_basicsr.utils.text import name_some
 #: Reads a block, RGB (H, W, 3) uint8, by the indices of image and block, from 0.
 ReadBlock = Callable[[int, int], np.ndarray]
 _BLOCK_FILE = re.compile(r'(\d{2}_\d{2})(_.*)?\.png', re.IGNORECASE)
-_PLACES: dict[str, Place] = {block_name(i, j): (i, j) for i, j in np.ndindex(GRID)}
+_PLACES: dict[str, tuple[int, int]] = {block_name(i, j): (i, j) for i, j in np.ndindex(GRID)}
 
 
 def submit(noisy: Path | None, denoised: Path | None, about: Mapping[str, str], how: Submission) -> str:
@@ -44,7 +44,7 @@ def submit(noisy: Path | None, denoised: Path | None, about: Mapping[str, str], 
         raise UserError('give -opt and --noisy to denoise, or --denoised for blocks that are denoised already')
     mat, csv = how.output / 'SubmitSrgb.mat', how.output / 'SubmitSrgb.csv'
     for path in (mat, csv):
-        refuse_existing(path, how.overwrite)
+        refuse_existing(path, how.choices.overwrite)
     seconds = 0.0
     with exclusive_lock(how.output):
         if noisy is not None:
@@ -67,12 +67,13 @@ def denoise_blocks(noisy: Path, folder: Path, how: Submission) -> tuple[str, flo
     """Denoise the blocks to `II_JJ.png`; returns the model's name and the seconds per megapixel."""
     with open_noisy(noisy) as read:
         height, width, _ = read(0, 0).shape
-        # The PNGs and the .mat at most as they are, the CSV with a third more.
-        how.check_space(GRID[0] * GRID[1] * height * width * 10)
-        names = {f'{name}.png': place for name, place in _PLACES.items()}
-        return denoise_images(
-            how, folder, noisy, names, lambda place: read(*place).astype(np.float32) / 255, _encode_denoised
-        )
+        needed = 10 * len(_PLACES) * height * width  # the PNGs and the .mat at most as they are, the CSV a third more
+        blocks = {f'{name}.png': partial(_as_float, read, place) for name, place in _PLACES.items()}
+        return denoise_images(how, folder, noisy, needed, blocks, _encode_denoised)
+
+
+def _as_float(read: ReadBlock, place: tuple[int, int]) -> np.ndarray:
+    return read(*place).astype(np.float32) / 255
 
 
 def _encode_denoised(denoised: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""`python -m amsnet_basicsr.fit.training.child -opt …`: a training that ends with its parent."""
+"""`python -m amsnet_basicsr.fit.stages.child -opt …`: a training that ends with its parent."""
 
 import os
 import threading

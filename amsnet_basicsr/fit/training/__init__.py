@@ -1,1 +1,0 @@
-"""BasicSR's training of teacher and student: options files and a subprocess."""
