@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from amsnet_basicsr.images import decode_image, png
 from amsnet_basicsr.prepare.build_records import Choices, Made, Source
@@ -41,7 +41,7 @@ class SourceImage:
     key: str
     name: str
     size_bytes: int
-    open: Callable[[], AbstractContextManager[IO[bytes]]]
+    open: Callable[[], AbstractContextManager[Any]]
 
     def read(self, count: int | None = None) -> bytes:
         """Read the file, or its first bytes; ValueError if it can't be read or the zip is damaged there."""
