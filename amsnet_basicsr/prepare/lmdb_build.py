@@ -33,27 +33,24 @@ _MAP_SIZE = 2**26  # to begin with
 _PROGRESS, _SETTINGS, _GROUP = b'progress', b'settings', b'group/'
 
 
-def check_target(target: Path, overwrite: bool, as_folder: bool = False) -> None:
-    """Check what can be checked of a target before any work."""
-    if target.suffix != '.lmdb' and not as_folder:
+def check_target(target: Path, overwrite: bool) -> None:
+    """Check what can be checked of an LMDB to write before any work."""
+    if target.suffix != '.lmdb':
         raise UserError(f'{target}: BasicSR wants the name of an LMDB to end in .lmdb')
     refuse_existing(target, overwrite)
 
 
 @contextmanager
-def open_build(
-    target: Path, settings: Mapping[str, Any], choices: Choices, needed: float = 0, as_folder: bool = False
-) -> Iterator['LmdbBuild']:
+def open_build(target: Path, settings: Mapping[str, Any], choices: Choices, needed: float = 0) -> Iterator['LmdbBuild']:
     """Begin or resume the build of a target, with a lock on it.
 
     Args:
-        target: The LMDB; its name ends in `.lmdb`. It is written as `<target>.partial` first.
+        target: The LMDB, written as `<target>.partial` first; a folder of PNGs unless its name ends in `.lmdb`.
         settings: What the content depends on, plain values; a resumed run must have the same.
         choices: How to run.
         needed: Estimated bytes.
-        as_folder: Whether the target is a folder of PNGs instead.
     """
-    check_target(target, choices.overwrite, as_folder)
+    refuse_existing(target, choices.overwrite)
     folder = partial_path(target)
     with exclusive_lock(folder):
         if choices.restart:
@@ -69,7 +66,7 @@ def open_build(
         except lmdb.Error as error:
             raise UserError(f'{folder} cannot be opened: {error}; --restart starts over') from error
         with closing(env):
-            yield LmdbBuild(env, target, settings, choices, as_folder)
+            yield LmdbBuild(env, target, settings, choices)
 
 
 class LmdbBuild:
@@ -81,12 +78,10 @@ class LmdbBuild:
         damaged: A line for each source left out.
     """
 
-    def __init__(
-        self, env: lmdb.Environment, target: Path, settings: Mapping[str, Any], choices: Choices, as_folder: bool
-    ) -> None:
+    def __init__(self, env: lmdb.Environment, target: Path, settings: Mapping[str, Any], choices: Choices) -> None:
         self.target, self.folder = target, partial_path(target)
         self.damaged: list[str] = []
-        self._env, self._choices, self._as_folder = env, choices, as_folder
+        self._env, self._choices = env, choices
         with env.begin(write=True) as txn:
             begun = txn.stat()['entries'] > 0
             self._progress = env.open_db(_PROGRESS, txn=txn)
@@ -190,7 +185,7 @@ class LmdbBuild:
     def publish(self, image_size: tuple[int, ...]) -> None:
         """List the images, all of one height and width, and move the target into its place; closes the build."""
         with self._env.begin() as txn:
-            if self._as_folder:
+            if self.target.suffix != '.lmdb':
                 self._unpack(txn)
                 return
             keys = [bytes(key).decode('ascii') for key in txn.cursor().iternext(values=False) if key != _PROGRESS]

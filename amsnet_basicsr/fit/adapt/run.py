@@ -3,13 +3,11 @@
 import argparse
 import copy
 import shlex
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import load_model
@@ -37,17 +35,8 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
     train, held_out, summary = _read(args.images, target.parent, args.seed)
     yield summary
     net = copy.deepcopy(start.net)
-    steps, began = 0, 0.0
-    with tqdm(total=100, desc='adapting', unit='%', disable=None, leave=False) as bar:
-
-        def progress(step: int) -> float:
-            nonlocal steps, began
-            steps, began = step, began if step else time.monotonic()
-            share = step / args.steps if args.steps else (time.monotonic() - began) / args.seconds
-            bar.update(min(100, int(100 * share)) - bar.n)
-            return share
-
-        net.load_state_dict(tune(net, train, progress, device, args.seed))
+    steps, weights = tune(net, train, args.seconds, args.steps, device, args.seed)
+    net.load_state_dict(weights)
     nets = as_run([start, replace(start, net=net)], device)
     errors = risks(nets, held_out, device, args.seed)
     count, (before, after) = psnr(errors)
@@ -60,7 +49,7 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
         )
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.cpu() for name, value in net.state_dict().items()}
+    weights = {name: value.cpu() for name, value in weights.items()}
     write_file(target, weights, start.arch, start.options, overwrite=True, scheme={'type': 'plain'}, crop=start.crop)
     image = target.with_name('comparison.png')
     shown = sorted((tile for tile, _ in held_out), key=lambda tile: -float(tile.std()))[:MOST_ROWS]

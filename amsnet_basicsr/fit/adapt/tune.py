@@ -6,12 +6,14 @@ Zheng, Quan and Ji, CVPR 2021). The other half is a cleaned image at half or qua
 noise left, under noise of the model.
 """
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from amsnet_basicsr.fit.adapt.measure import run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel
@@ -25,13 +27,14 @@ _AVERAGED = 0.98  # weights are averaged over some 50 steps
 def tune(
     net: nn.Module,
     images: Sequence[Tile],
-    progress: Callable[[int], float],
+    seconds: float,
+    steps: int | None,
     device: torch.device,
     seed: int,
-) -> dict[str, torch.Tensor]:
-    """Fine-tune a network on noisy images, (H, W, 3) float32 in [0, 1], and return its averaged weights.
+) -> tuple[int, dict[str, torch.Tensor]]:
+    """Fine-tune a network on noisy images, (H, W, 3) float32 in [0, 1], for so long, or so many steps if given.
 
-    `progress` takes the number of steps done and returns the share of the work that this is.
+    Returns the number of steps, and the averaged weights.
     """
     generator = np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -45,32 +48,35 @@ def tune(
     ]
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=0)
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
-    step = 0
     net.train()
-    while (share := progress(step)) < 1:
-        for group in optimizer.param_groups:
-            group['lr'] = RATE * min(1, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * share))
-        pairs = [
-            _recorrupted(*_crop(images, generator), generator)
-            if number % 2 or not small
-            else _synthetic(*_crop(small, generator), generator)
-            for number in range(BATCH)
-        ]
-        x, target = (
-            torch.from_numpy(np.stack(side).transpose(0, 3, 1, 2).copy()).to(device)
-            for side in zip(*pairs, strict=True)
-        )
-        loss = (net(x) - target).abs().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            keep = min(_AVERAGED, step / (step + 10))
-            for name, value in net.state_dict().items():
-                average[name].lerp_(value, 1 - keep)
-        step += 1
-    return average
+    step, share, began = 0, 0.0, time.monotonic()
+    with tqdm(total=100, desc='adapting', unit='%', disable=None, leave=False) as bar:
+        while share < 1:
+            for group in optimizer.param_groups:
+                group['lr'] = RATE * min(1, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * share))
+            pairs = [
+                _recorrupted(*_crop(images, generator), generator)
+                if number % 2 or not small
+                else _synthetic(*_crop(small, generator), generator)
+                for number in range(BATCH)
+            ]
+            x, target = (
+                torch.from_numpy(np.stack(side).transpose(0, 3, 1, 2).copy()).to(device)
+                for side in zip(*pairs, strict=True)
+            )
+            loss = (net(x) - target).abs().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            with torch.no_grad():
+                keep = min(_AVERAGED, step / (step + 10))
+                for name, value in net.state_dict().items():
+                    average[name].lerp_(value, 1 - keep)
+            step += 1
+            share = step / steps if steps else (time.monotonic() - began) / seconds
+            bar.update(min(100, int(100 * share)) - bar.n)
+    return step, average
 
 
 def _crop(images: Sequence[Tile], generator: np.random.Generator) -> Tile:

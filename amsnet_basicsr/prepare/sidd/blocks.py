@@ -9,9 +9,9 @@ import numpy as np
 
 from amsnet_basicsr.prepare.build_records import Choices, Made, Source
 from amsnet_basicsr.prepare.image_patches import encode_patch
-from amsnet_basicsr.prepare.lmdb_build import check_target, open_build
+from amsnet_basicsr.prepare.lmdb_build import open_build
 from amsnet_basicsr.prepare.mat_blocks import BLOCK, GRID, MatBlocks, block_name, open_blocks, variables
-from amsnet_basicsr.prepare.outputs import human_bytes
+from amsnet_basicsr.prepare.outputs import human_bytes, refuse_existing
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import name_some, one_line, say
 from amsnet_basicsr.utils.walk import walk_files
@@ -66,10 +66,9 @@ def write_blocks(files: Mapping[str, Path], wanted: Mapping[str, str], target: P
         to: 'folder' or 'lmdb'.
         choices: How to run.
     """
-    as_folder = to == 'folder'
-    targets = {role: target / (role if as_folder else f'{role}.lmdb') for role in files}
+    targets = {role: target / (role if to == 'folder' else f'{role}.lmdb') for role in files}
     for path in targets.values():
-        check_target(path, choices.overwrite, as_folder)
+        refuse_existing(path, choices.overwrite)
     with ExitStack() as stack:
         blocks = {role: stack.enter_context(open_blocks(path, wanted[role])) for role, path in files.items()}
         shapes = {role: array.shape for role, array in blocks.items()}
@@ -78,22 +77,19 @@ def write_blocks(files: Mapping[str, Path], wanted: Mapping[str, str], target: P
         shape = next(iter(shapes.values()))
         if shape != (*GRID, *BLOCK):
             say(f'Warning: {"×".join(map(str, shape))} values found; SIDD has 40×32×256×256×3')
+        needed = float(np.prod(shape)) * (1 + (to == 'folder'))  # a folder is unpacked from an LMDB
         builds = {}
         for role, source in files.items():
-            settings = {'of': source.name, 'bytes': source.stat().st_size, 'shape': list(shape)}
-            needed = float(np.prod(shape)) * (1 + as_folder)  # a folder is unpacked from an LMDB
-            builds[role] = stack.enter_context(open_build(targets[role], settings, choices, needed, as_folder))
-        made = []
-        for role, array in blocks.items():
-            sources = [
-                Source(f'{i + 1:02d}', f'image {i + 1}', shape[1], partial(encode_image, array, i))
+            settings = {'of': source.name, 'bytes': source.stat().st_size, 'shape': shape}
+            builds[role] = stack.enter_context(open_build(targets[role], settings, choices, needed))
+        for role, build in builds.items():
+            build.fill([
+                Source(f'{i + 1:02d}', f'image {i + 1}', shape[1], partial(encode_image, blocks[role], i))
                 for i in range(shape[0])
-            ]
-            builds[role].fill(sources)
-            made.append(f'{targets[role]}: {builds[role].images} blocks, {human_bytes(builds[role].stored)}')
+            ])  # fmt: skip
         for build in builds.values():  # only now, so that a run killed between the two can be resumed
             build.publish(shape[2:4])
-    return '; '.join(made)
+    return '; '.join(f'{build.target}: {build.images} blocks, {human_bytes(build.stored)}' for build in builds.values())
 
 
 def encode_image(blocks: MatBlocks, index: int) -> Made:
