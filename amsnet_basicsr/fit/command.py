@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amsnet_basicsr.fit.state import NAME, Fit, Settings, choose_device
-from amsnet_basicsr.prepare.outputs import check_space, discard, number, positive, run_command
+from amsnet_basicsr.prepare.outputs import check_space, differences, discard, number, positive, run_command
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
 from amsnet_basicsr.utils.text import say
@@ -77,9 +77,11 @@ def _fit(folder: Path, args: argparse.Namespace) -> list[str]:
         fit = Fit.read(folder)
         settings = Settings(**given)
         if fit is not None:
-            changed = '' if args.restart else _differences(fit, given, images)
+            changed = [] if args.restart else _differences(fit, given, images)
             if changed and fit.done('plan'):
-                raise UserError(f'{folder} was begun differently: {changed}. Give the same, another -o, or --restart')
+                raise UserError(
+                    f'{folder} was begun differently: {", ".join(changed)}. Give the same, another -o, or --restart'
+                )
             if changed or args.restart:  # nothing has been trained yet, or it is not wanted
                 images, settings, fit = images or fit.images, replace(fit.settings, **given), None
         if fit is None:
@@ -118,22 +120,14 @@ def _list_images(inputs: list[str], folder: Path) -> dict[str, int | None]:
     return sizes
 
 
-def _differences(fit: Fit, given: dict[str, Any], images: dict[str, int | None]) -> str:
-    """List what differs from when the fit began, e.g. `--width 32 instead of 16`; empty if nothing does."""
-
-    def shown(value: Any) -> Any:
-        return 'left out' if value is None else value
-
-    differing = [
-        f'--{name.replace("_", "-")} {shown(value)} instead of {shown(found)}'
-        for name, value in given.items()
-        if (found := getattr(fit.settings, name)) != value
-    ]
+def _differences(fit: Fit, given: dict[str, Any], images: dict[str, int | None]) -> list[str]:
+    """List what differs from when the fit began, e.g. `width 4 instead of 8`."""
+    differing = differences({name: value for name, value in vars(fit.settings).items() if name in given}, given)
     if images and images != fit.images:
         path = min(path for path, _ in images.items() ^ fit.images.items())
         what = 'is new' if path not in fit.images else 'has changed' if path in images else 'is no longer there'
         differing.append(f'other images ({path} {what})')
-    return ', '.join(differing)
+    return differing
 
 
 def _begin(folder: Path, settings: Settings, images: dict[str, int | None]) -> Fit:

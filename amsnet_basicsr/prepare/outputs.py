@@ -98,13 +98,24 @@ def compare_settings(folder: Path, record: Path, settings: Mapping[str, Any], be
 
 def refuse_other_settings(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Stop if an output was begun with other settings than these, and say which differ."""
-    wanted = json.loads(json.dumps(wanted))
-    differing = [name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name)]
-    if differing:
-        listed = ', '.join(f'{name} {found.get(name)} instead of {wanted.get(name)}' for name in differing)
+    if differing := ', '.join(differences(found, wanted)):
         raise UserError(
-            f'{folder} was begun with other settings ({listed}): give the same to resume, or --restart to start over'
+            f'{folder} was begun with other settings ({differing}): give the same to resume, or --restart to start over'
         )
+
+
+def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """List the settings that differ from those of an earlier run, e.g. `width 4 instead of 8`."""
+    wanted = json.loads(json.dumps(wanted))  # tuples are lists in a record
+
+    def shown(value: Any) -> Any:
+        return 'none' if value is None else value
+
+    return [
+        f'{name} {shown(found.get(name))} instead of {shown(wanted.get(name))}'
+        for name in sorted({*found, *wanted})
+        if found.get(name) != wanted.get(name)
+    ]
 
 
 def check_space(needed: float, folder: Path, ignore: str = 'continue with --ignore-space') -> None:
