@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from amsnet_basicsr.fit.state import NAME, Fit, Settings, choose_device
+from amsnet_basicsr.fit.state import NAME, SMALLEST, Fit, Settings, choose_device
 from amsnet_basicsr.prepare.outputs import check_space, differences, discard, number, positive, run_command
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.lock import exclusive_lock
@@ -43,10 +43,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add('--seed', type=number(int, 0), help='seed of all random choices (default: 0)')
     add('--width', type=positive, help='width of the network (default: 16; more is slower and better in the end)')
-    add('--patch', type=positive, help='least side of the training patches in pixels (default: 256)')
+    add('--patch', type=number(int, SMALLEST), help='least side of the training patches in pixels (default: 256)')
     add('--patches', type=positive, help='most patches to cut (default: 1000, about 200 MB)')
     add('--batch', type=positive, help='crops in a training step (default: 2 on a CPU, 16 on a GPU)')
-    add('--train-stride', type=positive, help='distance at which noise is independent (default: estimated)')
+    add('--train-stride', type=number(int, 1, 8), help='distance at which noise is independent (default: estimated)')
     add('--test-stride', type=positive, help='stride while denoising (default: 2, 1 for white noise)')
     add(
         '--init',
@@ -92,17 +92,11 @@ def _fit(folder: Path, args: argparse.Namespace) -> list[str]:
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
-    """Take and check the settings that were given."""
-    from amsnet_basicsr.fit.patches import SMALLEST
-
+    """Take the settings that were given."""
     given = {field.name: getattr(args, field.name) for field in fields(Settings)}
     given = {name: value for name, value in given.items() if value is not None}
     if 'minutes' in given:
         given['iterations'] = None
-    if given.get('patch', SMALLEST) < SMALLEST:
-        raise UserError(f'--patch must be at least {SMALLEST}')
-    if given.get('train_stride', 1) > 8:
-        raise UserError('--train-stride must be at most 8: pixels farther apart tell nothing about each other')
     if given.get('init', 'none') != 'none':
         given['init'] = str(Path(given['init']).expanduser().resolve())
     return given

@@ -10,14 +10,13 @@ import numpy as np
 from tqdm import tqdm
 
 from amsnet_basicsr.denoise.command.inputs import find_inputs
+from amsnet_basicsr.fit.state import SMALLEST
 from amsnet_basicsr.images import ImageData, ImageError, decode_image, to_8_bit
 from amsnet_basicsr.prepare.image_patches import encode_patch, is_flat, read_usable, usable_size
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import printable, say
 
-SMALLEST = 64
-"""Least side of a patch, and so of an image, in pixels."""
 ENOUGH = 4
 """With fewer images, patches are held out instead of whole images, and small images are kept."""
 _ROOMY = 120  # side of the training crops; a single smaller image would make all crops smaller

@@ -13,6 +13,8 @@ from amsnet_basicsr.utils.errors import UserError
 
 NAME = 'fit.json'
 """The record's name; a folder that has it is a fit's."""
+SMALLEST = 64
+"""Least side of a patch, and so of an image, in pixels."""
 _HEAD = {'made_by': 'amsnet-denoise fit', 'format': 2}
 
 

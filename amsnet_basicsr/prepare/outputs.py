@@ -135,13 +135,13 @@ def check_space(needed: float, folder: Path, ignore: str = 'continue with --igno
         )
 
 
-def number(kind: type[int] | type[float], least: float) -> Callable[[str], Any]:
-    """Make a reader of a command line's numbers, `int` or `float`, of at least so much."""
+def number(kind: type[int] | type[float], least: float, most: float = 1e9) -> Callable[[str], Any]:
+    """Make a reader of a command line's numbers, `int` or `float`, from `least` to `most`."""
 
     def read(text: str) -> float:
         value = kind(text)
-        if not least <= value <= 1e9:
-            raise argparse.ArgumentTypeError(f'{text} is not between {least:g} and 10⁹')
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f'{text} is not between {least:g} and {most:g}')
         return value
 
     read.__name__ = kind.__name__  # for argparse's own message

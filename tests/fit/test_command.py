@@ -237,14 +237,19 @@ def test_bad_input_is_told_in_one_line_before_any_work(work, capsys, tmp_path):
     assert 'empty: no images' in refused(capsys, tmp_path / 'empty', '-o', out)
     assert 'letter' not in refused(capsys, image, '-o', tmp_path / 'mine')
     assert 'small.png is a file' in refused(capsys, image, '-o', tmp_path / 'small.png')
-    assert '--patch must be at least 64' in refused(capsys, image, '-o', out, '--patch', 32)
     assert 'no such file' in refused(capsys, image, '-o', out, '--init', tmp_path / 'no.pth')
     teacher = work / 'my model' / 'teacher.safetensors'
     assert '(width 4); give --width 4' in refused(capsys, image, '-o', out, '--init', teacher)
     if not torch.cuda.is_available():
         assert '--device cpu does' in refused(capsys, image, '-o', out, '--device', 'cuda')
     assert not out.exists()
-    for argument in (['--iterations', '0'], ['--minutes', 'x'], ['--minutes', '3', '--iterations', '3']):
+    for argument in (
+        ['--iterations', '0'],
+        ['--patch', '32'],
+        ['--train-stride', '9'],
+        ['--minutes', 'x'],
+        ['--minutes', '3', '--iterations', '3'],
+    ):
         with pytest.raises(SystemExit) as stopped:
             fit.main([str(image), '-o', str(out), *argument])
         assert stopped.value.code == 2 and not out.exists()

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from amsnet_basicsr.prepare.outputs import refuse_existing, run_command
+from amsnet_basicsr.prepare.outputs import number, positive, refuse_existing, run_command
 from amsnet_basicsr.utils.errors import UserError
 
 
@@ -21,10 +21,12 @@ def parser() -> argparse.ArgumentParser:
     add('images', nargs='+', metavar='IMAGES', help='folders, files or patterns; best of one camera at one setting')
     add('-o', '--output', required=True, metavar='OUT', help='folder for the model')
     length = result.add_mutually_exclusive_group()
-    length.add_argument('--seconds', type=float, default=90, help='time for the fine-tuning (default: 90)')
-    length.add_argument('--steps', type=int, help='steps instead of a time: the same seed gives the same model')
+    length.add_argument(
+        '--seconds', type=number(float, 1e-3), default=90, help='time for the fine-tuning (default: 90)'
+    )
+    length.add_argument('--steps', type=positive, help='steps instead of a time: the same seed gives the same model')
     add('--model', metavar='WEIGHTS', help='start from this model instead of the shipped one')
-    add('--seed', type=int, default=0, help='seed of all random choices (default: 0)')
+    add('--seed', type=number(int, 0), default=0, help='seed of all random choices (default: 0)')
     add('--device', choices=('auto', 'cpu', 'cuda'), default='auto', help='where to run (default: a GPU if any)')
     add('--overwrite', action='store_true', help='replace a model that is there')
     return result
@@ -38,8 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _adapt(folder: Path, args: argparse.Namespace) -> Iterator[str]:
-    if (args.steps is not None and args.steps < 1) or not 0 < args.seconds < 1e6:
-        raise UserError('--steps and --seconds must be positive')
     if folder.exists() and not folder.is_dir():
         raise UserError(f'{folder} is a file; name a folder with -o')
     refuse_existing(folder / 'model.safetensors', args.overwrite)

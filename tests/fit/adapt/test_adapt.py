@@ -174,11 +174,14 @@ def test_mistakes_take_one_line(images, tmp_path, capsys):
     for arguments, message in (
         ((tmp_path / 'missing', '-o', tmp_path / 'out'), 'missing: no such file'),
         ((images, '-o', flat), 'flat.png is a file'),
-        ((images, '-o', tmp_path / 'out', '--steps', 0), '--steps and --seconds must be positive'),
         ((flat, '-o', tmp_path / 'out'), 'flat.png: its noise cannot be estimated: 0 flat patches'),
         ((images, '-o', tmp_path / 'out', '--model', tmp_path / 'no.pth'), 'no.pth'),
     ):
         assert run(*arguments) == 1
         error = capsys.readouterr().err
         assert message in error and error.count('\n') == 1 and error.startswith('amsnet-denoise adapt: ')
+    for option in ('--steps', '--seconds'):
+        with pytest.raises(SystemExit):
+            run(images, '-o', tmp_path / 'out', option, 0)
+        assert f'{option}: 0 is not between' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
