@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from amsnet_basicsr.convert import WeightsError, read_denoiser, read_file, write_file
+from amsnet_basicsr.convert import WeightsError, read_denoiser, write_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.denoise.load_model import SHIPPED
 from amsnet_basicsr.denoise.load_model import STUDENT as SHIPPED_STUDENT
@@ -83,14 +81,6 @@ def student_network(fit: Fit) -> dict[str, Any]:
 def trained_weights(name: str, which: str) -> Path:
     """Name the file of weights that BasicSR's training writes, in the work folder."""
     return Path('experiments', name, 'models', f'net_g_{which}.pth')
-
-
-def averaged_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read the averaged weights of a training."""
-    try:
-        return read_file(path)[0]['params_ema']
-    except (WeightsError, KeyError, TypeError) as error:
-        raise UserError(f'{path}: {error}; was the disk full? Run the same command again') from None
 
 
 def denoiser_of(fit: Fit, name: str) -> Denoiser:

@@ -1,7 +1,7 @@
 """A BasicSR LMDB written group by group in parallel: complete or not there at all, and resumable after a kill.
 
-A group (say, the patches of one image) is one transaction. Which groups are done, and with which settings, is recorded
-in the LMDB itself, in the same transactions, and removed once the LMDB is in its place.
+A group (say, the patches of one image) is one transaction. Which groups are done is recorded in the LMDB itself, in the
+same transactions, and removed once the LMDB is in its place.
 """
 
 import json
@@ -16,12 +16,13 @@ from tqdm import tqdm
 from amsnet_basicsr.images import png
 from amsnet_basicsr.prepare.build_records import Choices, Group, Made, Source
 from amsnet_basicsr.prepare.outputs import (
+    SETTINGS,
+    begin_or_resume,
     check_space,
     discard,
     partial_path,
     publish,
     refuse_existing,
-    refuse_other_settings,
 )
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
@@ -30,7 +31,7 @@ from amsnet_basicsr.utils.parallel import ordered_map
 from amsnet_basicsr.utils.text import name_some, say
 
 _MAP_SIZE = 2**26  # to begin with
-_PROGRESS, _SETTINGS, _GROUP = b'progress', b'settings', b'group/'
+_PROGRESS = b'progress'
 
 
 def check_target(target: Path, overwrite: bool) -> None:
@@ -57,16 +58,15 @@ def open_build(target: Path, settings: Mapping[str, Any], choices: Choices, need
             discard(folder)
         data = folder / 'data.mdb'
         done = data.stat().st_size if data.is_file() else 0
-        if folder.exists() and not data.is_file() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f'{folder} is in the way: it is not an LMDB; remove it')
         if not choices.ignore_space:
             check_space(needed - done, target.parent)
+        begin_or_resume(folder, settings)
         try:
             env = lmdb.open(str(folder), map_size=max(_MAP_SIZE, done), max_dbs=1, readahead=False)
         except lmdb.Error as error:
             raise UserError(f'{folder} cannot be opened: {error}; --restart starts over') from error
         with closing(env):
-            yield LmdbBuild(env, target, settings, choices)
+            yield LmdbBuild(env, target, choices)
 
 
 class LmdbBuild:
@@ -78,22 +78,13 @@ class LmdbBuild:
         damaged: A line for each source left out.
     """
 
-    def __init__(self, env: lmdb.Environment, target: Path, settings: Mapping[str, Any], choices: Choices) -> None:
+    def __init__(self, env: lmdb.Environment, target: Path, choices: Choices) -> None:
         self.target, self.folder = target, partial_path(target)
         self.damaged: list[str] = []
         self._env, self._choices = env, choices
-        with env.begin(write=True) as txn:
-            begun = txn.stat()['entries'] > 0
-            self._progress = env.open_db(_PROGRESS, txn=txn)
-            records = {bytes(key): json.loads(value) for key, value in txn.cursor(self._progress)}
-            if _SETTINGS in records:
-                refuse_other_settings(self.folder, records[_SETTINGS], settings)
-            elif begun:
-                raise UserError(f'{self.folder} holds something else than asked for; --restart starts over')
-            txn.put(_SETTINGS, json.dumps(settings).encode(), db=self._progress)
-        self.groups = {
-            key.removeprefix(_GROUP).decode(): Group(**value) for key, value in records.items() if key != _SETTINGS
-        }
+        self._progress = env.open_db(_PROGRESS)
+        with env.begin(self._progress) as txn:
+            self.groups = {bytes(key).decode(): Group(**json.loads(value)) for key, value in txn.cursor()}
         self.resumed = len(self.groups)
 
     @property
@@ -114,7 +105,7 @@ class LmdbBuild:
                 with self._env.begin(write=True) as txn:
                     for key, content in made.images.items():
                         txn.put(key.encode('ascii'), content)
-                    txn.put(_GROUP + name.encode('ascii'), json.dumps(vars(group)).encode(), db=self._progress)
+                    txn.put(name.encode('ascii'), json.dumps(vars(group)).encode(), db=self._progress)
                 self.groups[name] = group
                 return
             except lmdb.MapFullError:
@@ -200,6 +191,7 @@ class LmdbBuild:
             records = env.open_db(_PROGRESS)
             with env.begin(write=True) as txn:
                 txn.drop(records)
+        discard(self.target / SETTINGS)
 
     def _unpack(self, txn: lmdb.Transaction) -> None:
         images = self.folder / 'images'

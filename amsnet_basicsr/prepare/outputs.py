@@ -16,6 +16,9 @@ from amsnet_basicsr.utils.command import tolerant_output
 from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.text import print_line
 
+SETTINGS = 'settings.json'
+"""The record of an unfinished output: what its content depends on."""
+
 
 def run_command(
     name: str, output: Path, work: Callable[[], Iterable[str]], stopped: str = 'the same command resumes'
@@ -81,24 +84,21 @@ def discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def compare_settings(folder: Path, record: Path, settings: Mapping[str, Any], begun: bool) -> None:
-    """Record the settings (plain values) that files are made with; if they were begun before, stop if those differ."""
-    if not begun:
+def begin_or_resume(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Begin to fill a folder, with the settings (plain values) as `settings.json`; stop if it was begun with others."""
+    record = folder / SETTINGS
+    if not record.is_file():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f'{folder} is in the way: no unfinished run left it; remove it, or name another place')
+        folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(record) as file:
             file.write(json.dumps(settings, indent=1).encode())
         return
     try:
         found = json.loads(record.read_bytes())
     except (OSError, ValueError):
-        raise UserError(
-            f'{folder} holds files, but {record} is missing or damaged: name another place, or --restart to start over'
-        ) from None
-    refuse_other_settings(folder, found, settings)
-
-
-def refuse_other_settings(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Stop if an output was begun with other settings than these, and say which differ."""
-    if differing := ', '.join(differences(found, wanted)):
+        raise UserError(f'{record} is damaged: name another place, or --restart to start over') from None
+    if differing := ', '.join(differences(found, settings)):
         raise UserError(
             f'{folder} was begun with other settings ({differing}): give the same to resume, or --restart to start over'
         )

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from amsnet_basicsr.convert import write_file
+from amsnet_basicsr.convert import read_denoiser, write_file
 from amsnet_basicsr.fit import networks
 from amsnet_basicsr.fit.patches import patch_files, read_png, spread, write_png
 from amsnet_basicsr.fit.progress_images import write_progress
@@ -43,7 +43,7 @@ def train_teacher(fit: Fit, facts: dict[str, Any]) -> None:
     _train(fit, 'teacher', teacher_options(fit, start), 'loss on hidden pixels {:.4f}')
     refine = {'type': 'PartitionAverage', 'samples': networks.SAMPLES}
     scheme = {'type': 'amsnet', 'stride': prepared['test_stride'], 'branches': 2, 'refine': refine}
-    best = networks.averaged_weights(fit.folder / networks.trained_weights('teacher', 'best'))
+    best = read_denoiser(fit.folder / networks.trained_weights('teacher', 'best')).weights
     options = networks.network_options(fit.settings.width)
     write_file(fit.folder / networks.TEACHER, best, networks.ARCH, options, overwrite=True, scheme=scheme)
 

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from amsnet_basicsr.convert import write_file
+from amsnet_basicsr.convert import read_denoiser, write_file
 from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit import networks
 from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, psnr, risks
@@ -32,7 +32,7 @@ def is_finished(fit: Fit) -> bool:
 
 def pack(fit: Fit, facts: dict[str, Any]) -> None:
     """Write the model, compare it with the teacher and with the shipped model, and report."""
-    weights = networks.averaged_weights(fit.folder / networks.trained_weights('student', 'latest'))
+    weights = read_denoiser(fit.folder / networks.trained_weights('student', 'latest')).weights
     # Under another name until it has been used: the model is there only when the fit is finished.
     candidate = fit.folder / 'student.safetensors'
     crop = fit.facts('plan')['student_crop']

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from amsnet_basicsr.prepare.build_records import Choices
-from amsnet_basicsr.prepare.outputs import check_space, compare_settings, discard
+from amsnet_basicsr.prepare.outputs import begin_or_resume, check_space, discard
 from amsnet_basicsr.utils.atomic_write import atomic_write
 from amsnet_basicsr.utils.errors import UserError
 
@@ -55,10 +55,9 @@ def denoise_images(
     model = TrainedModel(how.options)
     if how.choices.restart:
         discard(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    begin_or_resume(folder, {**model.settings, 'input': source.name})
     left = [name for name in images if not (folder / name).is_file()]
     done = len(images) - len(left)
-    compare_settings(folder, folder / 'settings.json', {**model.settings, 'input': source.name}, done > 0)
     if done:
         print(f'Resuming: {done} in {folder} are done already')
     record = folder / _TIMING
