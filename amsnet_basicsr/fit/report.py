@@ -25,7 +25,8 @@ The PSNR to the teacher tells how well the student copies, not how well either d
 
 {doubts}## What was done
 
-- Images: {images}
+- Images: {prepare[images]} used ({prepare[held_out_images]} of them held out), {left_out_images} left out,
+  {prepare[thinned]} more not needed
 - Patches: {prepare[train]} to train on, {prepare[held_out]} held out, {prepare[side]} to {prepare[largest]} pixels wide
 - Strides: {prepare[train_stride]} to train, {prepare[test_stride]} to denoise; {prepare[reason]}
 - Teacher: NAFNet of width {width}, {plan[teacher]} steps of {plan[batch]} crops of {plan[crop]}×{plan[crop]}{init}
@@ -48,20 +49,13 @@ The PSNR to the teacher tells how well the student copies, not how well either d
 def write_report(fit: Fit) -> str:
     """Write the report of a fit whose figures are all there, Markdown."""
     prepare, settings = fit.facts('prepare'), fit.settings
-    images = [f'{prepare["images"]} used']
-    if prepare['held_out_images']:
-        images[0] += f' ({prepare["held_out_images"]} of them held out)'
-    if prepare['left_out']:
-        images.append(f'{len(prepare["left_out"])} left out')
-    if prepare['thinned']:
-        images.append(f'{prepare["thinned"]} more not needed')
     left_out = [f'- {name}: {why}' for name, why in prepare['left_out'].items()]
     return _REPORT.format(
         name=fit.folder.name,
         figures='\n'.join(f'| {name} | {figure} |' for name, figure in _figures(fit).items()),
         doubts=''.join(f'**{line}**\n\n' for line in doubts(fit)),
-        images=', '.join(images),
         prepare=prepare,
+        left_out_images=len(left_out),
         plan=fit.facts('plan'),
         width=settings.width,
         seed=settings.seed,

@@ -32,19 +32,11 @@ def is_finished(fit: Fit) -> bool:
 
 def pack(fit: Fit, facts: dict[str, Any]) -> None:
     """Write the model, compare it with the teacher and with the shipped model, and report."""
-    weights = read_denoiser(fit.folder / networks.trained_weights('student', 'latest')).weights
+    found = read_denoiser(fit.folder / networks.trained_weights('student', 'latest'))
     # Under another name until it has been used: the model is there only when the fit is finished.
     candidate = fit.folder / 'student.safetensors'
-    crop = fit.facts('plan')['student_crop']
-    write_file(
-        candidate,
-        weights,
-        networks.ARCH,
-        networks.student_network(fit),
-        overwrite=True,
-        scheme={'type': 'plain'},
-        crop=crop,
-    )
+    crop, scheme = fit.facts('plan')['student_crop'], {'type': 'plain'}
+    write_file(candidate, found.weights, found.arch, found.options, overwrite=True, scheme=scheme, crop=crop)
     facts.update(compare(fit, candidate.name), **against_shipped(fit, candidate))
     fit.save()
     with atomic_write(fit.folder / 'report.md') as file:
