@@ -88,8 +88,8 @@ def begin_or_resume(folder: Path, settings: Mapping[str, Any]) -> None:
     """Begin to fill a folder, with the settings (plain values) as `settings.json`; stop if it was begun with others."""
     record = folder / SETTINGS
     if not record.is_file():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f'{folder} is in the way: no unfinished run left it; remove it, or name another place')
+        if folder.is_file() or any(folder.glob('*')):
+            raise UserError(f'{folder} is in the way: it has no {SETTINGS} of an unfinished run; remove it')
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(record) as file:
             file.write(json.dumps(settings, indent=1).encode())
