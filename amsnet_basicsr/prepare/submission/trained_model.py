@@ -1,6 +1,5 @@
 """Denoising single images by a trained model, just as `basicsr/test.py` does with the same options."""
 
-import copy
 import hashlib
 import os
 from pathlib import Path
@@ -14,6 +13,7 @@ from amsnet_basicsr.options.complete import complete_options
 from amsnet_basicsr.options.reader import read_options
 from amsnet_basicsr.scheme import image_channels
 from amsnet_basicsr.utils.errors import UserError
+from amsnet_basicsr.utils.text import one_line
 
 
 class TrainedModel:
@@ -38,14 +38,13 @@ class TrainedModel:
             'param_key_g': opt['path'].get('param_key_g'),
             'weights': f'{weights} (sha256 {hashlib.sha256(weights.read_bytes()).hexdigest()[:16]})',
         }
-        self.settings = copy.deepcopy(self.settings)  # building the network takes its type out
         #: The name of the experiment.
         self.name: str = opt['name']
         try:
             self._model = build_model(opt)
         except Exception as error:  # what a network, or PyTorch reading the weights, finds wrong
-            reason = ' '.join(str(error).split())[:300]
-            raise UserError(f'{options}: network_g with the weights {weights} cannot be built: {reason}') from error
+            what = f'network_g with the weights {weights} cannot be built'
+            raise UserError(f'{options}: {what}: {one_line(error)}') from error
         if image_channels(self._model.get_bare_model(self._model.net_g)) != 3:
             raise UserError(f'{options}: network_g takes other images than RGB ones, which the benchmark has')
 
