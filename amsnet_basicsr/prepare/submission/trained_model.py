@@ -1,7 +1,6 @@
 """Denoising single images by a trained model, just as `basicsr/test.py` does with the same options."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
