@@ -18,31 +18,27 @@ _SENSOR = (32803, 34892)
 
 
 def is_raw(file: BinaryIO) -> bool:
-    """Tell whether a TIFF is a raw file, or another that begins with a thumbnail of what is meant."""
-    page = _first_page(file)
+    """Tell whether a TIFF is a raw file, or another that begins with a thumbnail of what is meant.
+
+    One whose pixels are not all there is an `ImageError`; libvips would read it in part without a word.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    try:
+        page: Any = tifffile.TiffFile(file).pages.first
+        is_reduced, parts = page.subfiletype & 1, zip(page.dataoffsets, page.databytecounts, strict=False)
+    except Exception as error:  # damaged in any way
+        raise ImageError(f'damaged or cut off ({first_line(error)})') from None
     try:
         within = [(one.size, one.photometric) for one in page.pages or ()]
     except Exception:  # damaged sub-directories say nothing
         within = []
-    is_thumbnail = any(size > page.size or photometric in _SENSOR for size, photometric in within)
-    return _DNG_VERSION in page.tags or bool(page.subfiletype & 1) or is_thumbnail
-
-
-def check_tiff(file: BinaryIO) -> None:
-    """Refuse a TIFF whose pixels are not all there, which libvips reads in part without a word."""
-    page, size = _first_page(file), file.seek(0, 2)
-    if any(start + length > size for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)):
+    is_thumbnail = any(pixels > page.size or photometric in _SENSOR for pixels, photometric in within)
+    if _DNG_VERSION in page.tags or is_reduced or is_thumbnail:
+        return True
+    if any(start + length > size for start, length in parts):
         raise ImageError('damaged or cut off (pixels are missing)')
-
-
-def _first_page(file: BinaryIO) -> Any:
-    file.seek(0)
-    try:
-        page = tifffile.TiffFile(file).pages.first
-        page.subfiletype, page.dataoffsets, page.databytecounts  # noqa: B018 (read now, where errors are told)
-    except Exception as error:  # damaged in any way
-        raise ImageError(f'damaged or cut off ({first_line(error)})') from None
-    return page
+    return False
 
 
 def write_tiff(file: BinaryIO, image: ImageData, _quality: int) -> None:

@@ -14,7 +14,7 @@ import pyvips
 import tifffile
 from PIL import Image
 
-from amsnet_basicsr.images import ImageError, decode_image, read_image
+from amsnet_basicsr.images import ImageError, decode_image, read_image, read_size
 from amsnet_basicsr.images.decoders.opencv import decode_plain
 from tests.conftest import noisy_image
 from tests.hostile_files import jpeg_of_many_scans, jpeg_that_claims, png_that_claims
@@ -127,6 +127,12 @@ def test_what_breaks_off_is_refused(kind):
             assert str(error).startswith('x: ') and str(error).isprintable()
         else:  # what is missing are not pixels
             assert end > 0.9 * len(KINDS[kind]) and kind in ('gif', 'avif', 'one-bit png')
+
+
+def test_a_tiff_without_all_of_its_pixels_is_named_when_sizes_are_compared(tmp_path):
+    (tmp_path / 'a.tif').write_bytes(OTHERS['planar tiff'][:-1])
+    with pytest.raises(ImageError, match=r'a\.tif: damaged or cut off \(pixels are missing\)$'):
+        read_size(tmp_path / 'a.tif')
 
 
 @pytest.mark.parametrize('kind', ['jpeg', 'progressive', 'thumbnail', 'restarts'])

@@ -17,7 +17,6 @@ from amsnet_basicsr.images.decoders import Opened, refuse_frames
 from amsnet_basicsr.images.image import ImageError
 from amsnet_basicsr.images.metadata import Metadata, read_tiff_exif
 from amsnet_basicsr.images.png import read_png_metadata
-from amsnet_basicsr.images.tiff import check_tiff
 
 LOADERS = {'JPEG': 'Jpeg', 'PNG': 'Png', 'TIFF': 'Tiff', 'AVIF': 'Heif'}
 _CHANNELS = {'srgb': 3, 'rgb16': 3, 'rgb': 3, 'b-w': 1, 'grey16': 1}
@@ -99,7 +98,6 @@ def _metadata(image: pyvips.Image, file: BinaryIO, kind: str) -> Metadata:
         return replace(metadata, **read_png_metadata(file))
     file.seek(0)
     if kind == 'TIFF':
-        check_tiff(file)
         metadata = replace(metadata, exif=read_tiff_exif(file))
         if metadata.resolution is None and (image.xres, image.yres) != (1, 1):
             metadata = replace(metadata, density=(round(image.xres, 5), round(image.yres, 5)))
