@@ -55,14 +55,17 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def closed_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders named `closed` cannot be searched, not even by someone who may read everything."""
-    scandir = os.scandir
 
-    def refuse(path: object) -> object:
-        if Path(str(path)).name == 'closed':
-            raise PermissionError(13, 'Permission denied', str(path))
-        return scandir(path)
+    def refusing(look: Callable) -> Callable:
+        def refuse(path: object) -> object:
+            if Path(str(path)).name == 'closed':
+                raise PermissionError(13, 'Permission denied', str(path))
+            return look(path)
 
-    monkeypatch.setattr(os, 'scandir', refuse)
+        return refuse
+
+    for name in ('scandir', 'listdir'):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
 
 
 @pytest.fixture
