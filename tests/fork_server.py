@@ -12,6 +12,7 @@ import pkgutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -81,14 +82,13 @@ class ForkServer:
         """Wait for the end of a process that was started; returns its exit code, negative after a signal."""
         return self._ask(wait=child, bare=child in self._bare)
 
-    def run(self, *arguments: object, cwd: Path, **settings: Any) -> str:
-        """Run `python ARGUMENTS` to its end, which must be a good one; returns what it printed."""
-        log = cwd / 'run.log'
-        code = self.wait(self.start(*arguments, cwd=cwd, stdout=log, stderr=log, **settings))
-        said = log.read_text(errors='replace')
-        log.unlink()
-        assert code == 0, f'exit code {code}: {said[-8000:]}'
-        return said
+    def run(self, *arguments: object, cwd: Path, **settings: Any) -> subprocess.CompletedProcess[str]:
+        """Run `python ARGUMENTS` to its end."""
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder) / 'out', Path(folder) / 'err'
+            code = self.wait(self.start(*arguments, cwd=cwd, stdout=out, stderr=err, **settings))
+            printed = [file.read_text(encoding='utf-8', errors='replace') for file in (out, err)]
+        return subprocess.CompletedProcess(arguments, code, *printed)
 
     def run_in_two(self, function: Callable[[int, str], None], folder: Path) -> None:
         """Call a test module's `function(rank, folder)` in two processes at once."""
@@ -191,8 +191,11 @@ def _exit_code(request: dict) -> int:
         code = 1
     threading._shutdown()
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return 120  # as Python's own
     return code
 
 

@@ -83,7 +83,8 @@ def test_the_sdist_holds_what_the_wheel_is_built_from(source, distributions):
 
 
 def test_the_quick_start_runs_from_an_installation(site, tmp_path):
-    changes = ('train:total_iter=2', 'train:scheduler:periods=[2]', 'network_g:width=4', 'report:refine=[none]')
+    changes = ('train:total_iter=2', 'train:scheduler:periods=[2]', 'network_g:width=4', 'report:refine=[none]',
+               'datasets:train:scenes=[chelsea]', 'datasets:val:scenes=[chelsea]')  # fmt: skip
     output = python(
         *('-m', 'amsnet_basicsr.train', '-opt', 'options/quickstart.yml', '--force_yml', *changes),
         cwd=tmp_path, PYTHONPATH=str(site),

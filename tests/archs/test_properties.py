@@ -1,8 +1,5 @@
 """What every network promises, whatever its architecture."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -144,6 +141,6 @@ def test_impossible_arguments_are_refused(arch: type[nn.Module], arguments: dict
         arch(**arguments)
 
 
-def test_networks_do_not_import_basicsr():
+def test_networks_do_not_import_basicsr(fork_server, tmp_path):
     code = "import sys, amsnet_basicsr.archs; sys.exit('basicsr' in sys.modules)"
-    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
+    assert fork_server.run('-c', code, cwd=tmp_path, bare=True).returncode == 0

@@ -24,5 +24,5 @@ print(kept, grown, resident() - before < 150 * 2**20)
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='glibc only')
 @pytest.mark.parametrize(('settings', 'kept'), [({}, True), ({'MALLOC_TRIM_THRESHOLD_': '131072'}, False)])
 def test_freed_memory_is_kept_unless_the_user_has_settled_it(fork_server, tmp_path, settings, kept):
-    said = fork_server.run('-c', PROGRAM, cwd=tmp_path, **settings)
-    assert said.split() == [str(kept), str(kept), 'True']
+    done = fork_server.run('-c', PROGRAM, cwd=tmp_path, **settings)
+    assert done.stdout.split() == [str(kept), str(kept), 'True']

@@ -47,7 +47,8 @@ def test_the_plugin_leaves_the_classes_of_basicsr_alone(fork_server, tmp_path):
         'after = look()\n'
         'assert len(before) > 50 and before == after\n'
     )
-    fork_server.run('-c', code, cwd=tmp_path, bare=True)
+    done = fork_server.run('-c', code, cwd=tmp_path, bare=True)
+    assert done.returncode == 0, done.stderr
 
 
 def sr_options(folder) -> dict:

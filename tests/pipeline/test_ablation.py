@@ -209,7 +209,7 @@ def shortened(options: dict[str, Any], noisy: Path, clean: Path, lmdb: Path) -> 
 def run_all(run, wanted: Sequence[dict[str, Any]], make_folder, make_lmdb, tmp_path) -> None:
     size = (48, 56)
     noisy, clean = make_folder('noisy', 2, size), make_folder('clean', 2, size, 9)
-    (tmp_path / 'names.txt').write_text('im0.png\nim1.png\n')
+    (tmp_path / 'names.txt').write_text('im0.png\n')
     lmdb = make_lmdb(noisy)
     files = {
         options['name']: write(tmp_path / f'{options["name"]}.yml', shortened(options, noisy, clean, lmdb), plugin=True)

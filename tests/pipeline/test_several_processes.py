@@ -3,15 +3,12 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import cv2
 import psutil
 import torch
 
-from tests.fork_server import ENVIRONMENT
 from tests.models.test_amsnet_model import build
 from tests.pipeline.options import test_options, train_options, write
 
@@ -76,23 +73,19 @@ def wait_for(log, text, running):
         time.sleep(0.05)
 
 
-def test_a_process_that_dies_takes_the_run_down_with_its_reason(make_folder, tmp_path):
-    command = [sys.executable, *TORCHRUN, '-opt', endless(make_folder, tmp_path, 'dies'), '--launcher', 'pytorch']
+def test_a_process_that_dies_takes_the_run_down_with_its_reason(fork_server, make_folder, tmp_path):
+    command = (*TORCHRUN, '-opt', endless(make_folder, tmp_path, 'dies'), '--launcher', 'pytorch')
     log = tmp_path / 'log'
-    with log.open('w') as output:
-        torchrun = subprocess.Popen(
-            command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **ENVIRONMENT}
-        )
+    torchrun = psutil.Process(fork_server.start(*command, cwd=tmp_path, stdout=log, stderr=log))
     try:
-        wait_for(log, 'iter:       1,', lambda: torchrun.poll() is None)
-        trainers = [
-            child for child in psutil.Process(torchrun.pid).children() if 'amsnet_basicsr' in ' '.join(child.cmdline())
-        ]
+        wait_for(log, 'iter:       1,', lambda: torchrun.status() != psutil.STATUS_ZOMBIE)
+        trainers = [child for child in torchrun.children() if 'amsnet_basicsr' in ' '.join(child.cmdline())]
         second = next(child for child in trainers if child.environ().get('RANK') == '1')
         second.send_signal(signal.SIGKILL)
-        assert torchrun.wait(timeout=250) != 0
+        assert fork_server.wait(torchrun.pid) != 0
     finally:
-        torchrun.kill()
+        if torchrun.is_running():
+            torchrun.kill()
     text = log.read_text()
     assert 'Signal 9 (SIGKILL)' in text and re.search(r'rank\s*:\s*1', text)
 

@@ -33,11 +33,10 @@ def convert(tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_the_printed_options_build_the_network_and_load_the_file(tmp_path):
+def test_the_printed_options_build_the_network_and_load_the_file(fork_server, tmp_path):
     net = tiny('Restormer')
     lightning_file(tmp_path / 'last.ckpt', net)
-    command = [sys.executable, str(SCRIPT), 'last.ckpt', '-o', 'restormer.pth']
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    result = fork_server.run(SCRIPT, 'last.ckpt', '-o', 'restormer.pth', cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert 'Restormer' in result.stdout and 'from state_dict: net.dn.branches.0.*' in result.stdout
     options = yaml.safe_load(result.stdout[result.stdout.index('network_g:') :])

@@ -4,6 +4,7 @@ import csv
 import functools
 import importlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -109,13 +110,11 @@ def arguments(root: Path, *more: object) -> list[str]:
     return ['tiny', '--options', str(root / 'options'), '--root', str(root), *map(str, more)]
 
 
-def wait_for(condition: Callable[[], Any], process: subprocess.Popen) -> Any:
+def wait_for(condition: Callable[[], Any], process: int, printed: Path) -> None:
     """Wait until something is true while a process runs."""
-    while process.poll() is None:
-        if found := condition():
-            return found
+    while not condition():
+        assert psutil.Process(process).status() != psutil.STATUS_ZOMBIE, printed.read_text(encoding='utf-8')
         time.sleep(0.02)
-    raise AssertionError(process.communicate()[0])
 
 
 def test_a_comparison_is_run_stopped_and_resumed(ablation, root, request, capsys):
@@ -124,15 +123,16 @@ def test_a_comparison_is_run_stopped_and_resumed(ablation, root, request, capsys
     runs = root / 'results' / 'ablation' / 'tiny' / 'runs'
     log = runs / 'b_seed0.log'
 
-    command = [sys.executable, str(SCRIPT), *arguments(root, '--seeds', 0, 1)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=root)
-    wait_for(lambda: list(runs.glob('*.log')), process)
+    printed = root / 'printed'
+    server = request.getfixturevalue('fork_server')
+    process = server.start(SCRIPT, *arguments(root, '--seeds', 0, 1), cwd=root, stdout=printed, stderr=printed)
+    wait_for(lambda: list(runs.glob('*.log')), process, printed)
     with pytest.raises(SystemExit, match='another run is writing'):
         ablation.main(arguments(root))
-    wait_for(lambda: log.is_file() and 'iter:       2,' in log.read_text(), process)
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=250)[0]
-    assert process.returncode == 130 and 'No run is finished' in said and '--seeds 0 1' in said, said
+    wait_for(lambda: log.is_file() and 'iter:       2,' in log.read_text(), process, printed)
+    os.kill(process, signal.SIGINT)
+    code, said = server.wait(process), printed.read_text()
+    assert code == 130 and 'No run is finished' in said and '--seeds 0 1' in said, said
     folder = root / 'experiments' / 'tiny_b_seed0' / 'training_states'
     states = [int(path.stem) for path in folder.glob('[0-9]*.state')]
     assert len(states) == 1 and 2 <= states[0] < 150

@@ -21,29 +21,17 @@ from tests.conftest import noisy_image
 from tests.denoise.run_command import image, plain, tiny_weights
 from tests.images.samples import ICC, XMP, exif, pixels
 
-COMMAND = [sys.executable, '-m', 'amsnet_basicsr.denoise']
+COMMAND = ('-m', 'amsnet_basicsr.denoise')
+TINY = ('-o', 'out', '--model', 'net.safetensors', '--scheme', 'plain', '--strength', '1')
 
 
-def test_folders_patterns_and_odd_names_as_a_process(tmp_path):
+def test_folders_patterns_and_odd_names_as_a_process(fork_server, tmp_path):
     tiny_weights(tmp_path / 'net.safetensors')
     names = ['a b.png', 'sub/zoë 写真.bmp', 'sub/deep/x[1].png', 'sub/two\nlines.png', '-o.png']
     for number, name in enumerate(names):
         image(tmp_path / 'p' / name, seed=number)
     image(tmp_path / 'odd[1].png', seed=9)
-    command = [
-        *COMMAND,
-        'p',
-        'odd[1].png',
-        '-o',
-        'out',
-        '--model',
-        'net.safetensors',
-        '--scheme',
-        'plain',
-        '--strength',
-        '1',
-    ]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding='utf-8', timeout=250)
+    result = fork_server.run(*COMMAND, 'p', 'odd[1].png', *TINY, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, '')
     for name in names:
         assert np.array_equal(
@@ -253,21 +241,16 @@ def test_no_arguments_print_the_help(command, capsys):
     assert status == 0 and capsys.readouterr().out.startswith(f'usage: amsnet-denoise {command} ')
 
 
-def _many(tmp_path: Path) -> list[str]:
+def test_an_interruption_says_how_far_it_came_and_leaves_no_half_files(fork_server, tmp_path):
     tiny_weights(tmp_path / 'net.safetensors')
     for number in range(60):
         image(tmp_path / 'p' / f'{number:02}.png', 200, 200, seed=number)
-    return [*COMMAND, 'p', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'amsnet', '--refine']
-
-
-def test_an_interruption_says_how_far_it_came_and_leaves_no_half_files(tmp_path):
-    process = subprocess.Popen(
-        [*_many(tmp_path), '--json', 's.json'], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline().startswith('[1/60]')
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=250)
-    assert process.returncode == 130
+    result = fork_server.run(
+        *COMMAND, 'p', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'amsnet', '--refine', '--json', 's.json',
+        cwd=tmp_path, signal_at=(signal.SIGINT, '[1/60]', 1),
+    )  # fmt: skip
+    assert result.returncode == 130
+    err = result.stderr
     assert 'amsnet-denoise: Interrupted: ' in err and 'not begun' in err and 'Traceback' not in err
     counts = json.loads((tmp_path / 's.json').read_text())['counts']
     written = sorted(os.listdir(tmp_path / 'out'))
@@ -276,15 +259,19 @@ def test_an_interruption_says_how_far_it_came_and_leaves_no_half_files(tmp_path)
         assert read_image(tmp_path / 'out' / name).pixels.shape == (200, 200, 3)
 
 
-def test_a_reader_that_goes_away_stops_no_work(tmp_path):
+def test_a_reader_that_goes_away_stops_no_work(fork_server, tmp_path):
     tiny_weights(tmp_path / 'net.safetensors')
     for number in range(5):
         image(tmp_path / 'p' / f'{number}.png', seed=number)
-    command = [*COMMAND, 'p', '-o', 'out', '--model', 'net.safetensors', '--scheme', 'plain', '--strength', '1']
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.close()
-    err = process.stderr.read()
-    assert process.wait(timeout=250) == 0 and err == ''
+    program = """
+import os, runpy
+reader, writer = os.pipe()
+os.close(reader)
+os.dup2(writer, 1)
+runpy.run_module('amsnet_basicsr.denoise', run_name='__main__', alter_sys=True)
+"""
+    result = fork_server.run('-c', program, 'p', *TINY, cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, '')
     assert len(os.listdir(tmp_path / 'out')) == 5
 
 

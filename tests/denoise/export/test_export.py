@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -316,9 +315,9 @@ def test_output_that_cannot_be_printed_is_no_failure_of_the_file(tmp_path, weigh
     assert (tmp_path / 'a.pth').exists()
 
 
-def test_the_command(tmp_path, weights):
-    command = [sys.executable, '-m', 'amsnet_basicsr.denoise', 'export', '--model', weights.name, '-o', 'a.safetensors']
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_the_command(fork_server, tmp_path, weights):
+    command = ('-m', 'amsnet_basicsr.denoise', 'export', '--model', weights.name, '-o', 'a.safetensors')
+    done = fork_server.run(*command, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, '')
     assert done.stdout.startswith('a.safetensors: NAFNet, ') or '\na.safetensors: NAFNet, ' in done.stdout
 
