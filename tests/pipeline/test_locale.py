@@ -64,8 +64,8 @@ def test_names_that_the_locale_lacks_are_told_before_anything_starts(make_folder
         and lines
         == [
             'o.yml has 3 problems; as options for training:',
-            f"  - name: {lacks} 'gr\\xf6\\xdfe'; {end}",
             f"  - datasets.val.dataroot_lq: {lacks} 'd\\xe4t\\xe4'; {end}",
+            f"  - name: {lacks} 'gr\\xf6\\xdfe'; {end}",
             f"  - path.experiments_root: {lacks} 'v\\xe4ter'; {end}",
         ]
     )
