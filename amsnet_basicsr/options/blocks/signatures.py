@@ -48,7 +48,7 @@ def block_of(found: Callable[..., Any], name: str | None = None, without: tuple[
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     return create_model(
         f'{getattr(found, "__name__", "Any")}Options',
-        __base__=AnyArguments if takes_all else Block,
+        __base__=AnyArguments if takes_all else Arguments,
         __doc__=(inspect.getdoc(found) or '').split('\n')[0],
         **fields,
     )
