@@ -85,14 +85,17 @@ def _find_pairs(settings: PairedPhotosOptions) -> list[tuple[str, str]]:
     return find_pairs(*map(osp.expanduser, two))
 
 
-def find_pairs(noisy_root: str, clean_root: str, noisy: str = '*.*', clean: str = '*.*') -> list[tuple[str, str]]:
+def find_pairs(
+    noisy_root: str, clean_root: str, noisy: str | None = None, clean: str | None = None
+) -> list[tuple[str, str]]:
     """Find the pairs of noisy and clean images, in the order of their names.
 
     Args:
         noisy_root: Folder of the noisy ones; subfolders count.
         clean_root: Folder of the clean ones, or the same.
         noisy: Pattern of the noisy ones' names, e.g. `*_Real.*`. The first `*` stands for what a pair has in common,
-            a later one for anything; in `*.*`, the name but for its suffix. Letters match in either case.
+            a later one for anything. Letters match in either case. None: pairs have the same path in their folders but
+            for suffix and case.
         clean: Pattern of the clean ones' names.
 
     Returns:
@@ -107,7 +110,8 @@ def find_pairs(noisy_root: str, clean_root: str, noisy: str = '*.*', clean: str 
     for mine, theirs, root, pattern in ((one, other, noisy_root, noisy), (other, one, clean_root, clean)):
         alone = [path for key, path in sorted(mine.items()) if key not in theirs]
         if alone:
-            texts.append(f'{len(alone)} images like {pattern!r} in {root} ({name_some(alone)})')
+            like = '' if pattern is None else f'like {pattern!r} '
+            texts.append(f'{len(alone)} images {like}in {root} ({name_some(alone)})')
     if texts:
         raise ValueError(f'{" and ".join(texts)} have no partner; take them out or add what is missing')
     return [(osp.join(noisy_root, one[key]), osp.join(clean_root, other[key])) for key in sorted(one)]
@@ -129,18 +133,19 @@ def check_sizes(pairs: list[tuple[str, str]]) -> None:
         raise ValueError(f'{len(problems)} of {len(pairs)} pairs cannot be compared: {name_some(problems)}')
 
 
-def _by_partner(root: str, pattern: str) -> dict[str, str]:
+def _by_partner(root: str, pattern: str | None) -> dict[str, str]:
     """List a folder's images, relative to it, by what they have in common with their partners."""
-    expression = _expression(pattern)
+    expression = _expression('*.*' if pattern is None else pattern)
     found: dict[str, str] = {}
     for path in (osp.relpath(path, root) for path in find_images(existing_folder(root))):
         folder, name = osp.split(path)
         if match := expression.fullmatch(name):
-            key = osp.join(folder, match[1]).lower()
+            key = osp.join(folder.lower() if pattern is None else folder, match[1].lower())
             if found.setdefault(key, path) != path:
                 raise ValueError(f'{root}: {found[key]} and {path} would have the same partner; take one of them out')
     if not found:
-        raise ValueError(f'{root} holds no image whose name is like {pattern!r} ({", ".join(READ_SUFFIXES)})')
+        like = '' if pattern is None else f' whose name is like {pattern!r}'
+        raise ValueError(f'{root} holds no image{like} ({", ".join(READ_SUFFIXES)})')
     return found
 
 
@@ -150,4 +155,4 @@ def _expression(pattern: str) -> re.Pattern[str]:
     before, after = pattern.split('*', 1)
     # Greedy, so that a stem may hold the rest of the pattern too.
     rest = '.*'.join(map(re.escape, after.split('*')))
-    return re.compile(f'{re.escape(before)}(.*){rest}', re.IGNORECASE)
+    return re.compile(f'{re.escape(before)}(.*){rest}', re.IGNORECASE | re.DOTALL)

@@ -61,6 +61,20 @@ def test_own_patterns(tmp_path):
     assert names(pairs) == [('in_1.png', 'ref_1_v2.png')]
 
 
+def test_subfolders_and_line_breaks_are_part_of_a_name(tmp_path):
+    stems = ['A/x', 'a/x', 'two\nlines']
+    for stem in stems:
+        put(tmp_path / f'{stem}_Real.png')
+        put(tmp_path / f'{stem}_mean.png')
+    found = dataset(dataroot=str(tmp_path)).pairs
+    assert found == [tuple(str(tmp_path / f'{stem}_{end}.png') for end in ('Real', 'mean')) for stem in stems]
+    found = dataset(dataroot_lq=str(tmp_path / 'A'), dataroot_gt=str(tmp_path / 'A')).pairs
+    assert len(found) == 2
+    (tmp_path / 'a' / 'two\nlines.png').write_bytes((tmp_path / 'a' / 'x_Real.png').read_bytes())
+    with pytest.raises(ValueError, match=r'^\S+ \S+ \S+ 1 images in \S+ \(two\\nlines.png\) have no partner'):
+        dataset(dataroot_lq=str(tmp_path / 'a'), dataroot_gt=str(tmp_path / 'A'))
+
+
 def test_two_folders_with_the_same_names_but_other_suffixes_and_depths(tmp_path):
     put(tmp_path / 'noisy' / 'day' / '1.JPG', size=(48, 40))
     image = np.full((48, 40, 3), 40000, np.uint16)
@@ -131,6 +145,7 @@ def test_what_does_not_match_is_told_at_the_start(tmp_path, spoil, message):
         ({'dataroot': '.', 'phase': 'train'}, 'for validation and tests'),
         ({'dataroot': 'missing'}, 'there is no folder missing'),
         ({'dataroot': 'empty'}, 'empty holds no image'),
+        ({'dataroot_lq': 'empty', 'dataroot_gt': '.'}, r'empty holds no image \(.jpg'),
     ],
 )
 def test_options_that_cannot_be(tmp_path, monkeypatch, opt, message):
