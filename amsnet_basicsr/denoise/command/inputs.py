@@ -74,8 +74,9 @@ def find_inputs(names: Sequence[str], output: Path) -> Inputs:
         elif os.path.lexists(name):
             new = [Found(path, Path(path.name), True)]
         elif glob.has_magic(name):
-            first = next(number for number, part in enumerate(path.parts) if glob.has_magic(part))
-            new = list(search.below(Path(*path.parts[:first]), path.parts[first:]))
+            parts = (*path.parts, '*') if name.endswith(os.sep) else path.parts  # a slash at the end: only folders
+            first = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+            new = list(search.below(Path(*parts[:first]), parts[first:]))
             nothing = 'no image matches this pattern'
         else:
             nothing = _why_missing(name)

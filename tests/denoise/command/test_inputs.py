@@ -49,6 +49,7 @@ def test_patterns(tree):
     assert found('p/**') == found('p/*')
     assert found('p/**/*.png') == {'p/a.png': 'a.png', 'p/s/c.png': 's/c.png'}
     assert found('p/**/*.jxl') == {'p/s/e.jxl': 's/e.jxl'}
+    assert found('p/*/') == {'p/s/c.png': 's/c.png', 'p/s/t/d.jpg': 's/t/d.jpg'}  # folders alone
     assert found('?/[a]*') == {'p/a.png': 'p/a.png', 'q/a.png': 'q/a.png'}
 
 
