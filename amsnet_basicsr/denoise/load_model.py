@@ -93,15 +93,16 @@ def load_model(
         changes: Other settings of the scheme, which replace those of the files; a ValueError if they mean nothing.
     """
     try:
+        options = None if opt is None else read_options(str(opt))  # read once: it may be a pipe
         if model is None:
-            model = shipped_weights() if opt is None else _named_in(opt)
+            model = shipped_weights() if options is None else _named_in(options, opt)
         path = Path(model)
         if os.path.isdir(path):
             path = path / IN_A_FOLDER
-        if opt is not None:
-            loaded = _with_options(path, str(opt), trusted=True)
+        if options is not None:
+            loaded = _with_options(path, options, str(opt), trusted=True)
         elif (kept := _kept_options(path)) is not None:
-            loaded = _with_options(path, str(kept), trusted=False)
+            loaded = _with_options(path, read_options(str(kept)), str(kept), trusted=False)
             loaded.notes.append(f'network and scheme as in {kept}')
         else:
             loaded = _by_itself(path, scheme)
@@ -121,8 +122,8 @@ def load_model(
     return loaded
 
 
-def _named_in(opt: str | Path) -> str:
-    named = (read_options(str(opt)).get('path') or {}).get('pretrain_network_g')
+def _named_in(options: Mapping[str, Any], opt: str | Path | None) -> str:
+    named = (options.get('path') or {}).get('pretrain_network_g')
     if not named:
         raise ModelError(f'{opt} names no weights (path: pretrain_network_g); give them by --model')
     return named
@@ -160,9 +161,8 @@ def _by_itself(path: Path, scheme_type: str) -> Model:
     return Model(denoiser.build(), denoiser.arch, denoiser.options, scheme, str(path), metadata, notes, crop)
 
 
-def _with_options(path: Path, opt: str, trusted: bool) -> Model:
+def _with_options(path: Path, options: Mapping[str, Any], opt: str, trusted: bool) -> Model:
     """Load weights as an options file says; one that merely lies beside them may ask for our own networks alone."""
-    options = read_options(opt)
     network = without_neutral(options.get('network_g') or {})
     arch = network.pop('type', None)
     if not isinstance(arch, str):

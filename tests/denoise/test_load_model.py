@@ -1,8 +1,10 @@
 """Weights of every origin become a network and the way to run it; anything else one clear line."""
 
 import json
+import os
 import pickle
 import shutil
+import threading
 import zipfile
 
 import pytest
@@ -100,6 +102,17 @@ def test_options_tell_network_and_scheme(tmp_path, net):
     plain = OPTIONS.replace('AMSNetModel', 'SRModel').replace('scheme:', '#')
     (tmp_path / 'o.yml').write_text(plain)
     assert load_model(tmp_path / 'w.pth', tmp_path / 'o.yml').scheme == DenoiserScheme('plain')
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='no pipes with a name')
+def test_options_may_come_from_a_pipe(tmp_path, net):
+    torch.save({'params': net.state_dict()}, tmp_path / 'w.pth')
+    os.mkfifo(tmp_path / 'opt')
+    text = f'{OPTIONS}path: {{pretrain_network_g: {tmp_path / "w.pth"}}}\n'
+    writer = threading.Thread(target=(tmp_path / 'opt').write_text, args=[text], daemon=True)
+    writer.start()
+    assert load_model(opt=tmp_path / 'opt').scheme.stride == 3
+    writer.join()
 
 
 def test_options_kept_by_training_are_found_beside_the_weights(tmp_path, net):
