@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group('computing').add_argument
     tile = 'side in pixels; auto: by free memory; 0: no tiles'
     add('--tile', type=_tile, default='auto', metavar='SIZE', help=tile)
-    add('--device', help='cpu, cuda, cuda:1 or mps; default: a GPU where there is one')
+    add('--device', type=_device, help='cpu, cuda, cuda:1 or mps; default: a GPU where there is one')
     precisions = ('auto', 'float32', 'bfloat16', 'float16')
     precision = 'auto: bfloat16 where it is faster and stays within one level of 255'
     add('--precision', choices=precisions, default='float32', help=precision)
@@ -160,6 +160,12 @@ def _tile(text: str) -> int | str:
     if not re.fullmatch(r'\d{1,9}', text, re.ASCII) or 0 < int(text) < SMALLEST_TILE:
         raise argparse.ArgumentTypeError(f'must be {SMALLEST_TILE} pixels or more, 0 or auto, got {text!r}')
     return int(text)
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r'[a-z]+(:\d+)?', text):  # PyTorch would name every kind of device that it has ever had
+        raise argparse.ArgumentTypeError(f'must be cpu, cuda, cuda:1 or mps, got {text!r}')
+    return text
 
 
 def _number(

@@ -122,6 +122,7 @@ def test_a_result_that_is_no_number_fails_its_image_only(run):
         (['a.png', '-o', 'out', '--tile', '-3'], '--tile: must be 128 pixels or more, 0 or auto'),
         (['a.png', '-o', 'out', '--tile', '64'], '--tile: must be 128 pixels or more, 0 or auto, got'),
         (['a.png', '-o', 'out', '--tile', 'big'], '--tile: must be 128 pixels or more, 0 or auto'),
+        (['a.png', '-o', 'out', '--device', 'CUDA'], '--device: must be cpu, cuda, cuda:1 or mps'),
         (['a.png', '-o', 'out', '--strength', 'nan'], '--strength: must be a number from 0 to 1'),
         (['a.png', '-o', 'out', '--quality', '0'], '--quality: must be a whole number from 1 to 100'),
         (['a.png', '-o', 'out', '--seed', '1.5'], '--seed: must be a whole number'),
