@@ -111,8 +111,9 @@ def _refuse_unknown(options: dict[str, Any], network: type[nn.Module]) -> None:
     known = inspect.signature(network).parameters
     if any(parameter.kind == parameter.VAR_KEYWORD for parameter in known.values()):
         return
-    for name in options.keys() - known.keys():
-        raise ValueError(f'{network.__name__} has no option {name!r}; {did_you_mean(name, known)}')
+    for name in options:
+        if name not in known:
+            raise ValueError(f'{network.__name__} has no option {name!r}; {did_you_mean(name, known)}')
 
 
 def _size_requirements(net: nn.Module, architecture: Any) -> Any | None:

@@ -19,7 +19,7 @@ def import_parts(names: Any) -> list[str]:
             sys.path.append(os.getcwd())
         try:
             importlib.import_module(name)
-        except Exception as error:  # whatever is wrong with it
+        except (Exception, SystemExit) as error:  # whatever is wrong with it
             said = f'{name} cannot be imported ({type(error).__name__}: {error})'
             problems.append(f'import: {said}; is it installed, or in this folder?')
     return problems

@@ -104,7 +104,7 @@ def test_seeded_weights_are_those_of_the_bare_network():
     [
         ({'arch': 'scunet'}, "no network 'scunet'; did you mean 'SCUNet'?"),
         ({'arch': 'Zzz'}, 'spandrel has no network .* it has: ATD, .*NAFNet'),
-        ({'arch': 'NAFNet', 'widht': 8}, "NAFNet has no option 'widht'; did you mean 'width'?"),
+        ({'arch': 'NAFNet', 'widht': 8, 'x': 1, 'y': 1}, "NAFNet has no option 'widht'; did you mean 'width'?"),
         ({'arch': 'DRUNet', 'in_nc': 3, 'out_nc': 3, 'nc': [8] * 4, 'nb': 1}, 'e.g. size_multiple: 8'),
     ],
 )

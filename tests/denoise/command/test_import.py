@@ -46,9 +46,10 @@ def test_a_network_of_ones_own_denoises(run, parts):
     assert result.status == 0 and '"arch": "Darken"' in result.out
 
 
-@pytest.mark.parametrize('name', ['no_such_parts', 'antigravity', 'broken'])
+@pytest.mark.parametrize('name', ['no_such_parts', 'antigravity', 'broken', 'leaving'])
 def test_what_cannot_be_imported_is_told(run, parts, name):
     Path('broken.py').write_text('1 / 0', encoding='utf-8')
+    Path('leaving.py').write_text('import sys; sys.exit("needs a licence")', encoding='utf-8')
     image(Path('a.png'))
     result = run('a.png', '-o', 'out', '--import', name)
     assert result.status == 2 and result.err.count('\n') == 1 and f'import: {name} ' in result.err
