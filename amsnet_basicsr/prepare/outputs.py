@@ -85,15 +85,19 @@ def discard(path: Path) -> None:
 
 
 def begin_or_resume(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Begin to fill a folder, with the settings (plain values) as `settings.json`; stop if it was begun with others."""
+    """Begin to fill a folder, with the settings (plain values) as `settings.json`; stop if others filled it."""
     record = folder / SETTINGS
-    if not record.is_file():
-        if folder.is_file() or any(folder.glob('*')):
-            raise UserError(f'{folder} is in the way: it has no {SETTINGS} of an unfinished run; remove it')
+    nothing_done = all(path == record or path.suffix == '.tmp' for path in folder.glob('*'))
+    if nothing_done and not folder.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(record) as file:
             file.write(json.dumps(settings, indent=1).encode())
         return
+    if not record.is_file():
+        raise UserError(
+            f'{folder} is in the way: without {SETTINGS} it cannot be resumed, as an earlier version began it or it is '
+            'something else; remove it, or --restart to start over'
+        )
     try:
         found = json.loads(record.read_bytes())
     except (OSError, ValueError):

@@ -145,7 +145,7 @@ def test_another_source_is_not_mixed_in(prepare, files, tmp_path, monkeypatch):
     folder = tmp_path / 'datasets' / 'SIDD_validation'
     (folder / 'noisy.partial').mkdir(parents=True)
     (folder / 'noisy.partial' / '01_01.png').write_bytes(b'of somebody else')
-    refused(prepare('validation', *files), 'noisy.partial is in the way: it has no settings.json of')
+    refused(prepare('validation', *files), 'noisy.partial is in the way: without settings.json')
     shutil.rmtree(folder / 'noisy.partial')
     other = shutil.copy(files[0], tmp_path / 'other.mat')
 
