@@ -63,7 +63,7 @@ class Scheduler(Open):
 
     type: Literal['CosineAnnealingRestartLR', 'MultiStepLR', 'MultiStepRestartLR']
     """Name of one of BasicSR's schedulers."""
-    periods: Several[Annotated[Count, Ge(1)]] | None = None
+    periods: Several[Iterations] | None = None
     """Iterations of each cosine; they must add up to `total_iter`."""
     restart_weights: Several[float] | None = None
     """Rate at the beginning of each cosine, as a factor of `lr`."""
