@@ -18,8 +18,6 @@ def wrong_validation(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iter
     sets = {phase: dataset for phase, dataset in opt['datasets'].items() if phase.split('_')[0] in ('val', 'test')}
     if not val or (opt['is_train'] and not sets and clean('datasets')):
         return  # nothing is validated; a note says so
-    if not opt['is_train'] and opt.get('model_type') == 'SRModel' and val.get('save_img') and 'suffix' not in val:
-        yield Finding(('val', 'suffix'), 'val.suffix is missing; SRModel needs it to save images; write suffix: ~')
     metrics = {name: metric for name, metric in (val.get('metrics') or {}).items() if clean('val', 'metrics', name)}
     for name, metric in metrics.items() if sets else ():
         if said := _lacking(metric['type'], opt.get('model_type'), sets):
@@ -32,17 +30,14 @@ def wrong_validation(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iter
 def _lacking(metric: str, model: Any, sets: Sets) -> str | None:
     """Say which images a metric lacks that it compares with.
 
-    Our own validation leaves a metric out on a set without clean images and says so: wrong is only a metric that no
-    set can have. BasicSR's ends with an error at the first such image.
+    Our validation, which is that of SRModel too, leaves a metric out on a set without clean images and says so: wrong
+    is only a metric that no set can have.
     """
     needed = _needs(metric)
-    without = _without_truth(sets)
-    if 'img2' in needed and model in OUR_MODELS and len(without) == len(sets):
-        return 'needs clean images, which no set has; calculate_mask_l1 needs none'
-    if 'img2' in needed and model == 'SRModel' and without:
-        lacks = f'needs clean images, which datasets.{without[0]} lacks'
-        return f'{lacks}, and SRModel leaves no metric out; take the metric or the set out'
-    if needed & {'noisy', 'prediction'} and model == 'SRModel':
+    if 'img2' in needed and model in (*OUR_MODELS, 'SRModel') and len(_without_truth(sets)) == len(sets):
+        instead = 'take the metric out' if model == 'SRModel' else 'calculate_mask_l1 needs none'
+        return f'needs clean images, which no set has; {instead}'
+    if 'prediction' in needed and model == 'SRModel':
         return 'looks at hidden pixels; SRModel hides none'
     return None
 
