@@ -52,10 +52,10 @@ patches.models.nan_checks
     why:     trains on after a loss that is NaN or infinite, and saves NaN as black
     until:   a release that looks at losses and outputs
 patches.models.validation
-    changes: SRModel.nondist_validation, by our loop
-    why:     results of equal names overwrite each other; errors do not name the image; one image below 11 pixels makes
-             the SSIM of the whole set NaN, a large crop_border its PSNR
-    until:   a release that numbers names and leaves such images out
+    changes: SRModel.nondist_validation, by our loop; around that of a model which has its own
+    why:     results of equal names overwrite each other; errors do not name the image; a full disk ends training; one
+             image below 11 pixels makes the SSIM of the whole set NaN, a large crop_border its PSNR
+    until:   a release that numbers names, survives a full disk and leaves such images out
 models.base_model
     changes: BaseModel.get_optimizer
     why:     knows no optimizer but Adam; HEAD: Adam, AdamW and six more

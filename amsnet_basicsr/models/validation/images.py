@@ -53,7 +53,7 @@ class Task:
     @property
     def looks_at_hidden_pixels(self) -> bool:
         """Whether any metric needs a prediction of hidden pixels."""
-        return any('prediction' in _parameters(settings) for settings in self.metrics.values())
+        return any('prediction' in _required(settings) for settings in self.metrics.values())
 
     def finish(self, number: int, name: str, path: str, tensors: Mapping[str, torch.Tensor]) -> MeasuredImage:
         """Measure an image and save it.
@@ -72,7 +72,8 @@ class Task:
             raise UserError(f'the network returns NaN or infinite values for {name} of {self.set_name!r}: not saved')
         noisy, denoised, clean = (to_image(tensors[key]) if key in tensors else None for key in ('lq', 'result', 'gt'))
         assert denoised is not None
-        if clean is not None and clean.shape[:2] != denoised.shape[:2] and (self.metrics or self.strips):
+        compared = self.strips or any('img2' in _parameters(settings) for settings in self.metrics.values())
+        if clean is not None and clean.shape[:2] != denoised.shape[:2] and compared:
             sizes = [f'{image.shape[1]}×{image.shape[0]}' for image in (denoised, clean)]
             raise UserError(f'{path}: its result has {sizes[0]} pixels, the clean image of the pair {sizes[1]}')
         extra = {'noisy': tensors.get('lq'), 'prediction': tensors.get('prediction')}
@@ -110,15 +111,18 @@ class Task:
 
 def measure(available: Mapping[str, Any], settings: Mapping[str, Any]) -> float | None:
     """Compute a metric of what is available of an image; NaN if it is too small, None if something is lacking."""
-    takes = _parameters(settings)
-    # A metric of one's own may take no more than the image.
-    data = {key: available[key] for key in available.keys() & takes.keys()}
-    if any(value is None and takes[key].default is inspect.Parameter.empty for key, value in data.items()):
+    if any(available[key] is None for key in available.keys() & _required(settings)):
         return None
+    parameters = _parameters(settings)
+    # A metric of one's own may take no more than the image, or, wrapped by a decorator, name nothing that it takes.
+    takes = set(parameters)
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        takes |= {'img', 'img2'}
     crop = settings.get('crop_border') or 0
     if isinstance(crop, int) and min(available['img'].shape[:2]) - 2 * crop < _WINDOWS.get(settings['type'], 1):
         return math.nan
-    return calculate_metric({key: value for key, value in data.items() if value is not None}, settings)
+    data = {key: available[key] for key in available.keys() & takes if available[key] is not None}
+    return calculate_metric(data, settings)
 
 
 def means(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -133,6 +137,10 @@ def means(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 def _parameters(settings: Mapping[str, Any]) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(METRIC_REGISTRY.get(settings['type'])).parameters
+
+
+def _required(settings: Mapping[str, Any]) -> set[str]:
+    return {name for name, parameter in _parameters(settings).items() if parameter.default is inspect.Parameter.empty}
 
 
 def to_image(tensor: torch.Tensor) -> np.ndarray:

@@ -169,6 +169,7 @@ class ValidationLoop(SRModel):
 
     def _denoise(self, batch: dict[str, Any], task: Task) -> dict[str, torch.Tensor]:
         """Denoise images of one size; return what `Task.finish` takes of them."""
+        self.__dict__.pop('gt', None)  # BasicSR's models keep that of the batch before, if an image has none
         self.feed_data(batch)
         self.test()
         tensors = self.get_current_visuals()

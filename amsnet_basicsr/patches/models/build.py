@@ -10,7 +10,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 
 from amsnet_basicsr.models.base_model import ExtendedBaseModel
 from amsnet_basicsr.patches.models.nan_checks import FiniteLosses, FiniteResults
-from amsnet_basicsr.patches.models.validation import ValidatedSRModel
+from amsnet_basicsr.patches.models.validation import OwnValidation, ValidatedSRModel
 from amsnet_basicsr.resume.model import ResumableModel
 from amsnet_basicsr.resume.run import TrainingRun
 
@@ -30,7 +30,8 @@ def _subclass(model_class: type[BaseModel], run: TrainingRun | None) -> type[Bas
     bases: list[type] = [model_class]
     if issubclass(model_class, SRModel) and not issubclass(model_class, ExtendedBaseModel):
         own = [] if model_class is SRModel else [model_class]
-        bases = [FiniteResults, *own, ValidatedSRModel, ExtendedBaseModel]
+        checks = FiniteResults if model_class.nondist_validation is SRModel.nondist_validation else OwnValidation
+        bases = [checks, *own, ValidatedSRModel, ExtendedBaseModel]
     elif not issubclass(model_class, ExtendedBaseModel):  # ours have checks and a loop of their own
         bases = [FiniteLosses, model_class, ExtendedBaseModel]
     if run is not None:

@@ -113,6 +113,16 @@ def test_a_metric_of_ones_own_is_given_the_images_alone(model):
     assert model.metric_results['mine'] > 0
 
 
+def test_a_metric_behind_a_decorator_is_given_the_images(model):
+    def decorated(**anything):
+        return float(np.abs(anything['img'] - anything['img2']).mean())
+
+    METRIC_REGISTRY._do_register('calculate_decorated', decorated)
+    model.opt['val']['metrics'] = {'mine': {'type': 'calculate_decorated'}}
+    validate(model, NoisyPairs(count=2))
+    assert model.metric_results['mine'] > 0
+
+
 def test_pairs_of_unequal_size_are_named(model):
     class Unequal(NoisyPairs):
         def __getitem__(self, index: int) -> dict:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from basicsr.models.sr_model import SRModel
+from basicsr.utils.registry import METRIC_REGISTRY, MODEL_REGISTRY
 from torch.utils.data import DataLoader
 
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
@@ -14,8 +16,8 @@ from tests.models.validation.test_loop import Images
 from tests.pipeline.options import train_options
 
 
-def model(folder, is_train: bool):
-    options = train_options(folder, model_type='SRModel')
+def model(folder, is_train: bool, model_type: str = 'SRModel'):
+    options = train_options(folder, model_type=model_type)
     options['train']['pixel_opt'] = {'type': 'L1Loss'}
     options['train'].pop('mask_opt')
     options['train'].pop('ema_decay')
@@ -49,6 +51,51 @@ def test_sets_of_a_test_keep_their_names(tmp_path):
     assert files == ['another/1_tiny.png', 'set/1_2_tiny.png', 'set/1_tiny.png']
 
 
+def test_without_a_suffix_results_have_the_name_of_the_run(tmp_path):
+    subject = model(tmp_path, is_train=False)
+    del subject.opt['val']['suffix']
+    validate(subject, Images(['a/1.png']))
+    assert [path.name for path in tmp_path.rglob('*.png')] == ['1_tiny.png']
+
+
+def test_the_truth_of_a_training_batch_is_not_that_of_an_image_without(tmp_path, caplog):
+    """BasicSR's `feed_data` keeps it."""
+    subject = model(tmp_path, is_train=True)
+    subject.opt['val']['metrics'] = {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}}
+    subject.feed_data({'lq': torch.rand(2, 3, 16, 20), 'gt': torch.rand(2, 3, 16, 20)})
+    with caplog.at_level('INFO', 'basicsr'):
+        validate(subject, Images(['a/1.png', 'a/2.png']))
+    assert not hasattr(subject, 'metric_results')
+    assert caplog.messages[-1] == 'Validation set: no ground truth, so no psnr'
+
+
+class LoopOfItsOwn(SRModel):
+    """A model whose validation is not BasicSR's."""
+
+    error: Exception
+
+    def nondist_validation(self, dataloader: DataLoader, *_: object) -> None:
+        """Fail at the first image."""
+        self.feed_data(next(iter(dataloader)))
+        raise self.error
+
+
+def test_a_loop_of_ones_own_survives_a_full_disk_in_training_and_names_the_image(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'LoopOfItsOwn', LoopOfItsOwn)
+    subject = model(tmp_path, is_train=True, model_type='LoopOfItsOwn')
+    subject.error = OSError(28, 'No space left on device')
+    with caplog.at_level('WARNING', 'basicsr'):
+        validate(subject, Images(['a/1.png']))
+    assert caplog.messages == ['Validation stopped: [Errno 28] No space left on device; training continues']
+    subject.error = AssertionError('Image shapes are different')
+    with pytest.raises(ValueError, match=r'^a/1\.png: Image shapes are different$'):
+        validate(subject, Images(['a/1.png']))
+    subject = model(tmp_path, is_train=False, model_type='LoopOfItsOwn')
+    subject.error = OSError(28, 'No space left on device')
+    with pytest.raises(ValueError, match='No space left on device'):
+        validate(subject, Images(['a/1.png']))
+
+
 def test_nan_is_an_error_not_black(tmp_path):
     subject = model(tmp_path, is_train=False)
     with torch.no_grad():
@@ -68,6 +115,16 @@ def test_pairs_of_unequal_size_are_named(tmp_path):
     subject.opt['val']['metrics'] = {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}}
     with pytest.raises(ValueError, match=r'^a/x\.png: its result has 20×16 pixels, the clean image of the pair 19×16$'):
         validate(subject, Unequal(['a/x.png'], with_gt=True))
+
+
+def test_a_set_of_unequal_pairs_has_figures_that_need_no_pairs(tmp_path, monkeypatch):
+    """As with BasicSR's own loop; and a prediction of hidden pixels, which `SRModel` cannot make, may be lacking."""
+    monkeypatch.setitem(METRIC_REGISTRY._obj_map, 'brightness', lambda img, prediction=None, **_: float(img.mean()))
+    subject = model(tmp_path, is_train=False)
+    subject.opt['val']['metrics'] = {'brightness': {'type': 'brightness'}}
+    pair = {'lq': torch.rand(3, 16, 20), 'gt': torch.rand(3, 12, 20), 'lq_path': 'a.png'}
+    subject.validation(DataLoader(Pairs([pair])), 1, None, save_img=False)
+    assert subject.metric_results['brightness'] > 0
 
 
 def test_images_too_small_for_a_metric_are_left_out_of_it(tmp_path, caplog):
