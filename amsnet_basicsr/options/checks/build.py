@@ -29,8 +29,10 @@ def wrong_parts(opt: Mapping[str, Any], clean: Callable[..., bool]) -> Iterator[
     names, given = _names_and_arguments()
     for key, block, options in options_of(name).groups(opt):
         name = options.get('type')
-        if not block.part or not isinstance(name, str) or (key[0] == 'train' and not opt['is_train']):
+        if not block.part or not isinstance(name, str):
             continue
+        if key[0] in ('train', 'network_d') and not opt['is_train']:
+            continue  # a test builds neither losses nor a discriminator
         found = registered(names[block.part], name)
         if found is None:
             said = f'{named(key)}: there is no {block.part} {name!r}; {_known(name, names[block.part])}'

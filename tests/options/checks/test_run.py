@@ -373,6 +373,8 @@ def test_a_test_needs_weights_but_no_suffix(make_folder, tmp_path):
     options['path']['pretrain_network_g'] = str(tmp_path / 'w.pth')
     options['val']['save_img'] = True
     assert check(options, is_train=False) == ([], [])
+    options.update(model_type='ESRGANModel', network_d={'type': 'OfTheTraining'})  # which a test does not build
+    assert 'OfTheTraining' not in str(check(options, is_train=False)[0])
 
 
 def test_a_metric_that_some_set_can_have_is_fine(make_folder):
