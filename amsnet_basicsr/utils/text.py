@@ -46,11 +46,12 @@ def name_some(names: Sequence[str], most: int = 5, separator: str = ', ') -> str
 
 def did_you_mean(name: object, known: Iterable[str], otherwise: str = 'known') -> str:
     """Hint at the known name that is nearest to a wrong one, or list all: `did you mean 'scheme'?`, `known: a, b`."""
+    known = list(known)
     by_lower_case = {one.lower(): one for one in known}
     near = difflib.get_close_matches(str(name)[:100].lower(), by_lower_case, n=1)
     if near:
         return f'did you mean {by_lower_case[near[0]]!r}?'
-    return f'{otherwise}: {", ".join(by_lower_case.values()) or "none"}'
+    return f'{otherwise}: {", ".join(known) or "none"}'
 
 
 def as_text(path: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amsnet_basicsr.utils.text import as_text, first_line, name_some, one_line
+from amsnet_basicsr.utils.text import as_text, did_you_mean, first_line, name_some, one_line
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,8 @@ def test_first_line_and_names():
     assert first_line(ValueError('\n a \nb')) == 'a' and first_line(KeyboardInterrupt()) == 'KeyboardInterrupt'
     assert name_some(['a', 'b\n'], 2) == 'a, b\\n' and name_some('abcd', 2, '; ') == 'a; b; and 2 more'
     assert as_text('a\udcff') == 'a\\xff' and as_text('ü') == 'ü'
+
+
+def test_names_that_differ_in_case_alone_are_all_listed():
+    assert did_you_mean('zzz', ['UNet', 'unet']) == 'known: UNet, unet'
+    assert did_you_mean('UNT', ['unet', 'dncnn']) == "did you mean 'unet'?"
