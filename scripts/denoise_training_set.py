@@ -17,11 +17,11 @@ from evaluation.pairs import image_names
 from tqdm import tqdm
 
 from amsnet_basicsr import Denoiser
+from amsnet_basicsr.denoise.auto_strength.brightness import match_brightness
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.self_ensemble import self_ensemble
 from amsnet_basicsr.images import ImageData, ImageError, read_image, write_image
 from amsnet_basicsr.options.user_parts import import_parts
-from amsnet_basicsr.prepare.match_brightness import match_brightness
 
 
 def main() -> None:

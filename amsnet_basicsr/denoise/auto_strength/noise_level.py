@@ -30,11 +30,14 @@ FLATTEST = 0.3
 #: How strong the finest colours must be beside the middle ones for noise that may be white, and that is white for sure.
 #: Their powers; texture and a camera's noise both fade towards fine colours.
 MAYBE_WHITE, SURELY_WHITE = 0.65**2, 0.85**2
-#: White noise has the same power in brightness and both colours, up to chance, and in brightness up to texture.
-MOST_BRIGHTNESS, ALIKE = 3.5, 0.7
+#: White noise has the same power in brightness and both colours, up to chance, and in brightness up to texture. Colours
+#: that differ more than by the second ratio are a camera's.
+MOST_BRIGHTNESS, ALIKE, MAYBE_ALIKE = 3.5, 0.7, 0.5
 #: How many times the power of the noise a residual must have to count as detail. A camera's noise, and JPEG's way of
 #: keeping it in one block and dropping it in the next, vary more than white noise.
 TOLERANCE, TOLERANCE_WHITE = 10.0, 1.4
+#: Least power of a camera's noise in the colours beside that in brightness; JPEG with halved colours leaves 0.22.
+OWN_COLOURS = 0.17
 #: Bands: frequencies along one axis that are so many times as strong as those beside them.
 BANDS = 4
 
@@ -49,13 +52,23 @@ class NoiseLevel(NamedTuple):
         brightness: Mean brightness of the parts of the image, ascending, (K,).
         level: Standard deviation of the noise in each, (K,).
         spectrum: Power of the noise by frequency, of mean about 1: brightness and two colours, 64 each, (C, 64, 1).
-        tolerance: How many times that power may still be noise.
+        is_white: Whether it is white noise, or likely to be.
     """
 
     brightness: torch.Tensor
     level: torch.Tensor
     spectrum: torch.Tensor
-    tolerance: float
+    is_white: bool
+
+    @property
+    def tolerance(self) -> float:
+        """How many times the power of the noise a residual must have to count as detail."""
+        return TOLERANCE_WHITE if self.is_white else TOLERANCE
+
+    @property
+    def is_of_a_camera(self) -> bool:
+        """Whether the channels have noise of their own that is not white: film grain and grey noise are alike in all."""
+        return not self.is_white and bool(self.spectrum[1:].mean() > OWN_COLOURS * self.spectrum[0].mean())
 
     @property
     def middle(self) -> float:
@@ -64,12 +77,17 @@ class NoiseLevel(NamedTuple):
 
     def at(self, brightness: torch.Tensor) -> torch.Tensor:
         """Interpolate between the parts; constant beyond them."""
-        if len(self.level) == 1:
-            return self.level.expand_as(brightness)
-        upper = torch.searchsorted(self.brightness, brightness.contiguous()).clamp(1, len(self.level) - 1)
-        low, high = self.brightness[upper - 1], self.brightness[upper]
-        share = ((brightness - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
-        return torch.lerp(self.level[upper - 1], self.level[upper], share)
+        return interpolate(brightness, self.brightness, self.level)
+
+
+def interpolate(x: torch.Tensor, points: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Interpolate linearly between `values` at ascending `points`, (K,); constant beyond them."""
+    if len(values) == 1:
+        return values.expand_as(x)
+    upper = torch.searchsorted(points, x.contiguous()).clamp(1, len(values) - 1)
+    low, high = points[upper - 1], points[upper]
+    share = ((x - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+    return torch.lerp(values[upper - 1], values[upper], share)
 
 
 def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
@@ -109,11 +127,11 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     by_part, spectrum = spectra.mean(dim=(1, 2, 3)), spectra.mean(dim=0)
     if not is_white:
         spectrum = spectrum / spectrum.mean().clamp(min=1e-12)
-        return NoiseLevel(means, by_part.sqrt(), spectrum.clamp(min=FLATTEST), TOLERANCE)
+        return NoiseLevel(means, by_part.sqrt(), spectrum.clamp(min=FLATTEST), is_white=False)
     # Chosen by other frequencies, so that blocks of little noise by chance are not chosen with it.
     colour = torch.stack([own[1:, _FINEST][..., _quietest(coarser, part)].square().mean() for part in parts])
     level = colour if is_surely else by_part.minimum(colour)
-    return NoiseLevel(means, level.sqrt(), _white_with_bands(spectrum, float(colour.mean())), TOLERANCE_WHITE)
+    return NoiseLevel(means, level.sqrt(), _white_with_bands(spectrum, float(colour.mean())), is_white=True)
 
 
 def _quietest(activity: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
@@ -132,6 +150,8 @@ def _whiteness(own: torch.Tensor, coarser: torch.Tensor) -> tuple[bool, bool]:
     brightness, first, second = quiet[:, _FINEST].mean(dim=1).tolist()
     colour, middle = (first + second) / 2, float(quiet[1:, _MIDDLE].mean())
     if colour < max(LITTLE**2, MAYBE_WHITE * middle) or brightness > MOST_BRIGHTNESS * colour:
+        return False, False
+    if min(first, second) < MAYBE_ALIKE * max(first, second):
         return False, False
     is_surely = colour > SURELY_WHITE * middle and ALIKE * colour < brightness < colour / ALIKE
     return True, is_surely and ALIKE * second < first and ALIKE * first < second

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import median_filter
 
-from amsnet_basicsr.prepare.match_brightness import censored_mean, match_brightness
+from amsnet_basicsr.denoise.auto_strength.brightness import censored_mean, match_brightness
 from amsnet_basicsr.simulation.srgb import to_linear, to_srgb
 
 
