@@ -7,10 +7,14 @@ linear light has no such shift, but values that were cut off at black raise it, 
 was found between the two.
 """
 
+import math
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
+from amsnet_basicsr.denoise.pixels import to_float
 from amsnet_basicsr.simulation.srgb import to_linear, to_srgb
 
 Array = NDArray[np.floating]
@@ -19,6 +23,8 @@ Array = NDArray[np.floating]
 BINS = 8
 #: Share of the measured shift that is applied: some of it is detail that the denoiser lost, and chance.
 SHARE = 0.75
+#: An image's brightness is measured at so many pixels at most, evenly spread.
+MOST_PIXELS = 2**17
 
 
 def match_brightness(noisy: Array, denoised: Array, share: float = SHARE) -> Array:
@@ -38,6 +44,22 @@ def match_brightness(noisy: Array, denoised: Array, share: float = SHARE) -> Arr
         levels, shifts = brightness_shifts(noisy[..., channel].ravel(), values.ravel())
         shifted[..., channel] = values + share * np.interp(values, levels, shifts)
     return shifted.clip(0, 1)
+
+
+def brightness_curves(noisy: torch.Tensor, denoised: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Measure the shift of each channel of an image, to be interpolated between levels of brightness.
+
+    Args:
+        noisy: sRGB image, (C, H, W), uint8, uint16 or floating point in [0, 1].
+        denoised: What a denoiser made of it, alike.
+
+    Returns:
+        For each channel ascending values in [0, 1], (K,), and what to add to the denoised values there.
+    """
+    step = math.ceil(math.sqrt(noisy.shape[1] * noisy.shape[2] / MOST_PIXELS))
+    seen, result = (to_float(image[:, ::step, ::step]).flatten(1).cpu().double().numpy() for image in (noisy, denoised))
+    curves = torch.tensor([brightness_shifts(*channel) for channel in zip(seen, result, strict=True)])
+    return [(levels, SHARE * shifts) for levels, shifts in curves.to(noisy.device)]
 
 
 def brightness_shifts(noisy: Array, denoised: Array) -> tuple[list[float], list[float]]:

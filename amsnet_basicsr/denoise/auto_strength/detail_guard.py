@@ -6,14 +6,14 @@ tells the power s² of the signal at each frequency of each block, and the noisy
 s² / (s² + σ²). Block matching methods end in the same filter (Dabov et al., "Image denoising by sparse 3-D
 transform-domain collaborative filtering", 2007). It mends what the network errs in, in both directions: an image
 without noise stays as it is, whatever became of its detail, and noise that is left beside edges is removed.
-"""
 
-import math
+A photograph is given the brightness that it has in linear light before that (`brightness`).
+"""
 
 import torch
 import torch.nn.functional as F
 
-from amsnet_basicsr.denoise.auto_strength.brightness import SHARE, brightness_shifts
+from amsnet_basicsr.denoise.auto_strength.brightness import brightness_curves
 from amsnet_basicsr.denoise.auto_strength.cosine_blocks import ACROSS, BLOCK, DOWN, transform, transform_back
 from amsnet_basicsr.denoise.auto_strength.noise_level import LITTLE, NoiseLevel, interpolate, noise_level
 from amsnet_basicsr.denoise.pixels import from_float, to_float
@@ -23,8 +23,6 @@ STEP = 4
 #: impulse.
 BAND, BAND_WIDTH = 64, 1536
 _CONTEXT = 16
-#: A camera's brightness is measured at so many pixels at most, evenly spread.
-MOST_PIXELS = 2**17
 
 _COARSE = DOWN + ACROSS < 2
 _NEAR = ((DOWN[:, None] - DOWN).abs().maximum((ACROSS[:, None] - ACROSS).abs()) <= 2).float()
@@ -32,7 +30,7 @@ _NEAR /= _NEAR.sum(dim=1, keepdim=True)
 
 
 def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
-    """Put back into a denoised image what was not noise, in place.
+    """Put back into a denoised image what was not noise, and the brightness of a photograph, in place.
 
     Single pixels far outside (hot pixels) stay removed.
 
@@ -52,7 +50,7 @@ def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
     if estimate is None or estimate.middle < LITTLE:
         denoised.copy_(noisy.clamp(0, 1) if noisy.is_floating_point() else noisy)
         return 0.0 if estimate is None else estimate.middle
-    curves = _brightness_curves(noisy, denoised) if len(noisy) == 3 and estimate.is_of_a_camera else None
+    curves = brightness_curves(noisy, denoised) if estimate.is_of_a_camera else []
     kept = denoised[:, :0]  # rows above the band, as they were before it was written
     for top in range(0, height, BAND):
         bottom = min(top + BAND, height)
@@ -63,23 +61,12 @@ def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
             right = min(left + BAND_WIDTH, width)
             begin, end = max(0, left - _CONTEXT), min(width, right + _CONTEXT)
             result = to_float(before[..., begin:end])
-            if curves is not None:
-                result = torch.stack(
-                    [values + interpolate(values, *curve) for values, curve in zip(result, curves, strict=True)]
-                )
+            if curves:
+                result = torch.stack([x + interpolate(x, *curve) for x, curve in zip(result, curves, strict=True)])
             part = _denoise(to_float(noisy[:, first:last, begin:end]), result, estimate)
             part = part[:, top - first : bottom - first, left - begin : right - begin].clamp(0, 1)
             denoised[:, top:bottom, left:right] = from_float(part, denoised.dtype)
     return estimate.middle
-
-
-def _brightness_curves(noisy: torch.Tensor, denoised: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Levels of brightness and how much brighter a camera's image is there than the denoised one, of each channel."""
-    step = math.ceil(math.sqrt(noisy.shape[1] * noisy.shape[2] / MOST_PIXELS))
-    seen, result = (to_float(image[:, ::step, ::step]).flatten(1).cpu().double().numpy() for image in (noisy, denoised))
-    curves = torch.tensor([brightness_shifts(*channel) for channel in zip(seen, result, strict=True)])
-    curves[:, 1] *= SHARE
-    return [(levels, shifts) for levels, shifts in curves.to(noisy.device)]
 
 
 def _denoise(noisy: torch.Tensor, denoised: torch.Tensor, noise: NoiseLevel) -> torch.Tensor:

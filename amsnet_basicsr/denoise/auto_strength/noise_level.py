@@ -67,8 +67,10 @@ class NoiseLevel(NamedTuple):
 
     @property
     def is_of_a_camera(self) -> bool:
-        """Whether the channels have noise of their own that is not white: film grain and grey noise are alike in all."""
-        return not self.is_white and bool(self.spectrum[1:].mean() > OWN_COLOURS * self.spectrum[0].mean())
+        """Whether each channel has its own noise, not white. Film grain and grey noise are the same in all three."""
+        if self.is_white or len(self.spectrum) == 1:
+            return False
+        return bool(self.spectrum[1:].mean() > OWN_COLOURS * self.spectrum[0].mean())
 
     @property
     def middle(self) -> float:

@@ -1,10 +1,14 @@
-"""The brightness of a student's targets follows the mean of the noise in linear light."""
+"""The brightness of a denoised photograph follows the mean of the noise in linear light."""
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import median_filter
 
-from amsnet_basicsr.denoise.auto_strength.brightness import censored_mean, match_brightness
+from amsnet_basicsr.denoise.auto_strength.brightness import brightness_curves, censored_mean, match_brightness
+from amsnet_basicsr.denoise.auto_strength.detail_guard import give_back_detail
+from amsnet_basicsr.denoise.auto_strength.noise_level import interpolate, noise_level
 from amsnet_basicsr.simulation.srgb import to_linear, to_srgb
 
 
@@ -45,3 +49,42 @@ def test_the_mean_behind_a_cut(mean):
 def test_black_stays_black():
     black = np.zeros((32, 32, 3))
     assert not match_brightness(black, black).any()
+
+
+def tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
+
+
+def photograph(own: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A grey ramp, and the same with noise in linear light, a pixel wide, which each channel has of its own or shares."""
+    clean, _ = noisy_ramp(0.25, 0)
+    noise = np.random.default_rng(0).normal(0, 1, clean.shape)
+    noise = cv2.GaussianBlur(noise if own else noise[..., :1].repeat(3, axis=2), None, 0.8)
+    return clean, to_srgb((to_linear(clean) + 0.03 * noise / noise.std()).clip(0, 1))
+
+
+@pytest.mark.parametrize('own', [True, False])
+def test_auto_gives_a_photograph_its_brightness_and_leaves_that_of_film_grain(own):
+    clean, noisy = photograph(own)
+    before, denoised = tensor(clean - 0.03), tensor(clean - 0.03)
+    assert noise_level(tensor(noisy), before).is_of_a_camera == own
+    give_back_detail(tensor(noisy), denoised)
+    change = float((denoised - before).mean())
+    assert change == pytest.approx(0.75 * 0.03, abs=0.005) if own else abs(change) < 0.003
+
+
+def test_curves_of_a_tensor_are_those_of_an_array():
+    clean, noisy = photograph(True)
+    denoised = clean - 0.03
+    curves = brightness_curves(tensor(noisy), tensor(denoised))
+    shifted = torch.stack([x + interpolate(x, *curve) for x, curve in zip(tensor(denoised), curves, strict=True)])
+    assert (shifted - tensor(match_brightness(noisy, denoised))).abs().max() < 1e-4
+
+
+def test_noise_whose_colours_differ_is_not_white():
+    clean = np.full((128, 128, 3), 0.5)
+    normal = np.random.default_rng(0).normal(0, 0.02, (3, 128, 128, 1))
+    alike = normal[0] + normal[1] * [1, 0, -1] / 2**0.5 + normal[2] * [1, -2, 1] / 6**0.5
+    unlike = normal[0] + normal[1] * [1, 0, -1] / 2**0.5 + 0.4 * normal[2] * [1, -2, 1] / 6**0.5
+    assert noise_level(tensor(clean + alike), tensor(clean)).is_white
+    assert not noise_level(tensor(clean + unlike), tensor(clean)).is_white
