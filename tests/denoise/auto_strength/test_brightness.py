@@ -56,7 +56,7 @@ def tensor(image: np.ndarray) -> torch.Tensor:
 
 
 def photograph(own: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A grey ramp, and the same with noise in linear light, a pixel wide, which each channel has of its own or shares."""
+    """A grey ramp, and the same with noise in linear light, a pixel wide; each channel has its own, or all the same."""
     clean, _ = noisy_ramp(0.25, 0)
     noise = np.random.default_rng(0).normal(0, 1, clean.shape)
     noise = cv2.GaussianBlur(noise if own else noise[..., :1].repeat(3, axis=2), None, 0.8)
