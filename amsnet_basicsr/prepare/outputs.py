@@ -145,7 +145,8 @@ def number(kind: type[int] | type[float], least: float, most: float = 1e9) -> Ca
     def read(text: str) -> float:
         value = kind(text)
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f'{text} is not between {least:g} and {most:g}')
+            bound = f'more than {most:g}' if value > most else f'less than {least:g}'
+            raise argparse.ArgumentTypeError(f'{text} is {bound}')
         return value
 
     read.__name__ = kind.__name__  # for argparse's own message

@@ -68,7 +68,7 @@ def endless(make_folder, tmp_path, name):
 
 
 def wait_for(log, text, running):
-    while text not in log.read_text():
+    while not log.exists() or text not in log.read_text():
         assert running(), log.read_text()[-3000:]
         time.sleep(0.05)
 

@@ -183,5 +183,5 @@ def test_mistakes_take_one_line(images, tmp_path, capsys):
     for option in ('--steps', '--seconds'):
         with pytest.raises(SystemExit):
             run(images, '-o', tmp_path / 'out', option, 0)
-        assert f'{option}: 0 is not between' in capsys.readouterr().err
+        assert f'{option}: 0 is less than' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
