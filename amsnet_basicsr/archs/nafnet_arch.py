@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .channel_norm import ChannelNorm
-from .local_mean import LocalMean, scale_by
+from .layers.channel_norm import ChannelNorm
+from .layers.local_mean import LocalMean, scale_by
 
 
 class SimpleGate(nn.Module):

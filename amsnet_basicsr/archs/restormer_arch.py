@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .channel_norm import ChannelNorm
+from .layers.channel_norm import ChannelNorm
 
 
 def _in_parts(x: torch.Tensor, pointwise: nn.Conv2d, depthwise: nn.Conv2d, parts: int) -> list[torch.Tensor]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
+from amsnet_basicsr.archs.layers.fuse_batch_norm import fuse_batch_norm
 from amsnet_basicsr.denoise import SMALLEST_TILE
 from amsnet_basicsr.denoise.memory import bytes_per_pixel, memory_budget
 from amsnet_basicsr.denoise.precision import PRECISIONS

@@ -10,7 +10,7 @@ from basicsr.losses import build_loss
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 
-from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
+from amsnet_basicsr.archs.layers.checkpoint_blocks import checkpoint_blocks
 from amsnet_basicsr.models.amp import AMP_TYPES, Precision, batch_parts, part_weights
 from amsnet_basicsr.models.base_model import ExtendedBaseModel
 from amsnet_basicsr.models.nan_guard import LossGuard

@@ -76,8 +76,11 @@ models.base_model
 
 from importlib import import_module
 
+#: The patches that rebind a name when the plugin is imported: each has a function `apply`.
+APPLIED = ('processes', 'lmdb', 'ssim', 'pipelines.attach')
+
 
 def apply_all() -> None:
     """Apply every patch that rebinds a name; a second call changes nothing."""
-    for name in ('processes', 'lmdb', 'ssim', 'pipelines.attach'):
+    for name in APPLIED:
         import_module(f'amsnet_basicsr.patches.{name}').apply()

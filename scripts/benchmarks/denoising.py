@@ -11,7 +11,7 @@ from benchmarks.reference_scheme import denoise, padded
 from page import table
 from torch import nn
 
-from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
+from amsnet_basicsr.archs.layers.fuse_batch_norm import fuse_batch_norm
 from amsnet_basicsr.scheme import R3, AsymmetricMaskDenoiser
 
 #: Largest difference allowed between the results.

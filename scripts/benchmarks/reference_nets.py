@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from amsnet_basicsr.archs.channel_norm import ChannelNorm
+from amsnet_basicsr.archs.layers.channel_norm import ChannelNorm
 from amsnet_basicsr.archs.nafnet_arch import BaselineBlock, NAFBlock
 from amsnet_basicsr.archs.restormer_arch import ChannelAttention, GatedFeedForward, TransformerBlock
 

@@ -33,6 +33,11 @@ def test_every_file_is_in_the_table_and_every_row_says_all():
     )
 
 
+def test_every_patch_that_can_be_applied_is():
+    with_apply = {path for path in FOLDER.rglob('*.py') if re.search(r'^def apply\(', path.read_text(), re.M)}
+    assert {'.'.join(path.relative_to(FOLDER).with_suffix('').parts) for path in with_apply} == set(patches.APPLIED)
+
+
 def test_the_plugin_leaves_the_classes_of_basicsr_alone(fork_server, tmp_path):
     code = (
         'import amsnet_basicsr\n'

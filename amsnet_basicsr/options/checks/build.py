@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
+from amsnet_basicsr.archs.layers.checkpoint_blocks import checkpoint_blocks
 from amsnet_basicsr.convert.network_gate import FETCHING, too_large
 from amsnet_basicsr.options.blocks.file import options_of
 from amsnet_basicsr.options.blocks.messages import Finding, Key, named, wrong

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs import DnCNN, NAFNet
-from amsnet_basicsr.archs.fuse_batch_norm import fuse_batch_norm
+from amsnet_basicsr.archs.layers.fuse_batch_norm import fuse_batch_norm
 from amsnet_basicsr.denoise.denoiser import Denoiser
 
 

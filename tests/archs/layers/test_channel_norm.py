@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from amsnet_basicsr.archs.channel_norm import channel_norm
+from amsnet_basicsr.archs.layers.channel_norm import channel_norm
 
 
 def values(layout: torch.memory_format, dtype: torch.dtype = torch.double) -> list[torch.Tensor]:

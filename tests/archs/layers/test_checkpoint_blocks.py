@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from amsnet_basicsr.archs import DnCNN
-from amsnet_basicsr.archs.checkpoint_blocks import checkpoint_blocks
+from amsnet_basicsr.archs.layers.checkpoint_blocks import checkpoint_blocks
 from tests.models.test_amp import gradients, network
 
 BLOCKS = {'Restormer': 8, 'NAFNet': 5, 'NAFNetBaseline': 5}

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from amsnet_basicsr.archs import NAFNet, NAFNetBaseline
-from amsnet_basicsr.archs.local_mean import LocalMean
+from amsnet_basicsr.archs.layers.local_mean import LocalMean
 
 
 @pytest.mark.parametrize('size', [(60, 90), (23, 41), (64, 9), (1, 1)])
