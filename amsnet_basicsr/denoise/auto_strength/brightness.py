@@ -12,7 +12,6 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
 
 from amsnet_basicsr.denoise.pixels import to_float
 from amsnet_basicsr.simulation.srgb import to_linear, to_srgb
@@ -93,7 +92,7 @@ def censored_mean(
         total, squares = float(seen.sum()), float((seen**2).sum())
         for bounds, sign in cut_off:
             z = sign * (bounds - mean) / deviation
-            ratio = np.exp(-z * z / 2 - 0.5 * np.log(2 * np.pi) - log_ndtr(z))
+            ratio = np.exp(-z * z / 2 - 0.5 * np.log(2 * np.pi) - torch.special.log_ndtr(torch.from_numpy(z)).numpy())
             expected = mean - sign * deviation * ratio
             total += float(expected.sum())
             squares += float((expected**2 + deviation**2 * np.maximum(1 - z * ratio - ratio**2, 0)).sum())
