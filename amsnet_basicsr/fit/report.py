@@ -82,16 +82,26 @@ def _figures(fit: Fit) -> dict[str, str]:
 
 
 def is_advised(fit: Fit) -> bool:
-    """Whether the student is better than the shipped model, as far as noisy images tell."""
+    """Whether the fit is worth using: better than the shipped model, as far as one can tell, and trained enough."""
+    return _is_better(fit) and _predicts(fit)
+
+
+def _is_better(fit: Fit) -> bool:
     pack = fit.facts('pack')
     return pack.get('student_psnr', math.inf) > pack.get('shipped_psnr', -math.inf)
+
+
+def _predicts(fit: Fit) -> bool:
+    """Whether the teacher, if one was trained, predicts hidden pixels better than the mean of their neighbours does."""
+    teacher = fit.facts('teacher')
+    return not teacher['curve'] or teacher['curve'][-1][1] < teacher['neighbours']
 
 
 def doubts(fit: Fit) -> list[str]:
     """List what is wrong with the result, a sentence each."""
     teacher, pack = fit.facts('teacher'), fit.facts('pack')
     likeness, found = pack['student_to_teacher'], []
-    if not is_advised(fit):
+    if not _is_better(fit):
         found.append(
             f'The shipped model denoises these images better: {pack["shipped_psnr"]:.2f} dB, this one '
             f'{pack["student_psnr"]:.2f} dB (estimated from the noise alone). Use amsnet-denoise without --model, try '
@@ -102,7 +112,7 @@ def doubts(fit: Fit) -> list[str]:
             'The noise of these images cannot be estimated (too few flat places, or it differs too much), so it is '
             'unknown whether this model is better than the shipped one: compare the results by eye.'
         )
-    if teacher['curve'] and teacher['curve'][-1][1] >= teacher['neighbours']:
+    if not _predicts(fit):
         found.append(
             f'The teacher predicts hidden pixels no better ({teacher["curve"][-1][1]:.4f}) than the mean of their '
             f'neighbours does ({teacher["neighbours"]:.4f}): it needs longer training (--minutes).'

@@ -365,17 +365,18 @@ def test_the_noise_is_estimated_from_all_patches_together(tmp_path):
     assert 255 * noise_of_patches(tmp_path).sigma == pytest.approx(10, rel=0.1)
 
 
-def test_a_model_worse_than_the_shipped_one_is_never_advised(tmp_path):
+def test_a_model_worse_than_the_shipped_one_or_hardly_trained_is_never_advised(tmp_path):
     facts = {'student_to_teacher': 40.0}
-    teacher = {'curve': [], 'neighbours': 0.1}
-    for measured, advised, line in (
-        ({'shipped_psnr': 29.2, 'student_psnr': 26.5}, False, 'The shipped model denoises these images better: 29.20'),
-        ({'shipped_psnr': 29.2, 'student_psnr': 29.9}, True, None),
-        ({}, True, 'too few flat places'),
+    better = {'shipped_psnr': 29.2, 'student_psnr': 29.9}
+    for measured, curve, advised, line in (
+        (better | {'student_psnr': 26.5}, [], False, 'The shipped model denoises these images better: 29.20'),
+        (better, [[10, 0.09]], True, None),
+        ({}, [], True, 'too few flat places'),
+        (better, [[10, 0.11]], False, 'no better (0.1100) than the mean'),
     ):
         record = begun_with(Settings(), tmp_path / 'm')
         record.facts('pack').update(facts, **measured)
-        record.facts('teacher').update(teacher)
+        record.facts('teacher').update(curve=curve, neighbours=0.1)
         assert is_advised(record) == advised
         assert [line in found for found in doubts(record)] == [True] * bool(line)
         assert any('--model' in step for step in next_steps(record)) == advised
