@@ -174,7 +174,8 @@ class Denoiser:
                 [0, 1] or uint8, (1 or 3, H, W) or (N, 1 or 3, H, W), on any device. Or a PIL image. RGB. A
                 network for RGB gets grey as three equal channels, whose mean is returned.
             strength: 1 returns the denoised image, 0 the noisy one, a value between a blend. 'auto' gives back what was
-                not noise, and an image without noise as it is; `noise_level` then tells how much there was.
+                not noise, a photograph its brightness, and an image without noise as it is; `noise_level` then tells
+                how much there was.
             progress: Called with the pixels done and all pixels after each region.
             luma: Strength for the luminance, if it is another.
             chroma: Strength for the colours, if it is another.

@@ -1,1 +1,1 @@
-"""`strength='auto'`: how much noise an image has, and what of it a network removed that was none."""
+"""`strength='auto'`: how much noise an image has, what a network removed that was none, and its brightness."""

@@ -87,9 +87,10 @@ def censored_mean(
 ) -> float:
     """Mean of a normal distribution of which values below `low` and above `high` are only known to lie there (EM)."""
     seen, count = values[~(is_low | is_high)], len(values)
+    seen_total, seen_squares = float(seen.sum()), float((seen**2).sum())
     mean, deviation, cut_off = 0.0, float(values.std()) + 1e-6, [(low[is_low], 1.0), (high[is_high], -1.0)]
     for _ in range(30 if len(seen) < count else 1):
-        total, squares = float(seen.sum()), float((seen**2).sum())
+        total, squares = seen_total, seen_squares
         for bounds, sign in cut_off:
             z = sign * (bounds - mean) / deviation
             ratio = np.exp(-z * z / 2 - 0.5 * np.log(2 * np.pi) - torch.special.log_ndtr(torch.from_numpy(z)).numpy())
