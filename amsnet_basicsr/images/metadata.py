@@ -24,7 +24,9 @@ IMAGE_TAGS = (
 """Tags of a TIFF file's first directory that describe the camera and the image, not how its pixels are stored."""
 _LARGEST_RESOLUTION = 10**7
 #: Motion photos and Ultra HDR images: their XMP describes data behind the image in the file.
-_DESCRIBES_MORE = re.compile(rb'GCamera:Mo|GCamera:Micro|hdrgm:|Container:Directory|HDRGainMap')
+_DESCRIBES_MORE = re.compile(rb'Camera:Mo|Camera:Micro|hdrgm:|hdr-gain-map/|Container:Directory|HDRGainMap')
+#: Files that hold such data without XMP: Samsung's videos, gain maps by ISO 21496-1 and Apple's in HEIC.
+_HOLDS_MORE = re.compile(_DESCRIBES_MORE.pattern + rb'|MotionPhoto_Data|iso:ts:21496|aux:hdrgainmap')
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Metadata:
         resolution: Dots an inch, horizontally and vertically.
         density: Pixels horizontally and vertically of a unit that the file doesn't name; with equal ones or others, the
             shape of a pixel.
-        png_colour: PNG's chunks that say what its numbers mean (gAMA, cHRM, sRGB, cICP), as they are in the file.
+        png_colour: PNG's chunks that say what its numbers mean (gAMA, cHRM, sRGB, cICP, mDCV, cLLI), as they are in the
+            file.
     """
 
     exif: bytes | None = None
@@ -48,14 +51,21 @@ class Metadata:
     density: tuple[float, float] | None = None
     png_colour: bytes = b''
 
+    def colour(self) -> 'Metadata':
+        """Keep only what says how the numbers are meant, for an image made of this one's pixels."""
+        return Metadata(icc=self.icc, png_colour=self.png_colour)
+
     def without(self, *names: str) -> 'Metadata':
         """Leave out parts that may be None."""
         nothing: dict[str, Any] = dict.fromkeys(names)
         return replace(self, **nothing)
 
 
-def tidy(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
-    """Set orientations to upright and drop what is damaged or describes parts that are not kept; notes say what."""
+def tidy(metadata: Metadata, content: bytes = b'') -> tuple[Metadata, tuple[str, ...]]:
+    """Set orientations to upright and drop what is damaged or describes parts that are not kept; notes say what.
+
+    `content` is the whole file, of a format that may hold such parts.
+    """
     notes = []
     metadata = replace(metadata, exif=upright(metadata.exif), xmp=upright_xmp(metadata.xmp))
     for name in ('resolution', 'density'):
@@ -63,9 +73,14 @@ def tidy(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
         if values and not all(0 < value < _LARGEST_RESOLUTION for value in values):
             metadata = metadata.without(name)
             notes.append('its resolution is damaged and left out')
-    if metadata.xmp and _DESCRIBES_MORE.search(metadata.xmp):
+    told = metadata.xmp and _DESCRIBES_MORE.search(metadata.xmp)
+    if told or _HOLDS_MORE.search(content):
+        more = ', and the XMP that tells of it' if told else ''
+        notes.append(f'the video or HDR gain map behind its pixels is left out{more}')
+    if told:
         metadata = metadata.without('xmp')
-        notes.append('the video or HDR gain map behind its pixels is left out, and the XMP that tells of it')
+    elif metadata.xmp and b'HasExtendedXMP' in metadata.xmp:
+        notes.append('the part of its XMP beyond 64 KiB is left out')
     return metadata, tuple(notes)
 
 

@@ -14,7 +14,7 @@ HEADER_BYTES = 33
 """Length of the signature and the IHDR chunk, after which other chunks may come."""
 LEVEL = 1
 """Compression level, as BasicSR's own tools use it and as the third column of meta_info.txt says."""
-_COLOUR = (b'gAMA', b'cHRM', b'sRGB', b'cICP')
+_COLOUR = (b'gAMA', b'cHRM', b'sRGB', b'cICP', b'mDCV', b'cLLI')
 # Noise has no repetitions: looking for them costs three times the time. Measured on noisy patches of SIDD validation,
 # 512×512: 6.5 ms and 0.740 of the raw size (smallest of all filters), against 22 ms and 0.774 at level 1 alone.
 _FAST = [cv2.IMWRITE_PNG_COMPRESSION, LEVEL, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]

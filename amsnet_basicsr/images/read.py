@@ -28,6 +28,8 @@ from amsnet_basicsr.utils.text import first_line
 
 #: EXIF orientations that exchange width and height.
 _SIDEWAYS = (5, 6, 7, 8)
+#: Formats in which a video or a gain map may follow the image.
+_MAY_HOLD_MORE = ('JPEG', 'HEIC', 'AVIF')
 #: What Pillow raises for damaged files; ValueError includes our own errors.
 _PILLOW_RAISES = (
     *(ValueError, SyntaxError, struct.error),
@@ -149,7 +151,9 @@ def _read(file: BinaryIO, max_pixels: int | None = None) -> ImageData:
     pixels, channels, metadata = opened.decode()
     pixels = _turn_upright(pixels, opened.orientation)
     alpha = np.ascontiguousarray(pixels[..., channels]) if pixels.shape[2] > channels else None
-    metadata, notes = tidy(metadata)
+    file.seek(0)
+    content = file.read() if format_of(file.read(START)) in _MAY_HOLD_MORE else b''
+    metadata, notes = tidy(metadata, content)
     return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, metadata, (*opened.notes, *notes))
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import pyvips
 from PIL import Image
+from PIL.ExifTags import Base
 
 from amsnet_basicsr.images.image import ImageData, ImageError, to_8_bit
 from amsnet_basicsr.images.metadata import EXIF_MARK, pack, read_tags
@@ -20,6 +21,7 @@ from amsnet_basicsr.utils.text import first_line
 
 #: The longest blocks that one segment of a JPEG file holds.
 _JPEG_LIMITS = {'exif': 65533, 'xmp': 65533 - 29}
+_RESOLUTION = (Base.XResolution, Base.YResolution)
 #: Flags of libvips' VipsForeignKeep.
 _ALL_BUT_EXIF = 0b11110
 #: Start and length of the chunk that libvips always writes: a resolution, 72 dots an inch if it knows none.
@@ -92,6 +94,10 @@ def _fit(image: ImageData, suffix: str) -> tuple[ImageData, list[str]]:
         image = to_8_bit(image)
         losses.append(f'16 bit are rounded to 8, as {suffix} has no more')
     metadata = image.metadata
+    is_whole = all(value == int(value) < 2**16 for value in metadata.density or ())
+    if metadata.density and suffix not in ('.tif', '.tiff', *(('.jpg', '.jpeg', '.png') if is_whole else ())):
+        metadata = metadata.without('density')
+        losses.append(f'its resolution, which names no unit, is left out, as {suffix} cannot hold it')
     if suffix == '.bmp' and (metadata.exif or metadata.icc or metadata.xmp):
         losses.append('metadata are left out, as .bmp has no place for them')
     if suffix != '.png' and metadata.png_colour:
@@ -109,21 +115,24 @@ def _by_pillow(kind: str, file: BinaryIO, image: ImageData, quality: int) -> Non
     if alpha is not None:
         pixels = np.dstack([pixels] * (3 if image.grey else 1) + [alpha])
     settings: dict[str, object] = {'exif': metadata.exif, 'icc_profile': metadata.icc, 'xmp': metadata.xmp}
-    settings['dpi'] = metadata.resolution
+    settings['dpi'] = metadata.resolution or (kind == 'BMP' and (0, 0))  # else Pillow writes 96
     settings = {name: value for name, value in settings.items() if value}
     if kind != 'BMP':
         settings['quality'] = quality
-    if kind == 'AVIF' and metadata.exif:  # of a block with an orientation, Pillow makes another, and less well
-        settings['exif'] = pack(read_tags(metadata.exif))
+    # Of a block with an orientation, Pillow makes another for AVIF, and less well. A resolution has no other place.
+    if (metadata.exif and kind == 'AVIF') or (metadata.resolution and not metadata.exif and kind in ('AVIF', 'WEBP')):
+        tags = read_tags(metadata.exif) if metadata.exif else {}
+        if metadata.resolution:
+            tags |= {**dict(zip(_RESOLUTION, metadata.resolution, strict=True)), Base.ResolutionUnit: 2}
+        settings['exif'] = pack(tags)
     if kind == 'WEBP':
         settings['exact'] = True  # colours below transparent pixels stay
     if kind in ('JPEG', 'AVIF'):
         settings['subsampling'] = '4:4:4' if quality >= 90 else '4:2:0'
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, kind, **settings)
-    density = metadata.density
-    if kind == 'JPEG' and density and not metadata.resolution and all(x == int(x) < 2**16 for x in density):
+    if kind == 'JPEG' and metadata.density and not metadata.resolution:
         file.seek(13)  # in the JFIF header, which Pillow writes first: no unit, and the two numbers
-        file.write(struct.pack('>BHH', 0, *map(int, density)))
+        file.write(struct.pack('>BHH', 0, *map(int, metadata.density)))
 
 
 def _png(file: BinaryIO, image: ImageData, _quality: int) -> None:

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from PIL.ExifTags import Base
 
-from amsnet_basicsr.images import ImageData, read_image, write_image
+from amsnet_basicsr.denoise.gallery.compare import compare_image
+from amsnet_basicsr.images import ImageData, Metadata, read_image, write_image
 from amsnet_basicsr.images.image import stretch, unstretch, used_bits
 from amsnet_basicsr.images.png import chunk
+from tests.images import samples
 from tests.images.samples import CASES, pixels
 
 
@@ -35,6 +38,16 @@ def test_colour_chunks_of_png(tmp_path, name, colour):
     assert 'colour chunks are left out' in ''.join(copied(tmp_path, name, '.jpg')[1])
 
 
+def test_what_png_says_of_hdr_goes_along_into_comparisons_too(tmp_path):
+    more = chunk(b'mDCV', bytes(24)) + chunk(b'cLLI', bytes(8))
+    content = (CASES / 'cicp_pq.png').read_bytes()
+    (tmp_path / 'a.png').write_bytes(content[:33] + more + content[33:])
+    image = read_image(tmp_path / 'a.png')
+    write_image(tmp_path / 'b.png', compare_image(image, image))
+    content = (tmp_path / 'b.png').read_bytes()
+    assert more + chunk(b'cICP', bytes([9, 16, 0, 1])) in content
+
+
 def test_resolution_without_a_unit(tmp_path):
     target, _ = copied(tmp_path, 'imagej_um.tif', '.tif')
     tags = tifffile.TiffFile(target).pages.first.tags
@@ -44,9 +57,17 @@ def test_resolution_without_a_unit(tmp_path):
     image = Image.open(target)
     assert (image.info['jfif_unit'], image.info['jfif_density']) == (0, (2, 1))
     assert read_image(copied(tmp_path, 'jfif_aspect_2x1.jpg', '.png')[0]).metadata.density == (2, 1)
-    Image.fromarray(pixels()).save(tmp_path / 'plain.jpg')
-    write_image(tmp_path / 'b.png', read_image(tmp_path / 'plain.jpg'))
-    assert 'dpi' not in Image.open(tmp_path / 'b.png').info
+    # 9.2 pixels a micrometre: neither 9 nor 10.
+    notes = write_image(tmp_path / 'c.png', read_image(CASES / 'imagej_um.tif'))
+    assert read_image(tmp_path / 'c.png').metadata.density is None
+    assert notes == ['its resolution, which names no unit, is left out, as .png cannot hold it']
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.tif', '.webp', '.avif', '.bmp'])
+def test_no_resolution_is_made_up(tmp_path, suffix):
+    target, notes = tmp_path / f'a{suffix}', write_image(tmp_path / f'a{suffix}', ImageData(pixels()))
+    assert read_image(target).metadata == Metadata() and notes == []
+    assert 'dpi' not in Image.open(target).info or suffix == '.tif'  # where Pillow says 1 for 1 without a unit
 
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png', '.tif'])
@@ -54,6 +75,37 @@ def test_resolution_by_inch(tmp_path, suffix):
     Image.fromarray(pixels()).save(tmp_path / f'a{suffix}', dpi=(300, 150))
     write_image(tmp_path / 'b.png', read_image(tmp_path / f'a{suffix}'))
     assert read_image(tmp_path / 'b.png').metadata.resolution == pytest.approx((300, 150), abs=0.02)
+
+
+@pytest.mark.parametrize('suffix', ['.webp', '.avif'])
+@pytest.mark.parametrize('exif', [None, samples.exif()])
+def test_resolution_goes_into_exif_where_there_is_no_other_place(tmp_path, suffix, exif):
+    write_image(tmp_path / f'a{suffix}', ImageData(pixels(), None, Metadata(exif=exif, resolution=(300, 150))))
+    tags = Image.open(tmp_path / f'a{suffix}').getexif()
+    if exif is None or suffix == '.avif':  # in WebP it is copied byte for byte
+        assert [tags[tag] for tag in (Base.XResolution, Base.YResolution, Base.ResolutionUnit)] == [300, 150, 2]
+
+
+@pytest.mark.parametrize(
+    ('xmp', 'behind'),
+    [
+        (b'<a Camera:MotionPhoto="1"/>', b''),  # the prefix of Android's specification; Google's own has a G before it
+        (b'<a xmlns:g="http://ns.adobe.com/hdr-gain-map/1.0/" g:Version="1.0"/>', b''),
+        (None, b'MotionPhoto_Data' + bytes(50) + b'SEFT'),
+        (None, b'\xff\xd8\xff\xe2\0\x20urn:iso:std:iso:ts:21496:-1\0'),
+    ],
+)
+def test_a_video_or_gain_map_behind_the_image_is_noticed(tmp_path, xmp, behind):
+    path = tmp_path / 'a.jpg'
+    Image.fromarray(pixels()).save(path, **({'xmp': xmp} if xmp else {}))
+    path.write_bytes(path.read_bytes() + behind)
+    image = read_image(path)
+    assert image.metadata.xmp is None and 'the video or HDR gain map behind its pixels is left out' in image.notes[0]
+
+
+def test_extended_xmp_is_left_out_with_a_note(tmp_path):
+    Image.fromarray(pixels()).save(tmp_path / 'a.jpg', xmp=b'<a xmpNote:HasExtendedXMP="0123"/>')
+    assert read_image(tmp_path / 'a.jpg').notes == ('the part of its XMP beyond 64 KiB is left out',)
 
 
 @pytest.mark.parametrize('name', ['motion_photo.jpg', 'ultra_hdr.jpg'])

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from amsnet_basicsr.denoise.command.arguments import blend_in_words
-from amsnet_basicsr.images import ImageData, ImageError, Metadata, stretch, to_8_bit, used_bits
+from amsnet_basicsr.images import ImageData, ImageError, stretch, to_8_bit, used_bits
 
 if TYPE_CHECKING:
     from amsnet_basicsr.denoise.denoiser import Denoiser
@@ -55,7 +55,7 @@ def preview(
         blend = Blend.of(**settings)
         result = blend(to_float(noisy), to_float(auto if blend.auto else full)).clamp(0, 1)
         panels[blend_in_words(settings)] = rebuild(from_float(result, noisy.dtype))
-    return ImageData(_sheet(panels), None, Metadata(icc=image.metadata.icc))
+    return ImageData(_sheet(panels), None, image.metadata.colour())
 
 
 def _sheet(panels: dict[str, np.ndarray]) -> np.ndarray:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from amsnet_basicsr.denoise.detail import detailed_part
-from amsnet_basicsr.images import ImageData, Metadata, to_8_bit
+from amsnet_basicsr.images import ImageData, to_8_bit
 
 PANEL = 800
 """Longest side in pixels of the whole image in a comparison."""
@@ -15,7 +15,7 @@ _GREY = 128
 
 
 def compare_image(noisy: ImageData, denoised: ImageData) -> ImageData:
-    """Put two images of one size side by side: 8 bit, at most 1608×1288 pixels, with the first one's ICC profile.
+    """Put two images of one size side by side: 8 bit, at most 1608×1288 pixels, with the first one's colour space.
 
     Below both, scaled down to `PANEL`, comes the part with the most detail at full size. Images that need no scaling
     are shown whole only. Alpha is ignored.
@@ -30,7 +30,7 @@ def compare_image(noisy: ImageData, denoised: ImageData) -> ImageData:
         crop = CROP_HEIGHT, max(size[0], _SMALLEST_CROP_WIDTH)
         y, x, h, w = detailed_part(right, (height, width), crop)
         rows = [(left, right), (pair[0][y : y + h, x : x + w], pair[1][y : y + h, x : x + w])]
-    return ImageData(_arrange(rows), None, Metadata(icc=noisy.metadata.icc))
+    return ImageData(_arrange(rows), None, noisy.metadata.colour())
 
 
 def _arrange(rows: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
