@@ -7,6 +7,7 @@ took away.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -38,6 +39,9 @@ MOST_BRIGHTNESS, ALIKE, MAYBE_ALIKE = 3.5, 0.7, 0.5
 TOLERANCE, TOLERANCE_WHITE = 10.0, 1.4
 #: Least power of a camera's noise in the colours beside that in brightness; JPEG with halved colours leaves 0.22.
 OWN_COLOURS = 0.17
+#: Noise is spread over the frequencies of a block by chance alone: with brightness and spectrum known, its kurtosis is
+#: 2.8 to 3.1. Beyond this limit JPEG has kept some frequencies and dropped others, or it is texture.
+MOST_EVEN = 3.4
 #: Bands: frequencies along one axis that are so many times as strong as those beside them.
 BANDS = 4
 
@@ -53,12 +57,15 @@ class NoiseLevel(NamedTuple):
         level: Standard deviation of the noise in each, (K,).
         spectrum: Power of the noise by frequency, of mean about 1: brightness and two colours, 64 each, (C, 64, 1).
         is_white: Whether it is white noise, or likely to be.
+        is_even: Whether it is spread over the frequencies of a block as noise is. If not, it was saved as JPEG, or is
+            texture.
     """
 
     brightness: torch.Tensor
     level: torch.Tensor
     spectrum: torch.Tensor
     is_white: bool
+    is_even: bool
 
     @property
     def tolerance(self) -> float:
@@ -121,6 +128,7 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
         taken = (TEXTURE * (texture[quiet].mean() - REMAINS)).clamp(0, MOST_TEXTURE)
         share = (1 - taken / power[:, FINE][..., quiet].mean().clamp(min=1e-12)).clamp(min=0)
         powers.append(power[..., quiet].mean(dim=2, keepdim=True) * share)
+    is_even = _kurtosis(power[0, FINE], parts) < MOST_EVEN
     spectra = torch.stack(powers)
     spectrum = spectra.mean(dim=0)
     # The mean of the lowest tenth of blocks lies 1.75 standard deviations below that of all.
@@ -129,16 +137,30 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     by_part, spectrum = spectra.mean(dim=(1, 2, 3)), spectra.mean(dim=0)
     if not is_white:
         spectrum = spectrum / spectrum.mean().clamp(min=1e-12)
-        return NoiseLevel(means, by_part.sqrt(), spectrum.clamp(min=FLATTEST), is_white=False)
+        return NoiseLevel(means, by_part.sqrt(), spectrum.clamp(min=FLATTEST), False, is_even)
     # Chosen by other frequencies, so that blocks of little noise by chance are not chosen with it.
     colour = torch.stack([own[1:, _FINEST][..., _quietest(coarser, part)].square().mean() for part in parts])
     level = colour if is_surely else by_part.minimum(colour)
-    return NoiseLevel(means, level.sqrt(), _white_with_bands(spectrum, float(colour.mean())), is_white=True)
+    return NoiseLevel(means, level.sqrt(), _white_with_bands(spectrum, float(colour.mean())), True, is_even)
 
 
 def _quietest(activity: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     """Those of some blocks that have the least power."""
     return part[activity[part].argsort()[: max(1, round(QUANTILE * len(part)))]]
+
+
+def _kurtosis(power: torch.Tensor, parts: Sequence[torch.Tensor]) -> float:
+    """Kurtosis of the frequencies of a block, relative to their mean power in each part of the image.
+
+    Args:
+        power: Power of each frequency of each block, (F, N).
+        parts: Indices of the blocks of each brightness.
+    """
+    total = 0.0
+    for part in parts:
+        relative = power[:, part] / power[:, part].mean(dim=1, keepdim=True).clamp(min=1e-12)
+        total += float((relative / relative.mean(dim=0).clamp(min=1e-6)).square().mean()) * len(part)
+    return total / power.shape[1]
 
 
 def _whiteness(own: torch.Tensor, coarser: torch.Tensor) -> tuple[bool, bool]:

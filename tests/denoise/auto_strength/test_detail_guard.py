@@ -70,6 +70,42 @@ def test_the_level_of_white_noise_is_exact_whatever_texture_was_taken_away(sigma
         assert 255 * level.middle == pytest.approx(sigma, rel=0.1)
 
 
+def grain(deviation: float) -> np.ndarray:
+    """Grain as of a film, alike in the three channels."""
+    soft = cv2.GaussianBlur(np.random.default_rng(0).standard_normal((200, 232)), None, 0.7)
+    return (deviation * soft / soft.std())[..., None]
+
+
+def as_jpeg(image: np.ndarray, quality: int = 92) -> np.ndarray:
+    data = cv2.imencode('.jpg', image.clip(0, 255).round().astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+
+
+def test_noise_is_even_until_it_is_saved_as_jpeg():
+    noisy = scene() + grain(4)
+    clean = tensor(scene())
+    assert noise_level(tensor(noisy), clean).is_even
+    assert not noise_level(tensor(as_jpeg(noisy)), clean).is_even
+
+
+def test_of_noise_that_may_be_texture_a_part_is_left_in():
+    noisy = tensor(as_jpeg(scene() + grain(4)))
+    denoised = tensor(scene())  # a network that takes all of it away
+    give_back_detail(noisy, denoised)
+    removed = [(image.float() - noisy.float())[:, 100:].std() for image in (denoised, tensor(scene()))]
+    assert 0.6 < removed[0] / removed[1] < 0.85
+
+
+@pytest.mark.parametrize(('deviation', 'least', 'most'), [(0.45, 0, 0), (0.75, 0.2, 0.8), (2, 0.9, 1.1)])
+def test_denoising_sets_in_with_the_level(deviation, least, most):
+    noisy = tensor(scene() + np.random.default_rng(0).normal(0, deviation, (200, 232, 3)), torch.float32)
+    clean = tensor(scene(), torch.float32)
+    denoised = clean.clone()
+    give_back_detail(noisy, denoised)
+    removed = [(image - noisy)[:, 100:].std() for image in (denoised, clean)]
+    assert least <= removed[0] / removed[1] <= most
+
+
 def test_colours_without_a_second_difference_are_no_fault():
     """Orange, as in false colours: red and blue add up to twice green."""
     values = 40 + 60 * np.random.default_rng(0).random((64, 64))
