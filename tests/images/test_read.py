@@ -119,6 +119,16 @@ def test_files_that_break_off(tmp_path, suffix, share):
     assert str(caught.value).startswith(f'{path}: ') and '\n' not in str(caught.value)
 
 
+def test_a_reason_is_not_that_of_an_earlier_image(tmp_path):
+    for name in ('a.avif', 'b.jpg'):
+        Image.fromarray(pixels()).save(tmp_path / name)
+    content = (tmp_path / 'b.jpg').read_bytes()
+    (tmp_path / 'b.jpg').write_bytes(content[: len(content) // 2])
+    read_image(tmp_path / 'a.avif')  # leaves a message in libvips though nothing is wrong
+    with pytest.raises(ImageError, match='premature end of JPEG image'):
+        read_image(tmp_path / 'b.jpg')
+
+
 def test_what_is_refused_is_named(tmp_path):
     image = Image.fromarray(pixels())
     image.convert('CMYK').save(tmp_path / 'cmyk.jpg')

@@ -139,7 +139,7 @@ def check_inputs_are_safe(targets: Iterable[Path], inputs: Iterable[Path]) -> No
         if source is not None:
             same = '' if source == target else f' (it is the same file as {target})'
             raise UsageError(
-                f'{source} is an input and would be written over{same}; choose another folder or a --suffix'
+                f'{source} is an input and would be written over{same}; choose another folder or another --suffix'
             )
 
 
@@ -231,5 +231,5 @@ def _page_for_new_images(gallery: Path, jobs: Sequence[Job], console: Console) -
         return None
     pages = (gallery.with_name(f'{gallery.stem}-{number}{gallery.suffix}') for number in count(2))
     page = next(page for page in pages if not os.path.lexists(page))
-    console.note(f'{gallery} exists: the images of this run go to {page}')
+    console.note(f'{gallery} exists: images that this run denoises go to {page}')
     return page

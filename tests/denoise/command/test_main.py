@@ -154,7 +154,7 @@ def test_compare_and_gallery(run):
     # The same command again, with one more image: the page that is there stays, and so do the comparisons.
     image(Path('p/b.png'))
     result = run('p', '-o', 'out', '--compare', '--gallery', 'out/index.html')
-    assert result.status == 0 and 'out/index.html exists: the images of this run go to out/index-2.html' in result.err
+    assert result.status == 0 and 'images that this run denoises go to out/index-2.html' in result.err
     assert Path('out/index.html').read_text(encoding='utf-8') == page
     assert 'p/b.png' in Path('out/index-2.html').read_text(encoding='utf-8') and 'p/a.png' not in Path(
         'out/index-2.html'

@@ -240,6 +240,22 @@ def test_long_pages_have_an_index_a_search_and_keys_to_jump(open_page, long_gall
     assert page.locator('figure:visible').count() == 0
 
 
+def test_the_way_back_to_the_index_lies_above_the_images(open_page, long_gallery):
+    page = open_page(long_gallery, viewport={'width': 390, 'height': 844}, has_touch=True, is_mobile=True)
+    back, stage = page.locator('.back'), page.locator('.stage').nth(4)
+    box = back.bounding_box()
+    stage.evaluate(
+        '(stage, y) => window.scrollBy(0, stage.getBoundingClientRect().top + stage.offsetHeight / 2 - y)', box['y']
+    )
+    x, y = box['x'] + box['width'] / 4, box['y'] + box['height'] / 2
+    area = stage.bounding_box()
+    assert area['x'] < x < area['x'] + area['width'] and area['y'] < y < area['y'] + area['height']
+    assert page.evaluate('([x, y]) => document.elementFromPoint(x, y).className', [x, y]) == 'back'
+    page.touchscreen.tap(x, y)
+    page.wait_for_url('**#top')
+    assert page.evaluate('window.scrollY') < 100
+
+
 def test_short_pages_have_no_index(open_page):
     assert not open_page().locator('nav').is_visible()
 
