@@ -15,7 +15,7 @@ from amsnet_basicsr.denoise.auto_strength.cosine_blocks import BLOCK
 from amsnet_basicsr.denoise.auto_strength.detail_guard import BAND, give_back_detail
 from amsnet_basicsr.denoise.blend import Blend
 from amsnet_basicsr.denoise.load_model import ModelError, load_model
-from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
+from amsnet_basicsr.denoise.pixels import as_images, bits_in_use, from_float, to_float
 from amsnet_basicsr.denoise.precision import PRECISIONS, bfloat16_will_do
 from amsnet_basicsr.denoise.tiled_network import DenoiseError, TiledNetwork
 from amsnet_basicsr.options.blocks import DenoiserScheme
@@ -56,6 +56,8 @@ class Denoiser:
         noise_level: Standard deviation of the noise, for values from 0 to 1, of the last image that was denoised with
             strength 'auto'; None before, and for an image of fewer than 8 pixels a side, too small to tell.
         computed_in: What the last image was computed in.
+        used_bits: Bits that the last image used, of uint16, and that its values were scaled from and back to; None for
+            other types.
 
     Raises:
         ModelError: If the network isn't such.
@@ -79,6 +81,7 @@ class Denoiser:
         self.device = _device(device)
         self.precision = precision
         self.computed_in = 'float32'
+        self.used_bits: int | None = None
         self.scheme = scheme or DenoiserScheme()
         try:
             channels, multiple = channels_and_multiple(net)
@@ -165,6 +168,7 @@ class Denoiser:
         luma: float | None = None,
         chroma: float | None = None,
         grain: float = 0.0,
+        bits: int | None = None,
     ) -> Image:
         """Denoise an image or a batch.
 
@@ -180,6 +184,8 @@ class Denoiser:
             luma: Strength for the luminance, if it is another.
             chroma: Strength for the colours, if it is another.
             grain: Share of what would be removed that stays, 0 to 1.
+            bits: Bits that uint16 uses, 8 to 16; None: the fewest of 8, 10, 12, 14 and 16 that hold an image but for a
+                few outliers. They are denoised as the whole range, and the result has their range.
 
         Returns:
             The denoised image, of the same kind, type, shape and device. Integers are rounded once; floating point
@@ -190,15 +196,25 @@ class Denoiser:
             DenoiseError: If the result holds NaN, or memory runs out with the smallest tiles.
         """
         blend = Blend.of(strength, luma, chroma, grain)
+        if bits is not None and not 8 <= bits <= 16:
+            raise ValueError(f'bits must be from 8 to 16, got {bits!r}')
         images, rebuild = as_images(image)
         result = torch.empty_like(images)
         every = images.shape[0] * images.shape[2] * images.shape[3]
         for number, (noisy, own) in enumerate(zip(images, result, strict=True)):
             before = number * every // images.shape[0]
-            self.computed_in = self._precision_for(noisy, blend)
-            for done in self._image(noisy, own, blend):
+            values, self.used_bits = noisy, None
+            if noisy.dtype == torch.uint16:
+                from amsnet_basicsr.images import stretch, unstretch  # imports OpenCV, which others need not wait for
+
+                self.used_bits = bits_in_use(noisy.permute(1, 2, 0).numpy()) if bits is None else bits
+                values = torch.from_numpy(stretch(noisy.numpy(), self.used_bits))
+            self.computed_in = self._precision_for(values, blend)
+            for done in self._image(values, own, blend):
                 if progress is not None:
                     progress(before + done, every)
+            if self.used_bits is not None:
+                own.numpy()[...] = unstretch(own.numpy(), self.used_bits, noisy.numpy())
         return rebuild(result)
 
     @torch.no_grad()

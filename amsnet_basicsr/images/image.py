@@ -10,6 +10,9 @@ from amsnet_basicsr.images.metadata import Metadata
 _ROWS_OF_BYTES = 2**22
 _DEPTHS = (8, 10, 12, 14)
 """Bits that cameras and microscopes use in 16-bit files."""
+_OUTLIERS = 1 / 500
+"""Share of values that may lie beyond the bits in use: hot pixels, a scale bar, the lamps in a night scene."""
+_NEAR_WHITE = 0.9 * 65535
 
 
 class ImageError(ValueError):
@@ -76,23 +79,28 @@ def with_channels(pixels: np.ndarray, alpha: np.ndarray | None, channels: int) -
 
 
 def used_bits(pixels: np.ndarray) -> int:
-    """Return how many bits of its type an image uses, judged by its largest value.
+    """Return how many bits of its type an image uses, judged by its largest values but for a few outliers.
 
-    A dark image may be judged too low. That does no harm: it is denoised as if it had been exposed for longer.
+    A dark image may be judged too low: it is taken for one that was exposed for longer.
     """
-    most = int(pixels.max())
-    fitting = [bits for bits in _DEPTHS if 0 < most < 2**bits]
-    return min([*fitting, 8 * pixels.itemsize])
+    if pixels.itemsize > 1 and pixels.any():
+        for bits in _DEPTHS:
+            if np.count_nonzero(pixels >= 2**bits) <= _OUTLIERS * pixels.size:
+                return bits
+    return 8 * pixels.itemsize
 
 
 def stretch(pixels: np.ndarray, bits: int) -> np.ndarray:
-    """Scale values of `bits` bits to the whole range of uint16; values that use their whole type stay as they are."""
+    """Scale `bits` bits to the whole range of uint16, outliers cut off; values that use their whole type stay."""
     return pixels if bits == 8 * pixels.itemsize else _scale(65535, 2**bits - 1)[pixels]
 
 
-def unstretch(pixels: np.ndarray, bits: int) -> np.ndarray:
-    """Undo `stretch`."""
-    return pixels if bits == 8 * pixels.itemsize else _scale(2**bits - 1, 65535)[pixels]
+def unstretch(pixels: np.ndarray, bits: int, before: np.ndarray) -> np.ndarray:
+    """Undo `stretch` on what a stretched image became; outliers of `before` that are near white yet come back."""
+    if bits == 8 * pixels.itemsize:
+        return pixels
+    cut_off = (before >= 2**bits) & (pixels >= _NEAR_WHITE)
+    return np.where(cut_off, before, _scale(2**bits - 1, 65535)[pixels])
 
 
 def _scale(target: int, white: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import nn
 
 from amsnet_basicsr import Denoiser
 from amsnet_basicsr.archs import DnCNN, NAFNet
-from amsnet_basicsr.denoise import tiled_network
+from amsnet_basicsr.denoise import pixels, tiled_network
 from amsnet_basicsr.denoise.denoiser import DenoiseError
 from amsnet_basicsr.denoise.load_model import ModelError
 from amsnet_basicsr.options.blocks import DenoiserScheme
@@ -105,6 +105,29 @@ def test_numpy_images_keep_shape_and_type(kind, shape):
 def test_16_bit_has_no_step_of_8_bit_inside():
     ramp = np.arange(2**16, dtype=np.uint16).reshape(256, 256, 1)
     assert (plain(nn.Identity())(ramp) == ramp).all()
+
+
+@pytest.mark.parametrize(('noise', 'bits'), [(5, 14), (30, 16)])
+def test_noise_tells_a_dark_image_from_one_of_14_bits(noise, bits):
+    image = np.random.default_rng(0).normal(128, noise, (60, 80, 1)) / 255 * (2**14 - 1)
+    assert pixels.bits_in_use(image.clip(0, 2**14 - 1).astype(np.uint16)) == bits
+
+
+@pytest.mark.parametrize('bits', [8, 10, 12, 14])
+def test_uint16_of_fewer_bits_is_denoised_in_its_range(monkeypatch, bits):
+    monkeypatch.setattr(pixels, 'MOST_NOISE_OF_14_BITS', 255)
+    torch.manual_seed(0)
+    denoise = Denoiser(nn.Conv2d(3, 3, 3, padding=1), PLAIN)
+    full = np.random.default_rng(0).integers(0, 2**16, (2, 20, 30, 3), np.uint16)
+    white = 2**bits - 1
+    image = full.copy()
+    image[0] = np.round(full[0] / 65535 * white)
+    out = denoise(image)  # each image of a batch by itself
+    assert np.abs(out[0] / white - denoise(full)[0] / 65535).max() < 1 / white
+    assert np.array_equal(out[1], denoise(full[1])) and denoise.used_bits == 16
+    assert np.array_equal(out[0], denoise(image[0])) and denoise.used_bits == bits
+    assert not np.array_equal(out[0], denoise(image[0], bits=16))
+    assert np.array_equal(image[0], denoise(image[0], strength=0))
 
 
 @pytest.mark.parametrize('shape', [(3, 9, 7), (1, 9, 7), (2, 3, 9, 7), (2, 1, 9, 7)])

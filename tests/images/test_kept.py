@@ -136,9 +136,21 @@ def test_used_range(bits):
     assert used_bits(values) == bits
     stretched = stretch(values, bits)
     assert (stretched.min(), stretched.max()) == (0, 65535) and (np.diff(stretched.ravel().astype(int)) >= 0).all()
-    assert np.array_equal(unstretch(stretched, bits), values)
+    assert np.array_equal(unstretch(stretched, bits, values), values)
     assert used_bits(pixels()) == 8 and stretch(pixels(), 8) is not None
     assert used_bits(np.zeros((4, 4, 3), np.uint16)) == 16
+
+
+def test_outliers_do_not_hide_the_used_range():
+    values = np.random.default_rng(0).integers(0, 4096, (64, 64, 3), np.uint16)
+    values[3, 5] = values[20, 7:12] = 60000
+    assert used_bits(values) == 12
+    assert np.array_equal(unstretch(stretch(values, 12), 12, values), values)  # a lamp stays as bright as it was
+    darker = stretch(values, 12)
+    darker[3, 5] = 20000
+    assert (unstretch(darker, 12, values)[3, 5] < 4096).all()  # a hot pixel that was removed stays removed
+    values[:5] = 60000
+    assert used_bits(values) == 16
 
 
 @pytest.mark.parametrize('bits', [10, 12])

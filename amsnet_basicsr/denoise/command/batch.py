@@ -24,9 +24,6 @@ from amsnet_basicsr.images import (
     ImageData,
     ImageError,
     read_image,
-    stretch,
-    unstretch,
-    used_bits,
     with_channels,
     write_image,
 )
@@ -129,10 +126,9 @@ class Batch:
         if options.preview is not None:
             denoised = preview(image, options.preview, denoiser, blend, str(job.source), progress)
         else:
-            bits = used_bits(image.pixels)
-            result = denoiser(stretch(image.pixels, bits), progress=progress, **blend)
-            denoised = image.with_pixels(unstretch(np.asarray(result), bits))
-            if bits < image.bits:
+            denoised = image.with_pixels(np.asarray(denoiser(image.pixels, progress=progress, **blend)))
+            bits = denoiser.used_bits
+            if bits is not None and bits < image.bits:
                 outcome.notes.append(f'uses {bits} of its {image.bits} bits; denoised as such, its range is kept')
             if options.strength == 'auto':
                 _add_noise_level(outcome, denoiser.noise_level)

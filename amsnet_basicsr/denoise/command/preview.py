@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from amsnet_basicsr.denoise.command.arguments import blend_in_words
-from amsnet_basicsr.images import ImageData, ImageError, stretch, to_8_bit, used_bits
+from amsnet_basicsr.images import ImageData, ImageError, stretch, to_8_bit
 
 if TYPE_CHECKING:
     from amsnet_basicsr.denoise.denoiser import Denoiser
@@ -36,7 +36,7 @@ def preview(
     all pixels, and may raise.
     """
     from amsnet_basicsr.denoise.blend import Blend  # imports PyTorch, which is loaded by now
-    from amsnet_basicsr.denoise.pixels import as_images, from_float, to_float
+    from amsnet_basicsr.denoise.pixels import as_images, bits_in_use, from_float, to_float
 
     x, y, w, h = crop
     height, width = image.pixels.shape[:2]
@@ -44,10 +44,10 @@ def preview(
         raise ImageError(f'{name}: --preview {x},{y},{w},{h} lies outside of this image of {width}×{height} pixels')
     left, top = max(0, x - _CONTEXT), max(0, y - _CONTEXT)
     part = slice(y - top, y - top + h), slice(x - left, x - left + w)
-    around = stretch(image.pixels, used_bits(image.pixels))[top : y + h + _CONTEXT, left : x + w + _CONTEXT]
+    around = stretch(image.pixels, bits_in_use(image.pixels))[top : y + h + _CONTEXT, left : x + w + _CONTEXT]
     denoised = (
-        denoiser(around, progress=lambda done, every: progress(done, 2 * every)),
-        denoiser(around, 'auto', lambda done, every: progress(every + done, 2 * every)),
+        denoiser(around, progress=lambda done, every: progress(done, 2 * every), bits=16),
+        denoiser(around, 'auto', lambda done, every: progress(every + done, 2 * every), bits=16),
     )
     (noisy, rebuild), (full, _), (auto, _) = (as_images(pixels[part]) for pixels in (around, *denoised))
     panels = {'noisy': around[part]}
