@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from amsnet_basicsr.images.image import ImageError
 
 HEIF, RAWPY = find_spec('pi_heif') or find_spec('pillow_heif'), find_spec('rawpy')
-HEIF_SUFFIXES = ('.heic', '.heif')
-RAW_SUFFIXES = ('.dng', '.nef', '.nrw', '.arw', '.cr2', '.cr3', '.raf', '.rw2', '.orf', '.pef', '.srw')
+HEIF_SUFFIXES = ('.heic', '.heif', '.hif')
+RAW_SUFFIXES = ('.dng', '.nef', '.nrw', '.arw', '.cr2', '.cr3', '.raf', '.rw2', '.orf', '.pef', '.srw', '.iiq')
 READ_SUFFIXES = (
     *('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp', '.avif'),
     *(HEIF_SUFFIXES if HEIF else ()),
@@ -30,7 +30,8 @@ START = 32
 _SIGNATURES = {
     'JPEG': rb'\xff\xd8\xff',
     'PNG': rb'\x89PNG\r\n\x1a\n',
-    'raw': rb'(II\*\0|MM\0\*)....CR|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|FOVb',  # Canon's CR2 is a TIFF too
+    # Canon's CR2 and Phase One's IIQ are TIFF files too.
+    'raw': rb'(II\*\0|MM\0\*)....(CR|IIII|MMMM)|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|FOVb',
     'TIFF': rb'II[*+]\0|MM\0[*+]',
     'GIF': rb'GIF8[79]a',
     'BMP': rb'BM',

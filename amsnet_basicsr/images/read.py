@@ -139,9 +139,9 @@ def _open_image(file: BinaryIO, max_pixels: int | None) -> Opened:
         opened = vips.open_image(file, kind)
     else:
         extra = {'HEIC': 'heif', 'raw': 'raw'}.get(kind)
-        how = f'it takes pip install "amsnet-basicsr[{extra}]", or' if extra else 'it must be'
+        install = f'pip install "amsnet-basicsr[{extra}]", or ' if extra else ''
         name = "a camera's raw file" if kind == 'raw' else f'a {kind} file'
-        raise ImageError(f'{name}: to read it, {how} converted to TIFF or PNG first')
+        raise ImageError(f'{name}: to read it, {install}convert it to TIFF or PNG first')
     check_size(opened.width, opened.height, max_pixels)
     return opened
 

@@ -34,11 +34,18 @@ def is_raw(file: BinaryIO) -> bool:
     except Exception:  # damaged sub-directories say nothing
         within = []
     is_thumbnail = any(pixels > page.size or photometric in _SENSOR for pixels, photometric in within)
-    if _DNG_VERSION in page.tags or is_reduced or is_thumbnail:
+    if _DNG_VERSION in page.tags or page.photometric in _SENSOR or is_reduced or is_thumbnail:
         return True
     if any(start + length > size for start, length in parts):
         raise ImageError('damaged or cut off (pixels are missing)')
     return False
+
+
+def count_images(file: BinaryIO) -> int:
+    """Count the pages of a TIFF but for the small copies that programs put behind an image."""
+    file.seek(0)
+    pages: Any = tifffile.TiffFile(file).pages
+    return sum(not page.subfiletype & 1 for page in pages)
 
 
 def write_tiff(file: BinaryIO, image: ImageData, _quality: int) -> None:

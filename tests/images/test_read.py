@@ -257,6 +257,31 @@ def test_a_pyramid_is_its_largest_image(tmp_path):
     assert np.array_equal(read_image(tmp_path / 'a.tif').pixels, pixels())
 
 
+def test_small_copies_behind_an_image_are_no_pages(tmp_path):
+    with tifffile.TiffWriter(tmp_path / 'a.tif') as file:
+        file.write(pixels(), photometric='rgb', metadata=None)
+        file.write(pixels()[::2, ::2].copy(), photometric='rgb', subfiletype=1, metadata=None)
+    assert np.array_equal(read_image(tmp_path / 'a.tif').pixels, pixels())
+
+
+def test_the_sensor_alone_makes_a_raw_file(tmp_path, monkeypatch):
+    monkeypatch.setattr('amsnet_basicsr.images.read.RAWPY', None)
+    tifffile.imwrite(tmp_path / 'a.pef', pixels(channels=1, dtype=np.uint16)[..., 0], photometric=32803, metadata=None)
+    content = bytearray((tmp_path / 'a.pef').read_bytes())
+    (tmp_path / 'b.tif').write_bytes(b'II*\0\x08\0\0\0IIIITwaR' + content)  # Phase One's
+    for name in ('a.pef', 'b.tif'):
+        with pytest.raises(ImageError, match="a camera's raw file"):
+            read_image(tmp_path / name)
+
+
+def test_heic_of_10_bits_keeps_them():
+    pytest.importorskip('pi_heif')
+    image = read_image(CASES / 'deep.heic')
+    assert image.pixels.dtype == np.uint16 and image.pixels.shape == (64, 48, 3)  # upright
+    expected = np.rot90(pixels(48, 64, dtype=np.uint16), -1)
+    assert np.abs(image.pixels.astype(float) - expected).mean() < 20 * 257 and (image.pixels % 257).any()
+
+
 def test_heic_is_read_with_the_extra(monkeypatch):
     monkeypatch.setattr('amsnet_basicsr.images.read.HEIF', None)
     with pytest.raises(ImageError, match=r'a HEIC file: .*amsnet-basicsr\[heif\]'):

@@ -124,7 +124,7 @@ def make_jobs(
             if other != source:
                 raise UsageError(
                     f'{other} and {source} would both be written to {target}; '
-                    'use another --ext, or denoise them into different folders'
+                    f'{"use another --ext, or " * (ext != "auto")}denoise them into different folders'
                 )
         jobs.append(job)
     check_inputs_are_safe([target for job in jobs for target in job.targets], outputs)

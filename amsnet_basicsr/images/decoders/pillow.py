@@ -2,7 +2,7 @@
 
 from functools import partial
 from importlib import import_module
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL.BmpImagePlugin import BmpImageFile
@@ -22,18 +22,25 @@ _READERS: dict[str, type[ImageFile]] = {'WebP': WebPImageFile, 'GIF': GifImageFi
 
 def open_image(file: BinaryIO, kind: str) -> Opened:
     """Open a file of one of `FORMATS`; HEIC by the module that is installed for it."""
-    reader = import_module(HEIF.name).HeifImageFile if kind == 'HEIC' and HEIF else _READERS[kind]
-    image = reader(file)
-    return Opened(image.width, image.height, image.getexif().get(Base.Orientation, 1), partial(decode, image))
+    deep = None
+    if kind == 'HEIC' and HEIF:
+        module = import_module(HEIF.name)
+        image = module.HeifImageFile(file)
+        if image.info.get('bit_depth', 8) > 8:  # which Pillow has no colours for
+            file.seek(0)
+            deep = module.open_heif(file, convert_hdr_to_8bit=False)
+    else:
+        image = _READERS[kind](file)
+    return Opened(image.width, image.height, image.getexif().get(Base.Orientation, 1), partial(decode, image, deep))
 
 
-def decode(image: ImageFile) -> tuple[np.ndarray, int, Metadata]:
-    """Decode an opened file, as `Opened.decode` does."""
+def decode(image: ImageFile, deep: Any = None) -> tuple[np.ndarray, int, Metadata]:
+    """Decode an opened file, as `Opened.decode` does; `deep` has its pixels as uint16."""
     refuse_frames(getattr(image, 'n_frames', 1))
     info = image.info
-    colours = 'L' if image.mode in ('1', 'L', 'LA') and 'transparency' not in info else 'RGB'
+    colours = 'L' if image.mode in ('1', 'L', 'LA', 'I;16') and 'transparency' not in info else 'RGB'
     alpha = 'A' * (image.mode in ('LA', 'RGBA') or 'transparency' in info)
-    pixels = np.array(image.convert(colours + alpha)).reshape(image.height, image.width, -1)
+    values = np.array(image.convert(colours + alpha) if deep is None else deep)
     resolution = info.get('dpi') if all(info.get('dpi', ())) else None
     metadata = Metadata(info.get('exif'), info.get('icc_profile'), info.get('xmp'), resolution)
-    return pixels, len(colours), metadata
+    return values.reshape(image.height, image.width, -1), len(colours), metadata

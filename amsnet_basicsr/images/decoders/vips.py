@@ -17,6 +17,7 @@ from amsnet_basicsr.images.decoders import Opened, refuse_frames
 from amsnet_basicsr.images.image import ImageError
 from amsnet_basicsr.images.metadata import Metadata, read_tiff_exif
 from amsnet_basicsr.images.png import read_png_metadata
+from amsnet_basicsr.images.tiff import count_images
 
 LOADERS = {'JPEG': 'Jpeg', 'PNG': 'Png', 'TIFF': 'Tiff', 'AVIF': 'Heif'}
 _CHANNELS = {'srgb': 3, 'rgb16': 3, 'rgb': 3, 'b-w': 1, 'grey16': 1}
@@ -50,6 +51,8 @@ def open_image(file: BinaryIO, kind: str) -> Opened:
 
 
 def _decode(image: pyvips.Image, file: BinaryIO, kind: str) -> tuple[np.ndarray, int, Metadata]:
+    pages = image.get_n_pages()
+    refuse_frames(count_images(file) if kind == 'TIFF' and pages > 1 else pages)
     channels, metadata = _channels(image), _metadata(image, file, kind)
     return _pixels(image), channels, metadata
 
@@ -65,7 +68,6 @@ def reason(error: pyvips.Error) -> str:
 
 def _channels(image: pyvips.Image) -> int:
     """Return 3 for RGB and 1 for grey, with or without alpha, and refuse all else."""
-    refuse_frames(image.get_n_pages())
     channels = _CHANNELS.get(image.interpretation)
     if channels is None or image.format not in ('uchar', 'ushort'):
         kind = _REFUSED.get(image.format) or _REFUSED.get(image.interpretation, image.interpretation)
