@@ -115,6 +115,17 @@ def upright(exif: bytes | None) -> bytes | None:
     return EXIF_MARK + bytes(block)
 
 
+def exif_resolution(exif: bytes | None) -> tuple[float, float] | None:
+    """Read the dots an inch that an EXIF block tells; None if it tells none, or is damaged."""
+    try:
+        tags = Image.Exif()
+        tags.load(exif or b'')
+        scale = {2: 1, 3: 2.54}[tags.get(Base.ResolutionUnit, 2)]
+        return float(tags[Base.XResolution]) * scale, float(tags[Base.YResolution]) * scale
+    except Exception:
+        return None
+
+
 def read_tiff_exif(file: BinaryIO) -> bytes | None:
     """Read the EXIF of a TIFF file's image, without what describes the storage of pixels; None if there is none."""
     try:

@@ -84,6 +84,9 @@ def test_resolution_goes_into_exif_where_there_is_no_other_place(tmp_path, suffi
     tags = Image.open(tmp_path / f'a{suffix}').getexif()
     if exif is None or suffix == '.avif':  # in WebP it is copied byte for byte
         assert [tags[tag] for tag in (Base.XResolution, Base.YResolution, Base.ResolutionUnit)] == [300, 150, 2]
+        assert read_image(tmp_path / f'a{suffix}').metadata.resolution == (300, 150)
+    else:
+        assert read_image(tmp_path / f'a{suffix}').metadata.resolution is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from amsnet_basicsr.images.decoders import Opened, refuse_frames
 from amsnet_basicsr.images.formats import HEIF
-from amsnet_basicsr.images.metadata import Metadata
+from amsnet_basicsr.images.metadata import Metadata, exif_resolution
 
 FORMATS = ('WebP', 'GIF', 'BMP', 'HEIC')
 #: Not `Image.open`, which has a size limit of its own.
@@ -41,6 +41,6 @@ def decode(image: ImageFile, deep: Any = None) -> tuple[np.ndarray, int, Metadat
     colours = 'L' if image.mode in ('1', 'L', 'LA', 'I;16') and 'transparency' not in info else 'RGB'
     alpha = 'A' * (image.mode in ('LA', 'RGBA') or 'transparency' in info)
     values = np.array(image.convert(colours + alpha) if deep is None else deep)
-    resolution = info.get('dpi') if all(info.get('dpi', ())) else None
+    resolution = info['dpi'] if all(info.get('dpi') or [0]) else exif_resolution(info.get('exif'))
     metadata = Metadata(info.get('exif'), info.get('icc_profile'), info.get('xmp'), resolution)
     return values.reshape(image.height, image.width, -1), len(colours), metadata

@@ -15,7 +15,7 @@ import pyvips
 
 from amsnet_basicsr.images.decoders import Opened, refuse_frames
 from amsnet_basicsr.images.image import ImageError
-from amsnet_basicsr.images.metadata import Metadata, read_tiff_exif
+from amsnet_basicsr.images.metadata import Metadata, exif_resolution, read_tiff_exif
 from amsnet_basicsr.images.png import read_png_metadata
 from amsnet_basicsr.images.tiff import count_images
 
@@ -99,6 +99,8 @@ def _metadata(image: pyvips.Image, file: BinaryIO, kind: str) -> Metadata:
         metadata = replace(metadata, resolution=(round(image.xres * 25.4, 3), round(image.yres * 25.4, 3)))
     if kind == 'PNG':
         return replace(metadata, **read_png_metadata(file))
+    if kind == 'AVIF':  # libvips takes the unit from EXIF, but not the numbers
+        return replace(metadata, resolution=exif_resolution(exif))
     file.seek(0)
     if kind == 'TIFF':
         metadata = replace(metadata, exif=read_tiff_exif(file))
