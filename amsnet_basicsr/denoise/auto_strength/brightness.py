@@ -20,8 +20,12 @@ Array = NDArray[np.floating]
 
 #: Number of brightness levels, with as many pixels each, that a shift is measured at; between them it is interpolated.
 BINS = 8
-#: Share of the measured shift that is applied: some of it is detail that the denoiser lost, and chance.
-SHARE = 0.75
+#: Share of the measured shift that is applied: some of it is detail that the denoiser lost, and chance. In a grey image
+#: three channels have been averaged behind the tone curve: their noise shifted more than what is left of it tells.
+SHARE, SHARE_ALIKE = 0.75, 1.0
+#: Noise leans if the middle of its 16th and 84th percentile lies further from its median, as a share of the distance
+#: between them. Upwards it leans where so many pixels are cut off at black, before the camera mixes its channels.
+LEANS, CUT_OFF = 0.025, 0.02
 #: An image's brightness is measured at so many pixels at most, evenly spread.
 MOST_PIXELS = 2**17
 
@@ -45,20 +49,51 @@ def match_brightness(noisy: Array, denoised: Array, share: float = SHARE) -> Arr
     return shifted.clip(0, 1)
 
 
-def brightness_curves(noisy: torch.Tensor, denoised: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def brightness_curves(
+    noisy: torch.Tensor, denoised: torch.Tensor, share: float
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Measure the shift of each channel of an image, to be interpolated between levels of brightness.
 
     Args:
         noisy: sRGB image, (C, H, W), uint8, uint16 or floating point in [0, 1].
         denoised: What a denoiser made of it, alike.
+        share: Share of the measured shift that is applied.
 
     Returns:
         For each channel ascending values in [0, 1], (K,), and what to add to the denoised values there.
     """
-    step = math.ceil(math.sqrt(noisy.shape[1] * noisy.shape[2] / MOST_PIXELS))
-    seen, result = (to_float(image[:, ::step, ::step]).flatten(1).cpu().double().numpy() for image in (noisy, denoised))
-    curves = torch.tensor([brightness_shifts(*channel) for channel in zip(seen, result, strict=True)])
-    return [(levels, SHARE * shifts) for levels, shifts in curves.to(noisy.device)]
+    channels = zip(_pixels(noisy), _pixels(denoised), strict=True)
+    curves = torch.tensor([brightness_shifts(*channel) for channel in channels])
+    return [(levels, share * shifts) for levels, shifts in curves.to(noisy.device)]
+
+
+def arose_in_linear_light(noisy: torch.Tensor, denoised: torch.Tensor) -> bool:
+    """Tell whether noise arose before the tone curve, as a camera's does.
+
+    Behind the curve more of it lies far below its median than far above, or the other way around where it was cut off
+    at black. Noise that is added to an sRGB image, and film grain, lies evenly around its median.
+
+    Args:
+        noisy: sRGB image, (C, H, W), uint8, uint16 or floating point in [0, 1].
+        denoised: What a denoiser made of it, alike.
+    """
+    lean, cut_off = [], []
+    for seen, result in zip(_pixels(noisy), _pixels(denoised), strict=True):
+        cut_off.append(((seen <= 0.5 / 255) & (result > 2 / 255)).mean())
+        dither = (np.arange(len(seen)) * (math.sqrt(5) - 1) / 2 % 1 - 0.5) / 255  # of 8-bit levels
+        for pixels in np.array_split(result.argsort(kind='stable'), BINS):
+            darkest, brightest = np.quantile(seen[pixels], (0.16, 0.84))
+            if darkest >= 1 / 255 and brightest <= 254 / 255:
+                low, middle, high = np.quantile((seen - result + dither)[pixels], (0.16, 0.5, 0.84))
+                lean.append((high + low - 2 * middle) / (high - low))
+    leans = float(np.mean(lean or [0.0]))
+    return leans < -LEANS or (leans > LEANS and float(np.mean(cut_off)) > CUT_OFF)
+
+
+def _pixels(image: torch.Tensor) -> Array:
+    """Some of an image's pixels, evenly spread, (C, N)."""
+    step = math.ceil(math.sqrt(image.shape[1] * image.shape[2] / MOST_PIXELS))
+    return to_float(image[:, ::step, ::step]).flatten(1).cpu().double().numpy()
 
 
 def brightness_shifts(noisy: Array, denoised: Array) -> tuple[list[float], list[float]]:

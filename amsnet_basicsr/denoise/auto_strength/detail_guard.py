@@ -15,7 +15,12 @@ A photograph is given the brightness that it has in linear light before that (`b
 import torch
 import torch.nn.functional as F
 
-from amsnet_basicsr.denoise.auto_strength.brightness import brightness_curves
+from amsnet_basicsr.denoise.auto_strength.brightness import (
+    SHARE,
+    SHARE_ALIKE,
+    arose_in_linear_light,
+    brightness_curves,
+)
 from amsnet_basicsr.denoise.auto_strength.cosine_blocks import ACROSS, BLOCK, DOWN, transform, transform_back
 from amsnet_basicsr.denoise.auto_strength.noise_level import LITTLE, NoiseLevel, interpolate, noise_level
 from amsnet_basicsr.denoise.pixels import from_float, to_float
@@ -58,7 +63,11 @@ def give_back_detail(noisy: torch.Tensor, denoised: torch.Tensor) -> float:
     if estimate is None or estimate.middle < LITTLE:
         denoised.copy_(noisy.clamp(0, 1) if noisy.is_floating_point() else noisy)
         return 0.0 if estimate is None else estimate.middle
-    curves = brightness_curves(noisy, denoised) if estimate.is_of_a_camera else []
+    curves = []
+    if estimate.is_of_a_camera:
+        curves = brightness_curves(noisy, denoised, SHARE)
+    elif estimate.is_soft and arose_in_linear_light(noisy, denoised):
+        curves = brightness_curves(noisy, denoised, SHARE_ALIKE)
     kept = denoised[:, :0]  # rows above the band, as they were before it was written
     for top in range(0, height, BAND):
         bottom = min(top + BAND, height)

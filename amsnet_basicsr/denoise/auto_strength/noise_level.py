@@ -39,6 +39,8 @@ MOST_BRIGHTNESS, ALIKE, MAYBE_ALIKE = 3.5, 0.7, 0.5
 TOLERANCE, TOLERANCE_WHITE = 10.0, 1.4
 #: Least power of a camera's noise in the colours beside that in brightness; JPEG with halved colours leaves 0.22.
 OWN_COLOURS = 0.17
+#: Power of the finest noise beside that of middle frequencies: a camera's has less; white noise has 1.
+SOFT = 0.7
 #: Noise is spread over the frequencies of a block by chance alone: with brightness and spectrum known, its kurtosis is
 #: 2.8 to 3.1. Beyond this limit JPEG has kept some frequencies and dropped others, or it is texture.
 MOST_EVEN = 3.4
@@ -78,6 +80,12 @@ class NoiseLevel(NamedTuple):
         if self.is_white or len(self.spectrum) == 1:
             return False
         return bool(self.spectrum[1:].mean() > OWN_COLOURS * self.spectrum[0].mean())
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether it fades towards fine structures, as a camera's noise does and white noise doesn't."""
+        finest, middle = (self.spectrum[0, which].mean() for which in (_FINEST, _MIDDLE))
+        return not self.is_white and bool(finest < SOFT * middle)
 
     @property
     def middle(self) -> float:

@@ -6,7 +6,13 @@ import pytest
 import torch
 from scipy.ndimage import median_filter
 
-from amsnet_basicsr.denoise.auto_strength.brightness import brightness_curves, censored_mean, match_brightness
+from amsnet_basicsr.denoise.auto_strength.brightness import (
+    SHARE,
+    arose_in_linear_light,
+    brightness_curves,
+    censored_mean,
+    match_brightness,
+)
 from amsnet_basicsr.denoise.auto_strength.detail_guard import give_back_detail
 from amsnet_basicsr.denoise.auto_strength.noise_level import interpolate, noise_level
 from amsnet_basicsr.simulation.srgb import to_linear, to_srgb
@@ -55,28 +61,56 @@ def tensor(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
 
 
-def photograph(own: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A grey ramp, and the same with noise in linear light, a pixel wide; each channel has its own, or all the same."""
+def photograph(own: bool, linear: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """A grey ramp, and the same with soft noise, of each channel or alike, in linear light or behind the tone curve."""
     clean, _ = noisy_ramp(0.25, 0)
     noise = np.random.default_rng(0).normal(0, 1, clean.shape)
     noise = cv2.GaussianBlur(noise if own else noise[..., :1].repeat(3, axis=2), None, 0.8)
-    return clean, to_srgb((to_linear(clean) + 0.03 * noise / noise.std()).clip(0, 1))
+    noise = 0.03 * noise / noise.std()
+    return clean, to_srgb((to_linear(clean) + noise).clip(0, 1)) if linear else (clean + noise).clip(0, 1)
 
 
-@pytest.mark.parametrize('own', [True, False])
-def test_auto_gives_a_photograph_its_brightness_and_leaves_that_of_film_grain(own):
-    clean, noisy = photograph(own)
+@pytest.mark.parametrize(('own', 'linear', 'share'), [(True, True, 0.75), (False, True, 1), (False, False, 0)])
+def test_auto_gives_a_photograph_its_brightness_and_leaves_that_of_film_grain(own, linear, share):
+    clean, noisy = photograph(own, linear)
     before, denoised = tensor(clean - 0.03), tensor(clean - 0.03)
     assert noise_level(tensor(noisy), before).is_of_a_camera == own
     give_back_detail(tensor(noisy), denoised)
-    change = float((denoised - before).mean())
-    assert change == pytest.approx(0.75 * 0.03, abs=0.005) if own else abs(change) < 0.003
+    assert float((denoised - before).mean()) == pytest.approx(share * 0.03, abs=0.005)
+
+
+def cut_off_in_the_camera() -> tuple[np.ndarray, np.ndarray]:
+    """A dark grey ramp, and the same with noise that was cut off at black before the channels were mixed."""
+    clean, noisy = noisy_ramp(0.12, 0.02)
+    mixed = to_linear(noisy) @ np.array([[1.6, -0.4, -0.2], [-0.3, 1.5, -0.2], [-0.1, -0.5, 1.6]]).T
+    return clean, to_srgb(mixed.clip(0, 1))
+
+
+def cut_off_behind_the_tone_curve() -> tuple[np.ndarray, np.ndarray]:
+    """A dark grey ramp, and the same with noise added to it."""
+    clean, _ = noisy_ramp(0.1, 0)
+    return clean, (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).clip(0, 1)
+
+
+@pytest.mark.parametrize(
+    ('made', 'expected'),
+    [
+        (lambda: noisy_ramp(0.35, 0.02), True),
+        (cut_off_in_the_camera, True),
+        (lambda: photograph(False, False), False),
+        (cut_off_behind_the_tone_curve, False),
+    ],
+    ids=['camera', 'cut off in the camera', 'film grain', 'cut off behind the tone curve'],
+)
+def test_the_light_that_noise_arose_in(made, expected):
+    clean, noisy = (tensor(image)[:1] for image in made())
+    assert arose_in_linear_light(noisy, clean) == expected
 
 
 def test_curves_of_a_tensor_are_those_of_an_array():
     clean, noisy = photograph(True)
     denoised = clean - 0.03
-    curves = brightness_curves(tensor(noisy), tensor(denoised))
+    curves = brightness_curves(tensor(noisy), tensor(denoised), SHARE)
     shifted = torch.stack([x + interpolate(x, *curve) for x, curve in zip(tensor(denoised), curves, strict=True)])
     assert (shifted - tensor(match_brightness(noisy, denoised))).abs().max() < 1e-4
 
