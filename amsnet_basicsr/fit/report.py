@@ -1,6 +1,5 @@
 """What a finished fit says: figures that need no clean image, what was used, and what to do next."""
 
-import math
 import shlex
 
 from amsnet_basicsr.fit.networks import TEACHER, start_weights
@@ -82,13 +81,8 @@ def _figures(fit: Fit) -> dict[str, str]:
 
 
 def is_advised(fit: Fit) -> bool:
-    """Whether the fit is worth using: better than the shipped model, as far as one can tell, and trained enough."""
-    return _is_better(fit) and _predicts(fit)
-
-
-def _is_better(fit: Fit) -> bool:
-    pack = fit.facts('pack')
-    return pack.get('student_psnr', math.inf) > pack.get('shipped_psnr', -math.inf)
+    """Whether the fit is worth using: better than the shipped model beyond doubt, and trained enough."""
+    return bool(fit.facts('pack').get('is_better')) and _predicts(fit)
 
 
 def _predicts(fit: Fit) -> bool:
@@ -101,16 +95,16 @@ def doubts(fit: Fit) -> list[str]:
     """List what is wrong with the result, a sentence each."""
     teacher, pack = fit.facts('teacher'), fit.facts('pack')
     likeness, found = pack['student_to_teacher'], []
-    if not _is_better(fit):
-        found.append(
-            f'The shipped model denoises these images better: {pack["shipped_psnr"]:.2f} dB, this one '
-            f'{pack["student_psnr"]:.2f} dB (estimated from the noise alone). Use amsnet-denoise without --model, try '
-            'amsnet-denoise adapt, or train longer (--minutes).'
-        )
-    elif 'shipped_psnr' not in pack:
+    if 'is_better' not in pack:
         found.append(
             'The noise of these images cannot be estimated (too few flat places, or it differs too much), so it is '
             'unknown whether this model is better than the shipped one: compare the results by eye.'
+        )
+    elif not pack['is_better']:
+        found.append(
+            'This model is not better than the shipped one beyond doubt: from the noise alone, its PSNR is estimated '
+            f'at {pack["student_psnr"]:.2f} dB, the shipped one at {pack["shipped_psnr"]:.2f} dB. Use amsnet-denoise '
+            'without --model, try amsnet-denoise adapt, or train longer (--minutes).'
         )
     if not _predicts(fit):
         found.append(

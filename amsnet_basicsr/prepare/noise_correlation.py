@@ -26,8 +26,9 @@ stride for it.
 """
 MIN_PATCHES = 12
 """Fewer flat patches give no estimate."""
+SIZE = 32
+"""Side of a patch."""
 
-_SIZE = 32  # side of a patch
 _CANDIDATES = 2048  # patches that are looked at in one image: bounds memory and time
 _FLATTEST = 0.3  # share of the patches of equal brightness that is used
 _CLIPPED = 0.01  # share of pixels within 1 % of black or white from which on a patch is left out
@@ -42,11 +43,14 @@ class NoiseCorrelation:
     Attributes:
         sigma: Standard deviation of the noise in the flat patches, for each channel, in units of the image range.
         patches: Number of patches used.
+        explained: Share of the variance in the patches that correlation up to `MAX_LAG` accounts for; less than 1 where
+            there is texture, or noise that reaches farther, such as bands.
         every: Correlation at all lags down and to the right, -`MAX_LAG` to `MAX_LAG`, (channels, 13, 13).
     """
 
     sigma: np.ndarray
     patches: int
+    explained: float
     every: np.ndarray
 
     @property
@@ -78,11 +82,13 @@ class NoiseSpectra:
         power: Power spectra of its flat patches, each of mean 1, (patches, channels, 32, 32).
         covariance: Covariances of their channels in units of the image range, (patches, channels, channels).
         brightness: Their means, (patches, channels).
+        corner: Row and column of their top left pixels, (patches, 2).
     """
 
     power: np.ndarray
     covariance: np.ndarray
     brightness: np.ndarray
+    corner: np.ndarray
 
 
 def estimate_noise_correlation(image: np.ndarray) -> NoiseCorrelation:
@@ -134,22 +140,23 @@ def noise_spectra(image: np.ndarray, limit: int = 256) -> NoiseSpectra:
     """
     scale = np.iinfo(image.dtype).max if image.dtype.kind == 'u' else 1
     step = 0 if image.dtype.kind == 'f' else 1 / scale
-    patches = _candidates(image) / np.float32(scale)
+    patches, corner = _candidates(image)
+    patches = patches / np.float32(scale)
     clipped = ((patches <= 0.01) | (patches >= 0.99)).mean(axis=(2, 3)).max(axis=1) > _CLIPPED
-    patches = patches[~clipped]
+    patches, corner = patches[~clipped], corner[~clipped]
     brightness = patches.mean(axis=(2, 3))
     patches = _detrend(patches)
     variance = patches.var(axis=(2, 3))
     # Where rounding is as strong as the noise, its correlation is not to be seen; without any noise there is nothing.
     noisy = (variance > max((0.6 * step) ** 2, 1e-14)).all(axis=1)
-    patches, variance, brightness = patches[noisy], variance[noisy], brightness[noisy]
+    patches, variance, brightness, corner = patches[noisy], variance[noisy], brightness[noisy], corner[noisy]
     chosen = _flattest(variance.mean(axis=1), brightness.mean(axis=1))
     chosen = chosen[:: max(1, -(-len(chosen) // limit))]
-    power = np.abs(np.fft.fft2(patches[chosen] * _window())) ** 2 / _SIZE**2
-    flat = patches[chosen].reshape(len(chosen), patches.shape[1], _SIZE**2)
-    covariance = flat @ flat.transpose(0, 2, 1) / _SIZE**2
+    power = np.abs(np.fft.fft2(patches[chosen] * _window())) ** 2 / SIZE**2
+    flat = patches[chosen].reshape(len(chosen), patches.shape[1], SIZE**2)
+    covariance = flat @ flat.transpose(0, 2, 1) / SIZE**2
     power = (power / variance[chosen, :, None, None]).astype(np.float16)
-    return NoiseSpectra(power, covariance, brightness[chosen])
+    return NoiseSpectra(power, covariance, brightness[chosen], corner[chosen])
 
 
 def combine_spectra(spectra: Iterable[NoiseSpectra]) -> NoiseCorrelation:
@@ -167,7 +174,7 @@ def combine_spectra(spectra: Iterable[NoiseSpectra]) -> NoiseCorrelation:
     spectra = [of_one for of_one in spectra if len(of_one.power)]
     count = sum(len(of_one.power) for of_one in spectra)
     if count < MIN_PATCHES:
-        raise ValueError(f'{count} flat patches of {_SIZE}×{_SIZE} pixels, too few to see the noise ({MIN_PATCHES})')
+        raise ValueError(f'{count} flat patches of {SIZE}×{SIZE} pixels, too few to see the noise ({MIN_PATCHES})')
     # The power at one frequency is exponentially distributed, so its median is ln 2 of its mean.
     power = (
         np.concatenate([of_one.power[:, channel] for of_one in spectra])  # one by one, as they take much memory
@@ -175,26 +182,27 @@ def combine_spectra(spectra: Iterable[NoiseSpectra]) -> NoiseCorrelation:
     )
     covariance = np.stack([_fit(np.median(of_all.astype(np.float32), axis=0) / np.log(2), count) for of_all in power])
     variance = np.median(np.concatenate([of_one.covariance for of_one in spectra]), axis=0).diagonal()
-    every = covariance / covariance[:, MAX_LAG, MAX_LAG, None, None]
-    return NoiseCorrelation(np.sqrt(variance), count, every)
+    explained = covariance[:, MAX_LAG, MAX_LAG]
+    return NoiseCorrelation(np.sqrt(variance), count, float(explained.mean()), covariance / explained[:, None, None])
 
 
-def _candidates(image: np.ndarray) -> np.ndarray:
-    """Patches all over the image, overlapping by half unless that are too many, (n, C, 32, 32)."""
+def _candidates(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Patches all over the image, overlapping by half unless that are too many, (n, C, 32, 32); and their corners."""
     image = image.reshape(*image.shape[:2], -1)
-    if min(image.shape[:2]) < _SIZE:
-        return np.zeros((0, image.shape[2], _SIZE, _SIZE), image.dtype)
-    step = max(_SIZE // 2, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _CANDIDATES))))
-    windows = np.lib.stride_tricks.sliding_window_view(image, (_SIZE, _SIZE), axis=(0, 1))[::step, ::step]
-    return windows.reshape(-1, *windows.shape[2:])
+    if min(image.shape[:2]) < SIZE:
+        return np.zeros((0, image.shape[2], SIZE, SIZE), image.dtype), np.zeros((0, 2), int)
+    step = max(SIZE // 2, int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _CANDIDATES))))
+    windows = np.lib.stride_tricks.sliding_window_view(image, (SIZE, SIZE), axis=(0, 1))[::step, ::step]
+    corner = step * np.stack(np.divmod(np.arange(windows.shape[0] * windows.shape[1]), windows.shape[1]), axis=1)
+    return windows.reshape(-1, *windows.shape[2:]), corner
 
 
 def _detrend(patches: np.ndarray) -> np.ndarray:
     """Subtract from each patch the plane that fits it."""
-    ramp = np.arange(_SIZE, dtype=np.float32) - (_SIZE - 1) / 2
-    ramp /= np.sqrt((ramp**2).sum() * _SIZE)
+    ramp = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
+    ramp /= np.sqrt((ramp**2).sum() * SIZE)
     patches = patches - patches.mean(axis=(2, 3), keepdims=True)
-    for direction in (np.tile(ramp, (_SIZE, 1)), np.tile(ramp[:, None], (1, _SIZE))):
+    for direction in (np.tile(ramp, (SIZE, 1)), np.tile(ramp[:, None], (1, SIZE))):
         patches = patches - (patches * direction).sum(axis=(2, 3), keepdims=True) * direction
     return patches
 
@@ -214,7 +222,7 @@ def _flattest(variance: np.ndarray, brightness: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _window() -> np.ndarray:
     """Hann window of mean square 1, (32, 32)."""
-    window = np.hanning(_SIZE + 2)[1:-1].astype(np.float32)
+    window = np.hanning(SIZE + 2)[1:-1].astype(np.float32)
     window = np.outer(window, window)
     return window / np.sqrt((window**2).mean())
 
@@ -227,11 +235,11 @@ def _model() -> tuple[np.ndarray, np.ndarray, list[tuple[int, int]]]:
         Which frequencies are used, (32, 32); expected power at those for a covariance of 1 at each lag, (used, lags);
         the lags, of which one of each pair of opposite ones is in the list.
     """
-    frequency = np.fft.fftfreq(_SIZE)
+    frequency = np.fft.fftfreq(SIZE)
     rows, columns = np.meshgrid(frequency, frequency, indexing='ij')
     used = np.hypot(rows, columns) >= _LOWEST
-    padded = np.fft.rfft2(_window(), s=(2 * _SIZE, 2 * _SIZE))
-    overlap = np.fft.irfft2(np.abs(padded) ** 2) / _SIZE**2
+    padded = np.fft.rfft2(_window(), s=(2 * SIZE, 2 * SIZE))
+    overlap = np.fft.irfft2(np.abs(padded) ** 2) / SIZE**2
     lags = [(y, x) for y in range(MAX_LAG + 1) for x in range(-MAX_LAG, MAX_LAG + 1) if y > 0 or x >= 0]
     design = [
         (1 if lag == (0, 0) else 2) * overlap[lag] * np.cos(2 * np.pi * (rows * lag[0] + columns * lag[1]))[used]

@@ -16,46 +16,56 @@ from amsnet_basicsr.denoise.load_model import Model
 from amsnet_basicsr.fit.adapt.noise import NoiseModel
 
 _STEP = 0.1  # ε: large enough for float32, small enough to be a derivative
-_PLAUSIBLE = 3.0  # a network that removes more than so many times the noise's energy says that it was underestimated
+_NOISIER = 1.5  # of noise that has so many times the energy in nearly all blocks, the level is another
+_BLOCK = 32
 _MULTIPLE = 16  # of which the sides of an image must be for the networks of a fit
 _CLIPPED = 0.02  # noise of pixels nearer to black or white is cut off, and not Gaussian
 
 
 def risks(
     nets: Sequence[nn.Module],
-    crops: Sequence[tuple[np.ndarray, NoiseModel]],
+    crops: Sequence[np.ndarray],
+    noise: NoiseModel,
     device: torch.device,
     seed: int,
 ) -> np.ndarray:
     """Estimate the mean squared errors of networks on noisy crops, (crops, networks), values in [0, 1].
 
-    An error in the noise's level shifts those of all networks alike, so their differences are surer than their values.
-    Crops whose noise is plainly misjudged are left out, NaN: the first network removes far more than the noise, or an
-    error comes out negative.
+    Single ones may be negative by chance. Crops whose noise is plainly stronger, by what the first network removes, are
+    left out, NaN.
 
     Args:
         nets: Networks from (N, 3, H, W) to the same, values in [0, 1], in evaluation mode.
-        crops: Noisy crops, (H, W, 3), float32, of sides that the networks take, and what their noise is like.
+        crops: Noisy crops, (H, W, 3), float32, of sides that the networks take.
+        noise: What their noise is like.
         device: Where to run.
         seed: Seed of the probes.
     """
     generator = np.random.default_rng(seed)
     result = np.empty((len(crops), len(nets)))
-    for index, (noisy, noise) in enumerate(crops):
+    for index, noisy in enumerate(crops):
         level = noise.level(cv2.GaussianBlur(noisy, (0, 0), 2))
         probe = level * noise.draw(noisy.shape[0], noisy.shape[1], generator)
         inside = ((noisy > _CLIPPED) & (noisy < 1 - _CLIPPED)).all(axis=2)
         for column, net in enumerate(nets):
             plain, moved = (run(net, image, device) for image in (noisy, noisy + _STEP * probe))
             error = (plain - noisy) ** 2 + 2 * probe * (moved - plain) / _STEP - level**2
-            removed = ((plain - noisy) ** 2)[inside].sum() / max((level**2)[inside].sum(), 1e-9)
-            if not inside.any() or (column == 0 and removed > _PLAUSIBLE):
+            if not inside.any() or (column == 0 and is_noisier(noisy, plain, noise)):
                 result[index] = np.nan
                 break
             result[index, column] = error[inside].mean()
-        if (result[index] <= 0).any():
-            result[index] = np.nan
     return result
+
+
+def is_noisier(noisy: np.ndarray, denoised: np.ndarray, noise: NoiseModel) -> bool:
+    """Whether an image, (H, W, 3) float32, has plainly more noise than that, by what a denoiser removed of it."""
+    level = noise.level(cv2.GaussianBlur(noisy, (0, 0), 2))
+    blocks = [max(1, side // _BLOCK) for side in (noisy.shape[1], noisy.shape[0])]
+    removed, expected = (
+        cv2.resize((part**2).mean(axis=2), blocks, interpolation=cv2.INTER_AREA) for part in (noisy - denoised, level)
+    )
+    # Not the mean: where there is texture, what was removed may be that.
+    return bool(np.quantile(removed / expected.clip(1e-9), 0.25) > _NOISIER)
 
 
 def as_tile(pixels: np.ndarray, most: int) -> np.ndarray:

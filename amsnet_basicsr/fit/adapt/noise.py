@@ -1,21 +1,28 @@
-"""A model of the noise of an image, estimated from it alone, that draws more of it."""
+"""A model of the noise of images, estimated from them alone, that draws more of it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
 
-from amsnet_basicsr.prepare.noise_correlation import MAX_LAG, NoiseCorrelation, NoiseSpectra, combine_spectra
+from amsnet_basicsr.prepare.noise_correlation import (
+    MAX_LAG,
+    SIZE,
+    NoiseCorrelation,
+    NoiseSpectra,
+    combine_spectra,
+    noise_spectra,
+)
 
 _PATCHES_PER_LEVEL = 16
 _MOST_LEVELS = 6
-_LEAST_SHARE = 0.5
-"""If fewer patches agree, texture is everywhere. On drawn scenes that are mostly texture, under white noise, grain and
-JPEG, the level then comes out at most a fifth too high. Texture of one strength all over cannot be told from noise.
+_LEAST = 0.75
+"""Share of the variance of flat patches that must be noise of the kind that the model draws, and that the denoiser must
+remove. On images whose quietest places are texture, the denoiser removes less, and the level would be too high.
 """
 _VARIES = 0.03  # relative deviation of the level from a smooth function of brightness
-_ROUNDS = 20
+_ROUNDS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,36 +66,47 @@ def _transfer(model: NoiseModel, height: int, width: int) -> np.ndarray:
     return np.sqrt(full / full.mean(axis=(0, 1)))[:, : width // 2 + 1]
 
 
-def describe(models: Sequence[NoiseModel]) -> str:
-    """Describe the noise of images in one line."""
-    sigmas = np.sort([255 * model.sigma.mean() for model in models])
+def describe(model: NoiseModel) -> str:
+    """Describe noise in one line."""
+    sigma = 255 * model.sigma.mean(axis=0)
     rows, columns = (MAX_LAG + 1, MAX_LAG), (MAX_LAG, MAX_LAG + 1)  # of the neighbours below and to the right
-    spatial = np.median([model.spatial[:, rows, columns].mean() for model in models])
-    channels = np.median([(model.channels.sum() - 3) / 6 for model in models])
     return (
-        f'noise of sigma {sigmas[0]:.1f} to {sigmas[-1]:.1f} of 255 (median {np.median(sigmas):.1f}), correlation '
-        f'{spatial:.2f} between neighbours and {channels:.2f} between channels'
+        f'noise of sigma {sigma.min():.1f} to {sigma.max():.1f} of 255, correlation '
+        f'{model.spatial[:, rows, columns].mean():.2f} between neighbours and '
+        f'{(model.channels.sum() - 3) / 6:.2f} between channels'
     )
 
 
-def estimate_noise_model(spectra: Iterable[NoiseSpectra]) -> NoiseModel:
-    """Estimate the noise of an RGB image, or of images with the same noise, from the spectra of its flat patches.
+def estimate_noise_model(images: Iterable[tuple[np.ndarray, np.ndarray]]) -> NoiseModel:
+    """Estimate the noise that images have in common, from their flat patches.
 
-    Patches of texture are left out: at their brightness, others have less noise.
+    Patches of texture are left out: at their brightness, others have less noise. These others may be of other images,
+    so images with texture all over don't matter beside images without.
+
+    Args:
+        images: Noisy images of 8 bits, and what a denoiser made of each: (H, W, 3), float32 in [0, 1].
 
     Raises:
-        ValueError: If there are too few flat patches, or so few agree that texture must be among these too.
+        ValueError: If there are too few flat patches, or if what is in them is not noise for sure.
     """
-    found = [of_one for of_one in spectra if len(of_one.power)]
+    found: list[NoiseSpectra] = []
+    removed: list[float] = []
+    for noisy, denoised in images:
+        found.append(noise_spectra((255 * noisy).round().astype(np.uint8)))
+        residual = noisy - denoised
+        removed += [residual[y : y + SIZE, x : x + SIZE].var(axis=(0, 1)).mean() for y, x in found[-1].corner]
     correlation = combine_spectra(found)
-    parts = zip(*((one.power, one.covariance, one.brightness) for one in found), strict=True)
-    every = NoiseSpectra(*map(np.concatenate, parts))
+    found = [of_one for of_one in found if len(of_one.power)]
+    every = NoiseSpectra(*(np.concatenate(part) for part in zip(*map(_parts, found), strict=True)))
     flat = _flat_ones(every, correlation)
-    if flat.mean() < _LEAST_SHARE:
-        raise ValueError('its flat places differ, as if texture were among them')
-    covariance, brightness = every.covariance[flat], every.brightness[flat]
-    correlation = combine_spectra([NoiseSpectra(every.power[flat], covariance, brightness)])
+    every = NoiseSpectra(*(part[flat] for part in _parts(every)))
+    correlation = combine_spectra([every])
+    if correlation.explained < _LEAST:
+        raise ValueError(f'noise that reaches farther than {MAX_LAG} pixels, such as bands, or texture is everywhere')
+    covariance, brightness = every.covariance, every.brightness
     scale = np.sqrt(np.einsum('pcc->pc', covariance))
+    if np.median(np.array(removed)[flat] / (scale**2).mean(axis=1)) < _LEAST:
+        raise ValueError('texture is everywhere, or noise that the shipped model does not know')
     channels = np.median(covariance / (scale[:, :, None] * scale[:, None, :]), axis=0)
     levels = min(_MOST_LEVELS, max(1, len(brightness) // _PATCHES_PER_LEVEL))
     points = np.empty((2, 3, levels))
@@ -98,12 +116,14 @@ def estimate_noise_model(spectra: Iterable[NoiseSpectra]) -> NoiseModel:
     return NoiseModel(points[0], points[1], correlation.every, _positive(channels))
 
 
+def _parts(spectra: NoiseSpectra) -> tuple[np.ndarray, ...]:
+    return tuple(getattr(spectra, field.name) for field in fields(spectra))
+
+
 def _flat_ones(patches: NoiseSpectra, correlation: NoiseCorrelation) -> np.ndarray:
     """Mark the patches that have no more noise than others of their brightness, except by chance, (patches,)."""
     level = np.log(np.einsum('pcc->pc', patches.covariance)).mean(axis=1) / 2
-    brightness = patches.brightness
-    terms = [np.ones((len(level), 1)), brightness, brightness.mean(axis=1, keepdims=True) ** 2]
-    design = np.concatenate(terms, axis=1)
+    design = np.vander(patches.brightness.mean(axis=1), 3)
     # The more the noise is correlated, the fewer pixels are independent, and the more its level varies by chance.
     independent = patches.power.shape[-1] ** 2 / (correlation.every**2).sum(axis=(1, 2)).mean()
     tolerance = 2 * np.hypot(_VARIES, (2 * independent) ** -0.5)

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import load_model
-from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, is_better, psnr, risks, run
+from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, is_better, is_noisier, psnr, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
-from amsnet_basicsr.fit.adapt.tune import Tile, tune
-from amsnet_basicsr.fit.patches import Size, find_images, plan_cuts, read_pixels, split, spread, survey, write_png
+from amsnet_basicsr.fit.adapt.tune import tune
+from amsnet_basicsr.fit.patches import find_images, plan_cuts, read_pixels, split, spread, survey, write_png
 from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison
 from amsnet_basicsr.fit.state import choose_device
-from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from amsnet_basicsr.utils.errors import UserError
 
 _IMAGES = 32
@@ -32,15 +32,17 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
     start = load_model(args.model)
     if start.scheme.type != 'plain':
         raise UserError(f'{start.source} denoises by masks; adapt takes a student, which denoises in one pass')
-    train, held_out, summary = _read(args.images, target.parent, args.seed)
-    yield summary
+    train, held_out = _read(args.images, target.parent, args.seed)
+    train, noise = _estimate(train, held_out, device)
+    yield describe(noise)
     net = copy.deepcopy(start.net)
-    steps, weights = tune(net, train, args.seconds, args.steps, device, args.seed)
+    steps, weights = tune(net, train, noise, args.seconds, args.steps, device, args.seed)
     net.load_state_dict(weights)
     nets = as_run([start, replace(start, net=net)], device)
-    errors = risks(nets, held_out, device, args.seed)
+    crops = [part[y:y2, x:x2] for part in held_out for y, x, y2, x2 in split(part.shape[0], part.shape[1], _CROP)]
+    errors = risks(nets, crops, noise, device, args.seed)
     count, (before, after) = psnr(errors)
-    judged = f'{before:.2f} dB by the model it started from, {after:.2f} dB adapted' if count else 'noise misjudged'
+    judged = f'{before:.2f} dB by the model it started from, {after:.2f} dB adapted' if count else 'their noise differs'
     yield f'{steps} steps; estimated PSNR on {count} of {len(errors)} held-out crops: {judged}'
     if not is_better(errors):
         yield (
@@ -52,34 +54,39 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
     weights = {name: value.cpu() for name, value in weights.items()}
     write_file(target, weights, start.arch, start.options, overwrite=True, scheme={'type': 'plain'}, crop=start.crop)
     image = target.with_name('comparison.png')
-    shown = sorted((tile for tile, _ in held_out), key=lambda tile: -float(tile.std()))[:MOST_ROWS]
+    shown = sorted(crops, key=lambda crop: -float(crop.std()))[:MOST_ROWS]
     rows = [[tile, *(run(net, tile, device) for net in nets)] for tile in shown]
     write_png(image, comparison([[_to_8_bit(tile) for tile in row] for row in rows], ('noisy', 'before', 'adapted')))
     yield f'Done: {target}; look at {image} (noisy | before | adapted)'
     yield f'Next: amsnet-denoise IMAGES -o cleaned --model {shlex.quote(str(target.parent))}'
 
 
-def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[Tile], list[Tile], str]:
-    """Read tiles to train on and to hold out, each with the noise of its image; and describe the noise."""
+def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Read tiles to train on and to hold out."""
+    sizes, _ = survey(spread(find_images(inputs, exclude), _IMAGES), lambda path: read_pixels(path).shape[:2])
+    train: list[np.ndarray] = []
+    held_out: list[np.ndarray] = []
+    for cut in plan_cuts(sizes, _TILE, _TILES, seed, _ONE_IN):
+        pixels = read_pixels(cut.path)
+        for tiles, boxes, most in ((train, cut.train, 2 * _TILE), (held_out, cut.held_out, _SIDE)):
+            tiles += [as_tile(pixels[top:bottom, left:right], most) for top, left, bottom, right in boxes]
+    return train, held_out
 
-    def estimate(path: Path) -> tuple[Size, NoiseModel]:  # of each image, as settings and cameras may differ
-        pixels = read_pixels(path)
-        try:
-            return pixels.shape[:2], estimate_noise_model([noise_spectra(pixels)])
-        except ValueError as error:
-            raise ValueError(f'its noise cannot be estimated: {error}') from None
 
-    found, _ = survey(spread(find_images(inputs, exclude), _IMAGES), estimate)
-    train: list[Tile] = []
-    held_out: list[Tile] = []
-    for cut in plan_cuts({path: size for path, (size, _) in found.items()}, _TILE, _TILES, seed, _ONE_IN):
-        pixels, (_, noise) = read_pixels(cut.path), found[cut.path]
-        train += [(as_tile(pixels[top:bottom, left:right], 2 * _TILE), noise) for top, left, bottom, right in cut.train]
-        for top, left, bottom, right in cut.held_out:
-            part = pixels[top:bottom, left:right][:_SIDE, :_SIDE]
-            crops = split(part.shape[0], part.shape[1], _CROP)
-            held_out += [(as_tile(part[y:y2, x:x2], _SIDE), noise) for y, x, y2, x2 in crops]
-    return train, held_out, f'{len(found)} images: {describe([noise for _, noise in found.values()])}'
+def _estimate(
+    train: list[np.ndarray], held_out: list[np.ndarray], device: torch.device
+) -> tuple[list[np.ndarray], NoiseModel]:
+    """Estimate the noise of tiles, and choose those to train on that have it."""
+    (shipped,) = as_run([load_model(None)], device)
+    denoised = [run(shipped, tile, device) for tile in (*train, *held_out)]
+    try:
+        noise = estimate_noise_model(zip((*train, *held_out), denoised, strict=True))
+    except ValueError as error:
+        raise UserError(f'the noise of these images cannot be estimated: {error}; try amsnet-denoise fit') from None
+    alike = [tile for tile, clean in zip(train, denoised, strict=False) if not is_noisier(tile, clean, noise)]
+    if len(alike) < max(1, len(train) / 2):
+        raise UserError('the noise of these images differs; give images of one camera at one setting')
+    return alike, noise
 
 
 def _to_8_bit(image: np.ndarray) -> np.ndarray:

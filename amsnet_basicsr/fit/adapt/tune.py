@@ -18,15 +18,14 @@ from tqdm import tqdm
 from amsnet_basicsr.fit.adapt.measure import run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel
 
-Tile = tuple[np.ndarray, NoiseModel]
-"""A noisy image, (H, W, 3), float32 in [0, 1], and what its noise is like."""
 CROP, BATCH, RATE = 96, 4, 5e-4
 _AVERAGED = 0.98  # weights are averaged over some 50 steps
 
 
 def tune(
     net: nn.Module,
-    images: Sequence[Tile],
+    images: Sequence[np.ndarray],
+    noise: NoiseModel,
     seconds: float,
     steps: int | None,
     device: torch.device,
@@ -40,8 +39,8 @@ def tune(
     torch.manual_seed(seed)
     net.to(device).eval()
     small = [
-        (cv2.resize(clean, (width, height), interpolation=cv2.INTER_AREA).clip(0, 1), noise)
-        for noisy, noise in images
+        cv2.resize(clean, (width, height), interpolation=cv2.INTER_AREA).clip(0, 1)
+        for noisy in images
         for clean in [run(net, noisy, device)]
         for height, width in [(clean.shape[0] // by, clean.shape[1] // by) for by in (2, 4)]
         if min(height, width) >= CROP // 2
@@ -55,9 +54,9 @@ def tune(
             for group in optimizer.param_groups:
                 group['lr'] = RATE * min(1, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * share))
             pairs = [
-                _recorrupted(*_crop(images, generator), generator)
+                _recorrupted(_crop(images, generator), noise, generator)
                 if number % 2 or not small
-                else _synthetic(*_crop(small, generator), generator)
+                else _synthetic(_crop(small, generator), noise, generator)
                 for number in range(BATCH)
             ]
             x, target = (
@@ -79,16 +78,16 @@ def tune(
     return step, average
 
 
-def _crop(images: Sequence[Tile], generator: np.random.Generator) -> Tile:
+def _crop(images: Sequence[np.ndarray], generator: np.random.Generator) -> np.ndarray:
     """Cut a crop at random, flipped and turned; images count by their pixels, and small ones are mirrored on."""
-    pixels = np.array([image.shape[0] * image.shape[1] for image, _ in images], float)
-    image, noise = images[generator.choice(len(images), p=pixels / pixels.sum())]
+    pixels = np.array([image.shape[0] * image.shape[1] for image in images], float)
+    image = images[generator.choice(len(images), p=pixels / pixels.sum())]
     lack = [max(0, CROP - side) for side in image.shape[:2]]
     if any(lack):
         image = np.pad(image, [(0, lack[0]), (0, lack[1]), (0, 0)], mode='symmetric')
     top, left = (int(generator.integers(side - CROP + 1)) for side in image.shape[:2])
     crop = np.rot90(image[top : top + CROP, left : left + CROP], int(generator.integers(4)))
-    return (crop[:, ::-1] if generator.random() < 0.5 else crop), noise
+    return crop[:, ::-1] if generator.random() < 0.5 else crop
 
 
 def _recorrupted(noisy: np.ndarray, noise: NoiseModel, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -9,20 +9,22 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
+from torch import nn
 
 from amsnet_basicsr.convert import read_denoiser, write_file
 from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit import networks
-from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, psnr, risks
+from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, is_better, psnr, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, estimate_noise_model
-from amsnet_basicsr.fit.patches import patch_files, read_png, spread, write_png
+from amsnet_basicsr.fit.patches import patch_files, read_png, split, spread, write_png
 from amsnet_basicsr.fit.progress_images import comparison, shown_patches
 from amsnet_basicsr.fit.report import write_report
 from amsnet_basicsr.fit.state import Fit
-from amsnet_basicsr.prepare.noise_correlation import noise_spectra
 from amsnet_basicsr.utils.atomic_write import atomic_write
 
 _PATCHES_FOR_NOISE = 64
+_PATCH, _CROP = 256, 128  # of held-out patches, at most, and of the crops that models are compared in
 
 
 def is_finished(fit: Fit) -> bool:
@@ -72,26 +74,26 @@ def compare(fit: Fit, student: str) -> dict[str, float]:
     }
 
 
-def against_shipped(fit: Fit, candidate: Path) -> dict[str, float]:
+def against_shipped(fit: Fit, candidate: Path) -> dict[str, float | bool]:
     """Estimate the PSNR of the shipped model and of the student on held-out patches, if their noise can be."""
     try:
-        models = [load_model(model) for model in (None, candidate)]
+        nets = as_run([load_model(model) for model in (None, candidate)], fit.device)
     except ValueError:  # nothing is shipped
         return {}
-    noise = noise_of_patches(fit.folder)
+    noise = noise_of_patches(fit.folder, nets[0], fit.device)
     if noise is None:
         return {}
-    crops = [(as_tile(read_png(file), 256), noise) for file in patch_files(fit.folder, 'held_out')]
-    count, found = psnr(risks(as_run(models, fit.device), crops, fit.device, fit.settings.seed))
-    return dict(zip(('shipped_psnr', 'student_psnr'), found, strict=True)) if count else {}
+    patches = [as_tile(read_png(file), _PATCH) for file in patch_files(fit.folder, 'held_out')]
+    crops = [patch[y:y2, x:x2] for patch in patches for y, x, y2, x2 in split(patch.shape[0], patch.shape[1], _CROP)]
+    errors = risks(nets, crops, noise, fit.device, fit.settings.seed)
+    count, (shipped, student) = psnr(errors)
+    return {'shipped_psnr': shipped, 'student_psnr': student, 'is_better': is_better(errors)} if count else {}
 
 
-def noise_of_patches(folder: Path) -> NoiseModel | None:
-    """Estimate the noise that the patches of a work folder have in common; None if it can't be.
-
-    Not for each patch: it has few flat places, and where it has none its texture is taken for noise.
-    """
+def noise_of_patches(folder: Path, shipped: nn.Module, device: torch.device) -> NoiseModel | None:
+    """Estimate the noise that the patches of a work folder have in common; None if it can't be."""
     files = [*patch_files(folder, 'held_out'), *spread(patch_files(folder, 'train'), _PATCHES_FOR_NOISE)]
+    tiles = (as_tile(read_png(file), _PATCH) for file in files)
     with suppress(ValueError):
-        return estimate_noise_model(noise_spectra(read_png(file)) for file in files)
+        return estimate_noise_model((tile, run(shipped, tile, device)) for tile in tiles)
     return None
