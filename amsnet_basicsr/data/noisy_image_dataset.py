@@ -10,6 +10,7 @@ from amsnet_basicsr.data.augment import to_tensor, training_crop
 from amsnet_basicsr.data.image_list import ImageEntry, existing_folder, list_folder, list_lmdb, naming
 from amsnet_basicsr.images import READ_SUFFIXES, decode_image, used_bits
 from amsnet_basicsr.options.blocks.datasets import NoisyImageOptions
+from amsnet_basicsr.utils.errors import UserError
 from amsnet_basicsr.utils.parallel import ordered_map
 from amsnet_basicsr.utils.text import name_some
 
@@ -102,7 +103,7 @@ class NoisyImageDataset(Dataset):
             need = f' (crops need {self.crop_size}×{self.crop_size})' if self.crop_size else ''
             message = f'{where}: {len(bad)} of {len(self.entries)} images cannot be used{need}:\n  {named}'
             if self.settings.on_bad_image == 'error' or not good:
-                raise ValueError(f'{message}\nRepair or remove them, or set on_bad_image: skip.')
+                raise UserError(f'{message}\nRepair or remove them, or set on_bad_image: skip.')
             get_root_logger().warning(f'{message}\nThey are skipped.')
         self.entries = good
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from amsnet_basicsr import plugin  # noqa: F401 (registers)
 from amsnet_basicsr.data import NoisyImageDataset, PairedPhotosDataset
 from amsnet_basicsr.data.augment import random_crop, random_flip_rotate
+from amsnet_basicsr.utils.errors import UserError
 from tests.conftest import noisy_image
 
 
@@ -196,7 +197,7 @@ def test_bad_images_are_counted_and_named_at_the_start(make_folder, caplog):
     (folder / 'text.png').write_text('not an image')
     whole = (folder / 'im0.png').read_bytes()
     (folder / 'torn.png').write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:  # which the commands print without a traceback
         dataset(dataroot_lq=str(folder))
     message = str(caught.value)
     assert '4 of 8 images cannot be used' in message and 'on_bad_image: skip' in message

@@ -130,6 +130,7 @@ class Batch:
             bits = denoiser.used_bits
             if bits is not None and bits < image.bits:
                 outcome.notes.append(f'uses {bits} of its {image.bits} bits; denoised as such, its range is kept')
+            outcome.computed_in = denoiser.computed_in
             if options.strength == 'auto':
                 _add_noise_level(outcome, denoiser.noise_level)
         try:

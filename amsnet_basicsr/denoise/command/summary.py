@@ -31,6 +31,7 @@ class Outcome:
         channels: 1 or 3, alpha not counted.
         bits: Bits a channel of the input.
         noise_level: Estimated standard deviation of its noise, in levels of 255; with strength 'auto' only.
+        computed_in: Number format that the network computed in.
         megapixels: Size of what was denoised: the image, or the crop of a preview.
         seconds: For reading, denoising and writing.
     """
@@ -46,6 +47,7 @@ class Outcome:
     channels: int | None = None
     bits: int | None = None
     noise_level: float | None = None
+    computed_in: str | None = None
     megapixels: float = 0.0
     seconds: float = 0.0
 

@@ -295,7 +295,9 @@ def test_an_image_without_noise_is_left_as_it_is_and_noise_is_told(run):
     assert result.status == 0 and 'flat.png: little noise, left as it is' in result.err
     assert np.array_equal(read_image('out/flat.png').pixels, read_image('flat.png').pixels)
     assert not np.array_equal(read_image('out/noisy.png').pixels, read_image('noisy.png').pixels)
-    levels = [file['noise_level'] for file in json.loads(Path('summary.json').read_text(encoding='utf-8'))['files']]
+    files = json.loads(Path('summary.json').read_text(encoding='utf-8'))['files']
+    levels = [file['noise_level'] for file in files]
+    assert {file['computed_in'] for file in files} == {'float32'}
     assert levels[0] < 0.5 < levels[1] and f'noise {levels[0]:.1f} to {levels[1]:.1f} of 255' in result.out
 
 
