@@ -23,7 +23,7 @@ EXIF, XMP and ICC profile are kept; originals are never overwritten.
 
 
 _BLEND = ('strength', 'luma', 'chroma', 'grain')
-_HOW = ('model', 'opt', 'scheme', 'refine', *_BLEND, 'seed', 'tile', 'precision', 'quality')
+_HOW = ('model', 'opt', 'scheme', 'refine', *_BLEND, 'seed', 'tile', 'precision', 'quality', 'preview')
 
 
 class UsageError(ValueError):
@@ -78,6 +78,7 @@ def given(settings: argparse.Namespace) -> str:
     for name in _HOW:
         value = getattr(settings, name)
         if value != parser.get_default(name):
+            value = ','.join(map(str, value)) if isinstance(value, tuple) else value
             shown = f' {value:g}' if isinstance(value, float) else f' {value}' if not isinstance(value, bool) else ''
             words.append(f'--{"no-" * (value is False)}{name}{shown}')
     return ' '.join(words)
