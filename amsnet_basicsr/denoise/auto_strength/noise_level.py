@@ -26,6 +26,8 @@ LITTLE = 0.5 / 255
 #: Where the denoised image has texture, the residual has some of it too: up to so many times its power, beyond the
 #: power that the remains of noise have, and up to a most.
 TEXTURE, REMAINS, MOST_TEXTURE = 2, (0.6 / 255) ** 2, (12 / 255) ** 2
+#: Power of noise in two parts of an image or more that tells that an image has noise, whatever the others say.
+SURELY_NOISE = (3 / 255) ** 2
 #: Noise of every frequency is taken to have at least this share of the mean power: JPEG leaves gaps in single blocks.
 FLATTEST = 0.3
 #: How strong the finest colours must be beside the middle ones for noise that may be white, and that is white for sure.
@@ -130,12 +132,13 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     is_white, is_surely = _whiteness(own, coarser) if len(own) == 3 else (False, False)
 
     parts = brightness.argsort().chunk(max(1, min(BRIGHTNESSES, len(brightness) // FEWEST_BLOCKS)))
-    means, powers = torch.stack([brightness[part].mean() for part in parts]), []
+    means, powers, shares = torch.stack([brightness[part].mean() for part in parts]), [], []
     for part in parts:
         quiet = _quietest(activity, part)
         taken = (TEXTURE * (texture[quiet].mean() - REMAINS)).clamp(0, MOST_TEXTURE)
         share = (1 - taken / power[:, FINE][..., quiet].mean().clamp(min=1e-12)).clamp(min=0)
         powers.append(power[..., quiet].mean(dim=2, keepdim=True) * share)
+        shares.append(share)
     is_even = _kurtosis(power[0, FINE], parts) < MOST_EVEN
     spectra = torch.stack(powers)
     spectrum = spectra.mean(dim=0)
@@ -143,6 +146,7 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     deviation = (2 * spectrum.square().sum()).sqrt() / spectrum.sum().clamp(min=1e-12)
     spectra = spectra / (1 - 1.75 * deviation).clamp(min=0.4)
     by_part, spectrum = spectra.mean(dim=(1, 2, 3)), spectra.mean(dim=0)
+    by_part = _known(by_part, torch.stack(shares))
     if not is_white:
         spectrum = spectrum / spectrum.mean().clamp(min=1e-12)
         return NoiseLevel(means, by_part.sqrt(), spectrum.clamp(min=FLATTEST), False, is_even)
@@ -150,6 +154,21 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     colour = torch.stack([own[1:, _FINEST][..., _quietest(coarser, part)].square().mean() for part in parts])
     level = colour if is_surely else by_part.minimum(colour)
     return NoiseLevel(means, level.sqrt(), _white_with_bands(spectrum, float(colour.mean())), True, is_even)
+
+
+def _known(power: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """Replace unknown levels of an image that seems to have no noise, if others are surely noise.
+
+    Where all that was removed may be texture, as among letters, the level is unknown, not zero.
+
+    Args:
+        power: Power of the noise in each part of the image, (K,).
+        shares: Share of the residual there that is noise for sure, (K,).
+    """
+    sure = shares > 0.5
+    if power.median() >= LITTLE**2 or int(sure.sum()) < 2 or power[sure].mean() < SURELY_NOISE:
+        return power
+    return power.where(shares > 0, power[sure].mean())
 
 
 def _quietest(activity: torch.Tensor, part: torch.Tensor) -> torch.Tensor:

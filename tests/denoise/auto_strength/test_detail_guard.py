@@ -60,6 +60,18 @@ def test_the_level_goes_by_brightness():
         assert 255 * float(level.at(torch.tensor(value / 255))) == pytest.approx(np.sqrt(value), rel=0.25)
 
 
+@pytest.mark.parametrize('sigma', [0, 10])
+def test_noise_beside_dense_texture_is_noise_of_the_whole_image(sigma):
+    """As on a page of letters: there all that is removed may be texture, only the margin tells the noise."""
+    generator = np.random.default_rng(0)
+    clean = np.full((240, 240, 1), 200.0)
+    texture = 60 * generator.choice([-1, 1], (240, 160, 1))
+    clean[:, :160] = 100 + texture
+    noisy, denoised = clean + sigma * generator.standard_normal(clean.shape), clean.copy()
+    denoised[:, :160] -= texture / 10
+    assert noise_level(tensor(noisy), tensor(denoised)).middle * 255 == pytest.approx(sigma, rel=0.1, abs=0.4)
+
+
 @pytest.mark.parametrize('sigma', [1, 5, 25])
 def test_the_level_of_white_noise_is_exact_whatever_texture_was_taken_away(sigma):
     texture = 10 * np.random.default_rng(1).standard_normal((200, 232, 1)) * (np.arange(232) > 60)[:, None]
