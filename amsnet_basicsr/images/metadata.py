@@ -25,8 +25,10 @@ IMAGE_TAGS = (
 _LARGEST_RESOLUTION = 10**7
 #: Motion photos and Ultra HDR images: their XMP describes data behind the image in the file.
 _DESCRIBES_MORE = re.compile(rb'Camera:Mo|Camera:Micro|hdrgm:|hdr-gain-map/|Container:Directory|HDRGainMap')
-#: Files that hold such data without XMP: Samsung's videos, gain maps by ISO 21496-1 and Apple's in HEIC.
-_HOLDS_MORE = re.compile(_DESCRIBES_MORE.pattern + rb'|MotionPhoto_Data|iso:ts:21496|aux:hdrgainmap')
+#: Files that hold such data without XMP: Samsung's videos, gain maps by ISO 21496-1 (a brand of HEIC and AVIF) and
+#: Apple's in HEIC.
+_OF_FILES = rb'|MotionPhoto_Data|iso:ts:21496|aux:hdrgainmap|^.{4}ftyp.{8,48}tmap'
+_HOLDS_MORE = re.compile(_DESCRIBES_MORE.pattern + _OF_FILES, re.DOTALL)
 
 
 @dataclass(frozen=True)

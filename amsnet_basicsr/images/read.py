@@ -152,7 +152,8 @@ def _read(file: BinaryIO, max_pixels: int | None = None) -> ImageData:
     pixels = _turn_upright(pixels, opened.orientation)
     alpha = np.ascontiguousarray(pixels[..., channels]) if pixels.shape[2] > channels else None
     file.seek(0)
-    content = file.read() if format_of(file.read(START)) in _MAY_HOLD_MORE else b''
+    start = file.read(START)
+    content = start + file.read() if format_of(start) in _MAY_HOLD_MORE else b''
     metadata, notes = tidy(metadata, content)
     return ImageData(np.ascontiguousarray(pixels[..., :channels]), alpha, metadata, (*opened.notes, *notes))
 

@@ -106,6 +106,14 @@ def test_a_video_or_gain_map_behind_the_image_is_noticed(tmp_path, xmp, behind):
     assert image.metadata.xmp is None and 'the video or HDR gain map behind its pixels is left out' in image.notes[0]
 
 
+def test_a_gain_map_in_avif_is_noticed(tmp_path):
+    Image.fromarray(pixels()).save(tmp_path / 'a.avif')
+    content = (tmp_path / 'a.avif').read_bytes()
+    assert read_image(tmp_path / 'a.avif').notes == ()
+    (tmp_path / 'a.avif').write_bytes(content.replace(b'miaf', b'tmap', 1))
+    assert read_image(tmp_path / 'a.avif').notes == ('the video or HDR gain map behind its pixels is left out',)
+
+
 def test_extended_xmp_is_left_out_with_a_note(tmp_path):
     Image.fromarray(pixels()).save(tmp_path / 'a.jpg', xmp=b'<a xmpNote:HasExtendedXMP="0123"/>')
     assert read_image(tmp_path / 'a.jpg').notes == ('the part of its XMP beyond 64 KiB is left out',)
