@@ -199,10 +199,14 @@ def test_a_model_that_is_no_better_is_not_kept(images, identity, tmp_path, capsy
 def test_mistakes_take_one_line(images, tmp_path, capsys):
     flat = tmp_path / 'flat.png'
     cv2.imwrite(str(flat), np.full((128, 256, 3), 100, np.uint8))
+    y, x = np.mgrid[:256, :256]
+    weave = 0.5 + 0.1 * np.repeat((np.sin(1.3 * x) * np.sin(0.9 * y))[..., None], 3, axis=2)
+    cv2.imwrite(str(cloth := tmp_path / 'cloth.png'), noisy_of(weave, 0.05 * grain(256, 256)))
     for arguments, message in (
         ((tmp_path / 'missing', '-o', tmp_path / 'out'), 'missing: no such file'),
         ((images, '-o', flat), 'flat.png is a file'),
         ((flat, '-o', tmp_path / 'out'), 'the noise of these images cannot be estimated: 0 flat patches'),
+        ((cloth, '-o', tmp_path / 'out'), 'or texture is everywhere; try amsnet-denoise fit'),
         ((images, '-o', tmp_path / 'out', '--model', tmp_path / 'no.pth'), 'no.pth'),
     ):
         assert run(*arguments) == 1
