@@ -44,8 +44,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         SystemExit: With status 0 after help or version, with 2 and one line on stderr if something is wrong.
     """
-    parser = _parser()
-    settings = parser.parse_intermixed_args(list(arguments) or ['--help'])
+    parser, words = _parser(), list(arguments) or ['--help']
+    if '--' in words:  # names follow, which argparse forgets where they mix with options
+        end = words.index('--')
+        words[end:] = [f'./{name}' if name.startswith('-') else name for name in words[end + 1 :]]
+    settings = parser.parse_intermixed_args(words)
     if settings.json not in (None, '-') and not settings.json.lower().endswith('.json'):
         parser.error(f'argument --json: the name must end in .json, got {settings.json!r}; --json=- prints it')
     if settings.gallery is not None and not settings.gallery.lower().endswith(('.html', '.htm')):

@@ -241,6 +241,15 @@ def test_no_arguments_print_the_help(command, capsys):
     assert status == 0 and capsys.readouterr().out.startswith(f'usage: amsnet-denoise {command} ')
 
 
+def test_names_that_begin_with_a_dash_come_after_two(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_weights(tmp_path / 'net.safetensors')
+    for name in ('-a.png', 'b.png'):
+        image(tmp_path / name)
+    assert main([*TINY, '--', '-a.png', 'b.png']) == 0
+    assert sorted(os.listdir('out')) == ['-a.png', 'b.png']
+
+
 def test_an_interruption_says_how_far_it_came_and_leaves_no_half_files(fork_server, tmp_path):
     tiny_weights(tmp_path / 'net.safetensors')
     for number in range(60):
