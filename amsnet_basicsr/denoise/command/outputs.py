@@ -70,7 +70,7 @@ def plan_outputs(options: argparse.Namespace, console: Console) -> Outputs:
     jobs, left_out = make_jobs(inputs.found, folder, file, ext, suffix, options.compare, options.overwrite)
     if left_out:
         images = f'{len(left_out)} image{"s" * (len(left_out) > 1)}'
-        console.note(f'{images} left out that other images of the same folder are written to, such as {left_out[0]}')
+        console.note(f'{images} left out: results of other images of the same folder, such as {left_out[0]}')
     if any(job.done for job in jobs) and (how := given(options)):
         console.note(f'outputs that exist stay as an earlier run made them, without {how}; --overwrite makes them anew')
     gallery = None if options.gallery is None else Path(options.gallery)
