@@ -43,9 +43,10 @@ TOLERANCE, TOLERANCE_WHITE = 10.0, 1.4
 OWN_COLOURS = 0.17
 #: Power of the finest noise beside that of middle frequencies: a camera's has less; white noise has 1.
 SOFT = 0.7
-#: Noise is spread over the frequencies of a block by chance alone: with brightness and spectrum known, its kurtosis is
-#: 2.8 to 3.1. Beyond this limit JPEG has kept some frequencies and dropped others, or it is texture.
-MOST_EVEN = 3.4
+#: Noise is spread over the frequencies of a block and over blocks by chance alone: with brightness and spectrum known,
+#: to a kurtosis of 2.8 to 3.1, and powers of blocks whose logarithms deviate by 0.2 to 0.4. JPEG keeps some frequencies
+#: and drops others. What is beyond both limits may be texture.
+EVEN_FREQUENCIES, EVEN_BLOCKS = 3.4, 0.5
 #: Bands: frequencies along one axis that are so many times as strong as those beside them.
 BANDS = 4
 
@@ -61,8 +62,7 @@ class NoiseLevel(NamedTuple):
         level: Standard deviation of the noise in each, (K,).
         spectrum: Power of the noise by frequency, of mean about 1: brightness and two colours, 64 each, (C, 64, 1).
         is_white: Whether it is white noise, or likely to be.
-        is_even: Whether it is spread over the frequencies of a block as noise is. If not, it was saved as JPEG, or is
-            texture.
+        is_even: Whether it is spread over frequencies or over blocks as noise is. If not, it may be texture.
     """
 
     brightness: torch.Tensor
@@ -139,7 +139,8 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
         share = (1 - taken / power[:, FINE][..., quiet].mean().clamp(min=1e-12)).clamp(min=0)
         powers.append(power[..., quiet].mean(dim=2, keepdim=True) * share)
         shares.append(share)
-    is_even = _kurtosis(power[0, FINE], parts) < MOST_EVEN
+    kurtosis, blocks = _unevenness(power[0, FINE], parts)
+    is_even = kurtosis < EVEN_FREQUENCIES or blocks < EVEN_BLOCKS
     spectra = torch.stack(powers)
     spectrum = spectra.mean(dim=0)
     # The mean of the lowest tenth of blocks lies 1.75 standard deviations below that of all.
@@ -176,18 +177,22 @@ def _quietest(activity: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     return part[activity[part].argsort()[: max(1, round(QUANTILE * len(part)))]]
 
 
-def _kurtosis(power: torch.Tensor, parts: Sequence[torch.Tensor]) -> float:
-    """Kurtosis of the frequencies of a block, relative to their mean power in each part of the image.
+def _unevenness(power: torch.Tensor, parts: Sequence[torch.Tensor]) -> tuple[float, float]:
+    """How residuals spread over the frequencies of a block and over blocks, given their mean power in each part.
 
     Args:
         power: Power of each frequency of each block, (F, N).
         parts: Indices of the blocks of each brightness.
+
+    Returns:
+        The kurtosis of frequencies within a block, and the standard deviation of the logarithm of the blocks' powers.
     """
-    total = 0.0
+    kurtosis, blocks = 0.0, []
     for part in parts:
         relative = power[:, part] / power[:, part].mean(dim=1, keepdim=True).clamp(min=1e-12)
-        total += float((relative / relative.mean(dim=0).clamp(min=1e-6)).square().mean()) * len(part)
-    return total / power.shape[1]
+        blocks.append(relative.mean(dim=0).clamp(min=1e-6))
+        kurtosis += float((relative / blocks[-1]).square().mean()) * len(part)
+    return kurtosis / power.shape[1], float(torch.cat(blocks).log().std(correction=0))
 
 
 def _whiteness(own: torch.Tensor, coarser: torch.Tensor) -> tuple[bool, bool]:
