@@ -26,8 +26,9 @@ LITTLE = 0.5 / 255
 #: Where the denoised image has texture, the residual has some of it too: up to so many times its power, beyond the
 #: power that the remains of noise have, and up to a most.
 TEXTURE, REMAINS, MOST_TEXTURE = 2, (0.6 / 255) ** 2, (12 / 255) ** 2
-#: Power of noise in two parts of an image or more that tells that an image has noise, whatever the others say.
-SURELY_NOISE = (3 / 255) ** 2
+#: Least power of noise in two parts of an image or more that tells that it has noise, whatever the others say, and how
+#: far the parts may differ.
+SURELY_NOISE, AGREE = (3 / 255) ** 2, 3
 #: Noise of every frequency is taken to have at least this share of the mean power: JPEG leaves gaps in single blocks.
 FLATTEST = 0.3
 #: How strong the finest colours must be beside the middle ones for noise that may be white, and that is white for sure.
@@ -147,7 +148,8 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     deviation = (2 * spectrum.square().sum()).sqrt() / spectrum.sum().clamp(min=1e-12)
     spectra = spectra / (1 - 1.75 * deviation).clamp(min=0.4)
     by_part, spectrum = spectra.mean(dim=(1, 2, 3)), spectra.mean(dim=0)
-    by_part = _known(by_part, torch.stack(shares))
+    if is_even:
+        by_part = _known(by_part, torch.stack(shares))
     if not is_white:
         spectrum = spectrum / spectrum.mean().clamp(min=1e-12)
         return NoiseLevel(means, by_part.sqrt(), spectrum.clamp(min=FLATTEST), False, is_even)
@@ -158,7 +160,7 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
 
 
 def _known(power: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-    """Replace unknown levels of an image that seems to have no noise, if others are surely noise.
+    """Replace unknown levels of an image that seems to have no noise, if others are surely noise and agree.
 
     Where all that was removed may be texture, as among letters, the level is unknown, not zero.
 
@@ -166,10 +168,10 @@ def _known(power: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
         power: Power of the noise in each part of the image, (K,).
         shares: Share of the residual there that is noise for sure, (K,).
     """
-    sure = shares > 0.5
-    if power.median() >= LITTLE**2 or int(sure.sum()) < 2 or power[sure].mean() < SURELY_NOISE:
+    sure = power[shares > 0.5]
+    if power.median() >= LITTLE**2 or len(sure) < 2 or sure.min() < SURELY_NOISE or sure.max() > AGREE * sure.min():
         return power
-    return power.where(shares > 0, power[sure].mean())
+    return power.where(shares > 0, sure.mean())
 
 
 def _quietest(activity: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
