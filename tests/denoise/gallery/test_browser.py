@@ -147,6 +147,28 @@ def test_a_finger_moves_the_line_on_a_phone(open_page):
     assert page.evaluate('document.documentElement.scrollWidth') == 360
 
 
+def test_a_finger_that_scrolls_leaves_the_line_where_it_is(open_page):
+    page = open_page(viewport={'width': 360, 'height': 740}, has_touch=True, is_mobile=True)
+    box = page.locator('.stage').first.bounding_box()
+    touches = page.context.new_cdp_session(page)
+
+    def swipe(right, down):
+        x, y = box['x'] + 0.7 * box['width'], box['y'] + 0.8 * box['height']
+        touches.send('Input.dispatchTouchEvent', {'type': 'touchStart', 'touchPoints': [{'x': x, 'y': y}]})
+        for share in (0.25, 0.5, 0.75, 1):
+            points = [{'x': x + share * right, 'y': y + share * down}]
+            touches.send('Input.dispatchTouchEvent', {'type': 'touchMove', 'touchPoints': points})
+        touches.send('Input.dispatchTouchEvent', {'type': 'touchEnd', 'touchPoints': []})
+
+    line = page.locator('input[type=range]').first
+    swipe(-0.4 * box['width'], 5)
+    assert float(line.input_value()) == pytest.approx(30, abs=1)
+    swipe(2, -150)
+    while not page.evaluate('window.scrollY'):  # which the browser does in its own time
+        page.wait_for_timeout(20)
+    assert float(line.input_value()) == pytest.approx(30, abs=1)
+
+
 def test_details_are_enlarged_pixel_by_pixel(open_page):
     page = open_page()
     figure = page.locator('figure').nth(1)
