@@ -72,9 +72,9 @@ def _figures(fit: Fit) -> dict[str, str]:
         figures[f'loss on hidden pixels, teacher after {step} steps'] = f'{value:.4f}'
     figures["PSNR of the noisy patches to the teacher's result"] = f'{pack["noisy_to_teacher"]:.2f} dB'
     figures["PSNR of the student's result to the teacher's"] = f'{pack["student_to_teacher"]:.2f} dB'
-    for key, name in (('shipped_psnr', 'shipped model'), ('student_psnr', "the student's result")):
-        if key in pack:
-            figures[f'PSNR to the clean image, estimated from the noise, {name}'] = f'{pack[key]:.2f} dB'
+    if 'gain' in pack:
+        lower = f'{pack["gain"]:.1f} ± {pack["standard_error"]:.1f}'
+        figures["mean squared error, for values to 255, estimated: the shipped model's less the student's"] = lower
     figures['teacher, seconds a megapixel'] = f'{pack["teacher_seconds"]:.1f}'
     figures['student, seconds a megapixel'] = f'{pack["student_seconds"]:.2f}'
     return figures
@@ -102,9 +102,9 @@ def doubts(fit: Fit) -> list[str]:
         )
     elif not pack['is_better']:
         found.append(
-            'This model is not better than the shipped one beyond doubt: from the noise alone, its PSNR is estimated '
-            f'at {pack["student_psnr"]:.2f} dB, the shipped one at {pack["shipped_psnr"]:.2f} dB. Use amsnet-denoise '
-            'without --model, try amsnet-denoise adapt, or train longer (--minutes).'
+            'This model is not better than the shipped one beyond doubt: its mean squared error, for values to 255, is '
+            f'lower by {pack["gain"]:.1f} ± {pack["standard_error"]:.1f}, as estimated from the noise. Use '
+            'amsnet-denoise without --model, try amsnet-denoise adapt, or train longer (--minutes).'
         )
     if not _predicts(fit):
         found.append(

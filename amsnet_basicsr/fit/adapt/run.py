@@ -12,7 +12,7 @@ import torch
 
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import load_model
-from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, is_better, is_noisier, psnr, risks, run
+from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, gain, is_better, is_noisier, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
 from amsnet_basicsr.fit.adapt.tune import tune
 from amsnet_basicsr.fit.patches import find_images, plan_cuts, read_pixels, split, spread, survey, write_png
@@ -41,9 +41,11 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
     nets = as_run([start, replace(start, net=net)], device)
     crops = [part[y:y2, x:x2] for part in held_out for y, x, y2, x2 in split(part.shape[0], part.shape[1], _CROP)]
     errors = risks(nets, crops, noise, device, args.seed)
-    count, (before, after) = psnr(errors)
-    judged = f'{before:.2f} dB by the model it started from, {after:.2f} dB adapted' if count else 'their noise differs'
-    yield f'{steps} steps; estimated PSNR on {count} of {len(errors)} held-out crops: {judged}'
+    count, mean, standard_error = gain(errors)
+    yield (
+        f'{steps} steps; on {count} of {len(errors)} held-out crops the mean squared error, for values to 255, is '
+        f'lower by {mean:.1f} ± {standard_error:.1f}, as estimated from the noise'
+    )
     if not is_better(errors):
         yield (
             'The adapted model is not better beyond doubt, so it was not kept: use the model as it is, more --seconds, '

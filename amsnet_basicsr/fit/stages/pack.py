@@ -15,7 +15,7 @@ from torch import nn
 from amsnet_basicsr.convert import read_denoiser, write_file
 from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit import networks
-from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, is_better, psnr, risks, run
+from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, gain, is_better, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, estimate_noise_model
 from amsnet_basicsr.fit.patches import patch_files, read_png, split, spread, write_png
 from amsnet_basicsr.fit.progress_images import comparison, shown_patches
@@ -75,7 +75,7 @@ def compare(fit: Fit, student: str) -> dict[str, float]:
 
 
 def against_shipped(fit: Fit, candidate: Path) -> dict[str, float | bool]:
-    """Estimate the PSNR of the shipped model and of the student on held-out patches, if their noise can be."""
+    """Estimate how much better the student is than the shipped model on held-out patches, if their noise can be."""
     try:
         nets = as_run([load_model(model) for model in (None, candidate)], fit.device)
     except ValueError:  # nothing is shipped
@@ -86,8 +86,8 @@ def against_shipped(fit: Fit, candidate: Path) -> dict[str, float | bool]:
     patches = [as_tile(read_png(file), _PATCH) for file in patch_files(fit.folder, 'held_out')]
     crops = [patch[y:y2, x:x2] for patch in patches for y, x, y2, x2 in split(patch.shape[0], patch.shape[1], _CROP)]
     errors = risks(nets, crops, noise, fit.device, fit.settings.seed)
-    count, (shipped, student) = psnr(errors)
-    return {'shipped_psnr': shipped, 'student_psnr': student, 'is_better': is_better(errors)} if count else {}
+    count, mean, standard_error = gain(errors)
+    return {'gain': mean, 'standard_error': standard_error, 'is_better': is_better(errors)} if count > 1 else {}
 
 
 def noise_of_patches(folder: Path, shipped: nn.Module, device: torch.device) -> NoiseModel | None:

@@ -14,7 +14,7 @@ from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit.adapt import command
-from amsnet_basicsr.fit.adapt.measure import is_better, psnr, risks
+from amsnet_basicsr.fit.adapt.measure import gain, is_better, risks
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
 from amsnet_basicsr.prepare.noise_correlation import MAX_LAG
 from amsnet_basicsr.simulation.drawn import draw_scene
@@ -144,7 +144,7 @@ def test_the_measure_orders_denoisers_as_the_clean_image_does():
     weaker = replace(model, sigma=model.sigma / 3)
     found = risks([nets[best], nets[0]], crops, weaker, CPU, seed=0)
     assert np.isnan(found).all() and not is_better(found)
-    assert psnr(found)[0] == 0
+    assert gain(found)[0] == 0
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_a_better_model_is_kept_and_can_be_used(images, identity, tmp_path, caps
     target = tmp_path / 'my model'
     assert run(images, '-o', target, '--model', identity, '--steps', 60) == 0
     out = capsys.readouterr().out
-    assert 'torn.png: unreadable' in out and '60 steps; estimated PSNR on' in out and 'Next: amsnet-denoise' in out
+    assert 'torn.png: unreadable' in out and '60 steps; on' in out and 'Next: amsnet-denoise' in out
     noisy = noisy_of(scene(256, 256), 0.08 * grain(256, 256, 9))
     errors = [
         float(((Denoiser.from_pretrained(model, device='cpu')(noisy) / 255.0 - scene(256, 256)) ** 2).mean())
