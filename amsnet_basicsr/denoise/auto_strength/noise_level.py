@@ -29,6 +29,9 @@ TEXTURE, REMAINS, MOST_TEXTURE = 2, (0.6 / 255) ** 2, (12 / 255) ** 2
 #: Least power of noise in two parts of an image or more that tells that it has noise, whatever the others say, and how
 #: far the parts may differ.
 SURELY_NOISE, AGREE = (3 / 255) ** 2, 3
+#: Power of the fine frequencies below which a block is of one colour. Of a frame, or another drawn part, they tell
+#: nothing of the noise beside it.
+CONSTANT = (0.05 / 255) ** 2
 #: Noise of every frequency is taken to have at least this share of the mean power: JPEG leaves gaps in single blocks.
 FLATTEST = 0.3
 #: How strong the finest colours must be beside the middle ones for noise that may be white, and that is white for sure.
@@ -126,7 +129,19 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     brightness = result[0, 0] / BLOCK / math.sqrt(len(result))
     inside = (brightness > CLIPPED) & (brightness < 1 - CLIPPED)
     if int(inside.sum()) >= FEWEST_BLOCKS // 2:
-        own, result, brightness = own[..., inside], result[..., inside], brightness[inside]
+        own, result = own[..., inside], result[..., inside]
+    level = _noise_level(own, result)
+    varied = own[:, FINE].square().mean(dim=(0, 1)) > CONSTANT
+    if level.middle < LITTLE and FEWEST_BLOCKS // 2 <= int(varied.sum()) < len(varied):
+        within = _noise_level(own[..., varied], result[..., varied])
+        if within.middle**2 >= SURELY_NOISE:
+            return within
+    return level
+
+
+def _noise_level(own: torch.Tensor, result: torch.Tensor) -> NoiseLevel:
+    """Estimate the noise from an image's transformed blocks and those of the denoised one, (C, 64, N)."""
+    brightness = result[0, 0] / BLOCK / math.sqrt(len(result))
     power = (own - result).square()
     activity, texture = (part[:, FINE].square().mean(dim=(0, 1)) for part in (own, result))
     coarser = own[:, _MIDDLE].square().mean(dim=(0, 1))

@@ -61,6 +61,16 @@ def test_the_level_goes_by_brightness():
 
 
 @pytest.mark.parametrize('sigma', [0, 10])
+def test_a_frame_of_one_colour_tells_nothing_of_the_noise_within(sigma):
+    framed = np.full((480, 480, 3), 128.0)
+    framed[:200, :232] = scene()
+    noisy = framed.copy()
+    noisy[:200, :232] += np.random.default_rng(0).normal(0, sigma, (200, 232, 3))
+    level = noise_level(tensor(noisy), tensor(blur(noisy))).middle * 255
+    assert level == pytest.approx(sigma, rel=0.2, abs=0.4)
+
+
+@pytest.mark.parametrize('sigma', [0, 10])
 def test_noise_beside_dense_texture_is_noise_of_the_whole_image(sigma):
     """As on a page of letters: there all that is removed may be texture, only the margin tells the noise."""
     generator = np.random.default_rng(0)
