@@ -18,6 +18,7 @@ from amsnet_basicsr.fit.adapt.noise import NoiseModel
 _STEP = 0.1  # ε: large enough for float32, small enough to be a derivative
 _NOISIER = 1.5  # of noise that has so many times the energy in nearly all blocks, the level is another
 _BLOCK = 32
+_FEWEST = 4  # crops
 _MULTIPLE = 16  # of which the sides of an image must be for the networks of a fit
 _CLIPPED = 0.02  # noise of pixels nearer to black or white is cut off, and not Gaussian
 
@@ -106,4 +107,5 @@ def gain(errors: np.ndarray) -> tuple[int, float, float]:
 def is_better(errors: np.ndarray) -> bool:
     """Tell whether the second network is better than the first beyond doubt, from `risks` of several crops."""
     count, mean, standard_error = gain(errors)
-    return count >= max(2, len(errors) / 2) and mean > 2 * standard_error
+    # About Student's t for 95 %: of two crops, one cannot tell, and a worse model was kept by them.
+    return count >= max(_FEWEST, len(errors) / 2) and mean > (2 + 3 / (count - 1)) * standard_error

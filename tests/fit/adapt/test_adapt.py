@@ -140,6 +140,7 @@ def test_the_measure_orders_denoisers_as_the_clean_image_does():
     best, worst = int(np.argmin(true)), int(np.argmax(true))
     assert is_better(found[:, [worst, best]]) and not is_better(found[:, [best, worst]])
     assert not is_better(found[:, [best, best]])
+    assert is_better(found[:4, [worst, best]]) and not is_better(found[:3, [worst, best]])
     # Noise that is far stronger than the estimate says: no denoiser is called worse than none.
     weaker = replace(model, sigma=model.sigma / 3)
     found = risks([nets[best], nets[0]], crops, weaker, CPU, seed=0)
