@@ -12,7 +12,7 @@ _DEPTHS = (8, 10, 12, 14)
 """Bits that cameras and microscopes use in 16-bit files."""
 _OUTLIERS = 1 / 500
 """Share of values that may lie beyond the bits in use: hot pixels, a scale bar, the lamps in a night scene."""
-_NEAR_WHITE = 0.9 * 65535
+_NEAR_WHITE = 9 * 65535 // 10
 
 
 class ImageError(ValueError):
@@ -99,8 +99,11 @@ def unstretch(pixels: np.ndarray, bits: int, before: np.ndarray) -> np.ndarray:
     """Undo `stretch` on what a stretched image became; outliers of `before` that are near white yet come back."""
     if bits == 8 * pixels.itemsize:
         return pixels
-    cut_off = (before >= 2**bits) & (pixels >= _NEAR_WHITE)
-    return np.where(cut_off, before, _scale(2**bits - 1, 65535)[pixels])
+    cut_off = before >= 2**bits
+    cut_off &= pixels >= _NEAR_WHITE
+    result = _scale(2**bits - 1, 65535)[pixels]
+    np.copyto(result, before, where=cut_off)
+    return result
 
 
 def _scale(target: int, white: int) -> np.ndarray:
