@@ -79,21 +79,7 @@ def test_other_settings_are_said_not_to_hold_for_existing_outputs(run, first):
 
 
 def test_the_settings_that_matter_are_listed():
-    options = [
-        'a',
-        '-o',
-        'b',
-        '--luma',
-        '0.5',
-        '--quality',
-        '95',
-        '--refine',
-        '--tile',
-        '256',
-        '-q',
-        '--preview',
-        '1,2,30,40',
-    ]
+    options = 'a -o b --luma 0.5 --quality 95 --refine --tile 256 -q --preview 1,2,30,40'.split()
     assert given(parse(options)) == '--refine --luma 0.5 --tile 256 --preview 1,2,30,40'
 
 
