@@ -24,11 +24,14 @@ IMAGE_TAGS = (
 """Tags of a TIFF file's first directory that describe the camera and the image, not how its pixels are stored."""
 _LARGEST_RESOLUTION = 10**7
 #: Motion photos and Ultra HDR images: their XMP describes data behind the image in the file.
-_DESCRIBES_MORE = re.compile(rb'Camera:Mo|Camera:Micro|hdrgm:|hdr-gain-map/|Container:Directory|HDRGainMap')
-#: Files that hold such data without XMP: Samsung's videos, gain maps by ISO 21496-1 (a brand of HEIC and AVIF) and
-#: Apple's in HEIC.
-_OF_FILES = rb'|MotionPhoto_Data|iso:ts:21496|aux:hdrgainmap|^.{4}ftyp.{8,48}tmap'
-_HOLDS_MORE = re.compile(_DESCRIBES_MORE.pattern + _OF_FILES, re.DOTALL)
+_DESCRIBES_MORE = (
+    *(b'Camera:MotionPhoto', b'Camera:MicroVideo', b'Container:Directory'),
+    *(b'hdrgm:', b'hdr-gain-map/', b'HDRGainMap'),
+)
+#: Files that hold such data without XMP: Samsung's videos, gain maps by ISO 21496-1 and Apple's in HEIC.
+_HOLDS_MORE = (*_DESCRIBES_MORE, b'MotionPhoto_Data', b'iso:ts:21496', b'aux:hdrgainmap')
+#: A brand of HEIC and AVIF files with a gain map by ISO 21496-1.
+_GAIN_MAP = re.compile(rb'.{4}ftyp.{8,48}tmap', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ def tidy(metadata: Metadata, content: bytes = b'') -> tuple[Metadata, tuple[str,
         if values and not all(0 < value < _LARGEST_RESOLUTION for value in values):
             metadata = metadata.without(name)
             notes.append('its resolution is damaged and left out')
-    told = metadata.xmp and _DESCRIBES_MORE.search(metadata.xmp)
-    if told or _HOLDS_MORE.search(content):
+    told = any(mark in (metadata.xmp or b'') for mark in _DESCRIBES_MORE)
+    if told or _GAIN_MAP.match(content) or any(mark in content for mark in _HOLDS_MORE):
         more = ', and the XMP that tells of it' if told else ''
         notes.append(f'the video or HDR gain map behind its pixels is left out{more}')
     if told:

@@ -9,6 +9,7 @@ import io
 import os
 import stat
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ _MAY_HOLD_MORE = ('JPEG', 'HEIC', 'AVIF')
 #: What Pillow raises for damaged files; ValueError includes our own errors.
 _PILLOW_RAISES = (
     *(ValueError, SyntaxError, struct.error),
-    *(LookupError, ArithmeticError, OSError, DecompressionBombError),
+    *(LookupError, ArithmeticError, OSError, EOFError, DecompressionBombError),
 )
 
 
@@ -94,7 +95,9 @@ def decode_image(content: bytes, name: str, channels: int = 3) -> np.ndarray:
 def _named(name: Path | str) -> Iterator[None]:
     """Turn what goes wrong into an `ImageError` that starts with the name."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # Pillow's, on metadata that are damaged
+            yield
     except (*_PILLOW_RAISES, pyvips.Error, MemoryError) as error:
         raise ImageError(f'{name}: {_reason(error)}') from None
 

@@ -1,5 +1,6 @@
 """TIFF files with everything in them: tifffile writes no EXIF or GPS directories, and Pillow no 16 bit colour."""
 
+import logging
 import struct
 from typing import Any, BinaryIO
 
@@ -10,6 +11,9 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from amsnet_basicsr.images.image import ImageData, ImageError
 from amsnet_basicsr.images.metadata import read_tags
 from amsnet_basicsr.utils.text import first_line
+
+# It logs every tag that is damaged, to stderr where nobody has set up logging.
+logging.getLogger('tifffile').addHandler(logging.NullHandler())
 
 _STRIP_BYTES = 2**20
 _DNG_VERSION = 50706

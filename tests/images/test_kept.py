@@ -106,6 +106,13 @@ def test_a_video_or_gain_map_behind_the_image_is_noticed(tmp_path, xmp, behind):
     assert image.metadata.xmp is None and 'the video or HDR gain map behind its pixels is left out' in image.notes[0]
 
 
+def test_xmp_of_a_drone_camera_describes_no_video(tmp_path):
+    xmp = b'<a xmlns:Camera="http://pix4d.com/camera/1.0/" Camera:ModelType="perspective"/>'
+    Image.fromarray(pixels()).save(tmp_path / 'a.jpg', xmp=xmp)
+    image = read_image(tmp_path / 'a.jpg')
+    assert image.metadata.xmp == xmp and image.notes == ()
+
+
 def test_a_gain_map_in_avif_is_noticed(tmp_path):
     Image.fromarray(pixels()).save(tmp_path / 'a.avif')
     content = (tmp_path / 'a.avif').read_bytes()

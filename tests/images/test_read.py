@@ -3,6 +3,8 @@
 import os
 import resource
 import struct
+import subprocess
+import sys
 import zlib
 
 import cv2
@@ -272,6 +274,30 @@ def test_the_sensor_alone_makes_a_raw_file(tmp_path, monkeypatch):
     for name in ('a.pef', 'b.tif'):
         with pytest.raises(ImageError, match="a camera's raw file"):
             read_image(tmp_path / name)
+
+
+def test_damaged_metadata_say_nothing_on_stderr(tmp_path):
+    code = 'import sys; from amsnet_basicsr.images import read_image; [read_image(path) for path in sys.argv[1:]]'
+    paths = [tmp_path / 'a.tif', tmp_path / 'b.webp']
+    tifffile.imwrite(paths[0], pixels(), metadata=None)
+    Image.fromarray(pixels()).save(paths[1], exif=exif())
+    resolution, make = b'\x1a\1\5\0\1\0\0\0', b'\1\x0f\0\2\0\0\0\x0d'
+    for path, entry in zip(paths, (resolution, make), strict=True):
+        content = path.read_bytes()
+        start = content.index(entry) + len(entry)
+        path.write_bytes(content[:start] + b'\x7f\xff\xff\x7f' + content[start + 4 :])  # beyond the end
+    run = subprocess.run([sys.executable, '-c', code, *paths], capture_output=True, text=True, check=True)
+    assert run.stderr == ''
+
+
+@pytest.mark.parametrize('name', ['deep.heic', 'phone.heic'])
+def test_heic_with_damaged_pixels(tmp_path, name):
+    pytest.importorskip('pi_heif')
+    content = (CASES / name).read_bytes()
+    start = content.index(b'mdat') + 4
+    (tmp_path / name).write_bytes(content[:start] + bytes(4) + b'\xff' * (len(content) - start - 4))
+    with pytest.raises(ImageError, match='damaged or cut off'):
+        read_image(tmp_path / name)
 
 
 def test_heic_of_10_bits_keeps_them():
