@@ -17,6 +17,7 @@ from amsnet_basicsr.fit.adapt.noise import NoiseModel
 
 _STEP = 0.1  # ε: large enough for float32, small enough to be a derivative
 _NOISIER = 1.5  # of noise that has so many times the energy in nearly all blocks, the level is another
+_WEAKER = 0.9  # a network must be better for so much of the level too: measured in few flat places, it may be too high
 _BLOCK = 32
 _FEWEST = 4  # crops
 _MULTIPLE = 16  # of which the sides of an image must be for the networks of a fit
@@ -30,7 +31,9 @@ def risks(
     device: torch.device,
     seed: int,
 ) -> np.ndarray:
-    """Estimate the mean squared errors of networks on noisy crops, (crops, networks), values in [0, 1].
+    """Estimate the mean squared errors of networks on noisy crops, (2, crops, networks), values in [0, 1].
+
+    The second time as if the noise were a tenth weaker, since its level is not known better: smoothing pays less then.
 
     Single ones may be negative by chance. Crops whose noise is plainly stronger, by what the first network removes, are
     left out, NaN.
@@ -43,18 +46,18 @@ def risks(
         seed: Seed of the probes.
     """
     generator = np.random.default_rng(seed)
-    result = np.empty((len(crops), len(nets)))
+    result = np.empty((2, len(crops), len(nets)))
     for index, noisy in enumerate(crops):
         level = noise.level(cv2.GaussianBlur(noisy, (0, 0), 2))
         probe = level * noise.draw(noisy.shape[0], noisy.shape[1], generator)
         inside = ((noisy > _CLIPPED) & (noisy < 1 - _CLIPPED)).all(axis=2)
         for column, net in enumerate(nets):
             plain, moved = (run(net, image, device) for image in (noisy, noisy + _STEP * probe))
-            error = (plain - noisy) ** 2 + 2 * probe * (moved - plain) / _STEP - level**2
             if not inside.any() or (column == 0 and is_noisier(noisy, plain, noise)):
-                result[index] = np.nan
+                result[:, index] = np.nan
                 break
-            result[index, column] = error[inside].mean()
+            left, follows = (plain - noisy) ** 2, 2 * probe * (moved - plain) / _STEP - level**2
+            result[:, index, column] = [(left + energy * follows)[inside].mean() for energy in (1, _WEAKER**2)]
     return result
 
 
@@ -97,7 +100,7 @@ def gain(errors: np.ndarray) -> tuple[int, float, float]:
     Returns:
         Number of crops that tell, the gain, and its standard error, for values from 0 to 255.
     """
-    known = 255**2 * (errors[:, 0] - errors[:, 1])
+    known = 255**2 * (errors[0, :, 0] - errors[0, :, 1])
     known = known[np.isfinite(known)]
     if len(known) < 2:
         return len(known), 0.0, 0.0
@@ -108,4 +111,5 @@ def is_better(errors: np.ndarray) -> bool:
     """Tell whether the second network is better than the first beyond doubt, from `risks` of several crops."""
     count, mean, standard_error = gain(errors)
     # About Student's t for 95 %: of two crops, one cannot tell, and a worse model was kept by them.
-    return count >= max(_FEWEST, len(errors) / 2) and mean > (2 + 3 / (count - 1)) * standard_error
+    is_sure = count >= max(_FEWEST, errors.shape[1] / 2) and mean > (2 + 3 / (count - 1)) * standard_error
+    return is_sure and gain(errors[1:])[1] > 0

@@ -43,7 +43,7 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
     errors = risks(nets, crops, noise, device, args.seed)
     count, mean, standard_error = gain(errors)
     yield (
-        f'{steps} steps; on {count} of {len(errors)} held-out crops the mean squared error, for values to 255, is '
+        f'{steps} steps; on {count} of {len(crops)} held-out crops the mean squared error, for values to 255, is '
         f'lower by {mean:.1f} ± {standard_error:.1f}, as estimated from the noise'
     )
     if not is_better(errors):

@@ -135,12 +135,15 @@ def test_the_measure_orders_denoisers_as_the_clean_image_does():
     found = risks(nets, crops, model, CPU, seed=0)
     image = torch.from_numpy(noisy.astype(np.float32) / 255).permute(2, 0, 1)[None]
     true = [float(((net(image)[0].permute(1, 2, 0).numpy() - clean) ** 2).mean()) for net in nets]
-    assert np.argsort(found.mean(axis=0)).tolist() == np.argsort(true).tolist()
-    assert found.mean(axis=0)[1:] == pytest.approx(true[1:], rel=0.3)
+    assert np.argsort(found[0].mean(axis=0)).tolist() == np.argsort(true).tolist()
+    assert found[0].mean(axis=0)[1:] == pytest.approx(true[1:], rel=0.3)
     best, worst = int(np.argmin(true)), int(np.argmax(true))
-    assert is_better(found[:, [worst, best]]) and not is_better(found[:, [best, worst]])
-    assert not is_better(found[:, [best, best]])
-    assert is_better(found[:4, [worst, best]]) and not is_better(found[:3, [worst, best]])
+    assert is_better(found[..., [worst, best]]) and not is_better(found[..., [best, worst]])
+    assert not is_better(found[..., [best, best]])
+    assert is_better(found[:, :4, [worst, best]]) and not is_better(found[:, :3, [worst, best]])
+    # A network that is better only if the noise is not a tenth weaker.
+    gains = found[:1, :, [worst, best]]
+    assert not is_better(np.concatenate([gains, gains[..., ::-1]]))
     # Noise that is far stronger than the estimate says: no denoiser is called worse than none.
     weaker = replace(model, sigma=model.sigma / 3)
     found = risks([nets[best], nets[0]], crops, weaker, CPU, seed=0)
