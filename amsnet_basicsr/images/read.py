@@ -100,6 +100,8 @@ def _named(name: Path | str) -> Iterator[None]:
             yield
     except (*_PILLOW_RAISES, pyvips.Error, MemoryError) as error:
         raise ImageError(f'{name}: {_reason(error)}') from None
+    finally:  # libvips keeps messages: they would be the next image's, and pyvips fails at those that are not UTF-8
+        pyvips.vips_lib.vips_error_clear()
 
 
 def _reason(error: Exception) -> str:

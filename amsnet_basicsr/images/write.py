@@ -182,7 +182,6 @@ def _with_chunks(head: bytearray, chunks: bytes) -> bytearray:
 
 def _vips_image(image: ImageData) -> pyvips.Image:
     kind = {(True, 8): 'b-w', (True, 16): 'grey16', (False, 8): 'srgb', (False, 16): 'rgb16'}[image.grey, image.bits]
-    pyvips.vips_lib.vips_error_clear()  # what an image that was read has left; pyvips fails if it is not UTF-8
     vips = pyvips.Image.new_from_array(np.ascontiguousarray(image.pixels), interpretation=kind)
     if image.alpha is not None:
         vips = vips.bandjoin(pyvips.Image.new_from_array(np.ascontiguousarray(image.alpha)))

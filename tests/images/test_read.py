@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from amsnet_basicsr.images import ImageError, read_image
+from amsnet_basicsr.images import ImageData, ImageError, read_image, write_image
 from amsnet_basicsr.images.decoders import pillow
 from tests.hostile_files import jpeg_that_claims, png_that_claims
 from tests.images.samples import CASES, ICC, XMP, exif, pixels
@@ -129,6 +129,15 @@ def test_a_reason_is_not_that_of_an_earlier_image(tmp_path):
     read_image(tmp_path / 'a.avif')  # leaves a message in libvips though nothing is wrong
     with pytest.raises(ImageError, match='premature end of JPEG image'):
         read_image(tmp_path / 'b.jpg')
+
+
+def test_a_message_that_is_not_utf_8_fails_no_later_image(tmp_path):
+    Image.fromarray(pixels()).save(tmp_path / 'a.avif', exif=exif(6))
+    (tmp_path / 'a.avif').write_bytes((tmp_path / 'a.avif').read_bytes().replace(b'irot', b'ir\x80t'))
+    with pytest.raises(ImageError):
+        read_image(tmp_path / 'a.avif')
+    write_image(tmp_path / 'b.png', ImageData(pixels()))
+    assert np.array_equal(read_image(tmp_path / 'b.png').pixels, pixels())
 
 
 def test_what_is_refused_is_named(tmp_path):

@@ -43,7 +43,6 @@ def open_image(file: BinaryIO, kind: str) -> Opened:
     else:
         with open(file.name, 'rb') as own:
             source = pyvips.Source.new_from_descriptor(own.fileno())
-    pyvips.vips_lib.vips_error_clear()  # of what went wrong, and was overcome, in another image
     load = getattr(pyvips.Image, f'{LOADERS[kind].lower()}load_source')
     image = load(source, access='sequential', fail_on='error')
     orientation = image.get('orientation') if image.get_typeof('orientation') else 1
