@@ -31,9 +31,9 @@ from amsnet_basicsr.utils.text import first_line
 _SIDEWAYS = (5, 6, 7, 8)
 #: Formats in which a video or a gain map may follow the image.
 _MAY_HOLD_MORE = ('JPEG', 'HEIC', 'AVIF')
-#: What Pillow raises for damaged files; ValueError includes our own errors.
+#: What Pillow and its HEIC plugin raise for damaged files; ValueError includes our own errors.
 _PILLOW_RAISES = (
-    *(ValueError, SyntaxError, struct.error),
+    *(ValueError, SyntaxError, RuntimeError, struct.error),
     *(LookupError, ArithmeticError, OSError, EOFError, DecompressionBombError),
 )
 

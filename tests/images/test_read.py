@@ -300,11 +300,13 @@ def test_damaged_metadata_say_nothing_on_stderr(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['deep.heic', 'phone.heic'])
-def test_heic_with_damaged_pixels(tmp_path, name):
+@pytest.mark.parametrize('where', [b'mdat', b'ispe'])  # the pixels and the size
+def test_damaged_heic(tmp_path, name, where):
     pytest.importorskip('pi_heif')
     content = (CASES / name).read_bytes()
-    start = content.index(b'mdat') + 4
-    (tmp_path / name).write_bytes(content[:start] + bytes(4) + b'\xff' * (len(content) - start - 4))
+    start = content.index(where) + 8
+    damaged = b'\xff' * (len(content) - start if where == b'mdat' else 1)
+    (tmp_path / name).write_bytes(content[:start] + damaged + content[start + len(damaged) :])
     with pytest.raises(ImageError, match='damaged or cut off'):
         read_image(tmp_path / name)
 

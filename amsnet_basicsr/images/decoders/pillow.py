@@ -43,4 +43,4 @@ def decode(image: ImageFile, deep: Any = None) -> tuple[np.ndarray, int, Metadat
     values = np.array(image.convert(colours + alpha) if deep is None else deep)
     resolution = info['dpi'] if all(info.get('dpi') or [0]) else exif_resolution(info.get('exif'))
     metadata = Metadata(info.get('exif'), info.get('icc_profile'), info.get('xmp'), resolution)
-    return values.reshape(image.height, image.width, -1), len(colours), metadata
+    return values.reshape(*values.shape[:2], -1), len(colours), metadata
