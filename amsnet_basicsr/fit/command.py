@@ -154,7 +154,7 @@ def _run(fit: Fit) -> list[str]:
     if is_finished(fit):
         return [f'{folder} is finished: see {folder / "report.md"}; --restart starts over']
     run_stages(fit)
-    say(f'\n{"Done" if report.is_advised(fit) else "Done, but not better for sure"}: {folder / _RESULTS[0]}')
+    say(f'\n{"Done" if report.is_advised(fit) else "Done, but not clearly better"}: {folder / _RESULTS[0]}')
     say(f'Look at {folder / "progress" / "result.png"} (noisy | teacher | student); figures in {folder / "report.md"}')
     doubts = report.doubts(fit) or ['The student denoises nearly as its teacher does.']
     return [*doubts, 'Next:', *report.next_steps(fit)]

@@ -73,15 +73,15 @@ def _figures(fit: Fit) -> dict[str, str]:
     figures["PSNR of the noisy patches to the teacher's result"] = f'{pack["noisy_to_teacher"]:.2f} dB'
     figures["PSNR of the student's result to the teacher's"] = f'{pack["student_to_teacher"]:.2f} dB'
     if 'gain' in pack:
-        lower = f'{pack["gain"]:.1f} ± {pack["standard_error"]:.1f}'
-        figures["mean squared error, for values to 255, estimated: the shipped model's less the student's"] = lower
+        change = f'{-pack["gain"]:+.1f} ± {pack["standard_error"]:.1f}'
+        figures['estimated mean squared error for values from 0 to 255, student minus shipped model'] = change
     figures['teacher, seconds a megapixel'] = f'{pack["teacher_seconds"]:.1f}'
     figures['student, seconds a megapixel'] = f'{pack["student_seconds"]:.2f}'
     return figures
 
 
 def is_advised(fit: Fit) -> bool:
-    """Whether the fit is worth using: better than the shipped model beyond doubt, and trained enough."""
+    """Whether the fit is worth using: clearly better than the shipped model, and trained enough."""
     return bool(fit.facts('pack').get('is_better')) and _predicts(fit)
 
 
@@ -97,14 +97,15 @@ def doubts(fit: Fit) -> list[str]:
     likeness, found = pack['student_to_teacher'], []
     if 'is_better' not in pack:
         found.append(
-            'The noise of these images cannot be estimated (too few flat places, or it differs too much), so it is '
-            'unknown whether this model is better than the shipped one: compare the results by eye.'
+            'The noise of these images cannot be estimated (too few flat areas or held-out patches, or noise that '
+            'differs too much), so whether this model is better than the shipped one is unknown: compare by eye.'
         )
     elif not pack['is_better']:
         found.append(
-            'This model is not better than the shipped one beyond doubt: its mean squared error, for values to 255, is '
-            f'lower by {pack["gain"]:.1f} ± {pack["standard_error"]:.1f}, as estimated from the noise. Use '
-            'amsnet-denoise without --model, try amsnet-denoise adapt, or train longer (--minutes).'
+            'This model is not clearly better than the shipped one: its mean squared error for values from 0 to 255 '
+            f'differs by {-pack["gain"]:+.1f} ± {pack["standard_error"]:.1f}, as estimated from the noise, which may '
+            'be a tenth weaker. Use amsnet-denoise without --model, try amsnet-denoise adapt, or train longer '
+            '(--minutes).'
         )
     if not _predicts(fit):
         found.append(

@@ -371,9 +371,9 @@ def test_a_model_worse_than_the_shipped_one_or_hardly_trained_is_never_advised(t
     facts = {'student_to_teacher': 40.0}
     better = {'gain': 7.0, 'standard_error': 3.0, 'is_better': True}
     for measured, curve, advised, line in (
-        (better | {'gain': -40.0, 'is_better': False}, [], False, 'lower by -40.0 ± 3.0, as estimated'),
+        (better | {'gain': -40.0, 'is_better': False}, [], False, 'differs by +40.0 ± 3.0, as estimated'),
         (better, [[10, 0.09]], True, None),
-        ({}, [], False, 'compare the results by eye'),
+        ({}, [], False, 'compare by eye'),
         (better, [[10, 0.11]], False, 'no better (0.1100) than the mean'),
     ):
         record = begun_with(Settings(), tmp_path / 'm')

@@ -17,10 +17,12 @@ from amsnet_basicsr.fit.adapt.noise import NoiseModel
 
 _STEP = 0.1  # ε: large enough for float32, small enough to be a derivative
 _NOISIER = 1.5  # of noise that has so many times the energy in nearly all blocks, the level is another
-_WEAKER = 0.9  # a network must be better for so much of the level too: measured in few flat places, it may be too high
+_WEAKER = 0.9  # a network must be better with this share of the level too, which a few flat places may overestimate
 _BLOCK = 32
-_FEWEST = 4  # crops
-_MULTIPLE = 16  # of which the sides of an image must be for the networks of a fit
+FEWEST = 4
+"""Crops that it takes to tell which network is better."""
+MULTIPLE = 16
+"""The sides of tiles are multiples of this, as the networks of a fit require."""
 _CLIPPED = 0.02  # noise of pixels nearer to black or white is cut off, and not Gaussian
 
 
@@ -33,10 +35,9 @@ def risks(
 ) -> np.ndarray:
     """Estimate the mean squared errors of networks on noisy crops, (2, crops, networks), values in [0, 1].
 
-    The second time as if the noise were a tenth weaker, since its level is not known better: smoothing pays less then.
-
-    Single ones may be negative by chance. Crops whose noise is plainly stronger, by what the first network removes, are
-    left out, NaN.
+    The second set is for noise a tenth weaker, as its level is not known better: smoothing pays less then. Single ones
+    may be negative by chance. Crops whose noise is plainly stronger, by what the first network removes, are left out,
+    NaN.
 
     Args:
         nets: Networks from (N, 3, H, W) to the same, values in [0, 1], in evaluation mode.
@@ -74,7 +75,7 @@ def is_noisier(noisy: np.ndarray, denoised: np.ndarray, noise: NoiseModel) -> bo
 
 def as_tile(pixels: np.ndarray, most: int) -> np.ndarray:
     """Cut the top left of an image, (H, W, 3) uint8, as networks take it: float32 in [0, 1], sides at most `most`."""
-    height, width = (min(side, most) // _MULTIPLE * _MULTIPLE for side in pixels.shape[:2])
+    height, width = (min(side, most) // MULTIPLE * MULTIPLE for side in pixels.shape[:2])
     return pixels[:height, :width].astype(np.float32) / 255
 
 
@@ -95,7 +96,7 @@ def run(net: nn.Module, image: np.ndarray, device: torch.device) -> np.ndarray:
 def gain(errors: np.ndarray) -> tuple[int, float, float]:
     """By how much the second network's mean squared error is lower, from `risks` of several crops.
 
-    Errors themselves are not told: the noise's energy is subtracted, and where noise is strong little is left.
+    Differences only: from each error the noise's energy is subtracted, so under strong noise it is itself inexact.
 
     Returns:
         Number of crops that tell, the gain, and its standard error, for values from 0 to 255.
@@ -108,8 +109,8 @@ def gain(errors: np.ndarray) -> tuple[int, float, float]:
 
 
 def is_better(errors: np.ndarray) -> bool:
-    """Tell whether the second network is better than the first beyond doubt, from `risks` of several crops."""
+    """Tell whether the second network is clearly better than the first, from `risks` of several crops."""
     count, mean, standard_error = gain(errors)
-    # About Student's t for 95 %: of two crops, one cannot tell, and a worse model was kept by them.
-    is_sure = count >= max(_FEWEST, errors.shape[1] / 2) and mean > (2 + 3 / (count - 1)) * standard_error
+    # The factor is about Student's t at 95 %. With two or three crops, worse models were kept by chance.
+    is_sure = count >= max(FEWEST, errors.shape[1] / 2) and mean > (2 + 3 / (count - 1)) * standard_error
     return is_sure and gain(errors[1:])[1] > 0

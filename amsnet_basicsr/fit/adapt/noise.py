@@ -88,7 +88,7 @@ def estimate_noise_model(images: Iterable[tuple[np.ndarray, np.ndarray]]) -> Noi
         images: Noisy images of 8 bits, and what a denoiser made of each: (H, W, 3), float32 in [0, 1].
 
     Raises:
-        ValueError: If there are too few flat patches, or if what is in them is not noise for sure.
+        ValueError: If there are too few flat patches, or if what is in them may not be noise.
     """
     found: list[NoiseSpectra] = []
     removed: list[float] = []

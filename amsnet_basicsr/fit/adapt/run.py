@@ -12,12 +12,13 @@ import torch
 
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import load_model
-from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, gain, is_better, is_noisier, risks, run
+from amsnet_basicsr.fit.adapt.measure import FEWEST, MULTIPLE, as_run, as_tile, gain, is_better, is_noisier, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
 from amsnet_basicsr.fit.adapt.tune import tune
 from amsnet_basicsr.fit.patches import find_images, plan_cuts, read_pixels, split, spread, survey, write_png
 from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison
 from amsnet_basicsr.fit.state import choose_device
+from amsnet_basicsr.scheme import channels_and_multiple
 from amsnet_basicsr.utils.errors import UserError
 
 _IMAGES = 32
@@ -32,24 +33,30 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
     start = load_model(args.model)
     if start.scheme.type != 'plain':
         raise UserError(f'{start.source} denoises by masks; adapt takes a student, which denoises in one pass')
+    channels, multiple = channels_and_multiple(start.net)
+    if channels != 3 or MULTIPLE % multiple:
+        raise UserError(f'{start.source}: adapt takes a network for RGB images whose sides are multiples of {MULTIPLE}')
     train, held_out = _read(args.images, target.parent, args.seed)
+    crops = [part[y:y2, x:x2] for part in held_out for y, x, y2, x2 in split(part.shape[0], part.shape[1], _CROP)]
+    if len(crops) < FEWEST:
+        raise UserError(
+            f'to compare the models, {FEWEST} crops of {_CROP}×{_CROP} pixels are held out, and these images leave '
+            f'only {len(crops)}: give more or larger images'
+        )
     train, noise = _estimate(train, held_out, device)
     yield describe(noise)
     net = copy.deepcopy(start.net)
     steps, weights = tune(net, train, noise, args.seconds, args.steps, device, args.seed)
     net.load_state_dict(weights)
     nets = as_run([start, replace(start, net=net)], device)
-    crops = [part[y:y2, x:x2] for part in held_out for y, x, y2, x2 in split(part.shape[0], part.shape[1], _CROP)]
     errors = risks(nets, crops, noise, device, args.seed)
     count, mean, standard_error = gain(errors)
-    yield (
-        f'{steps} steps; on {count} of {len(crops)} held-out crops the mean squared error, for values to 255, is '
-        f'lower by {mean:.1f} ± {standard_error:.1f}, as estimated from the noise'
-    )
+    change = f'; there, the mean squared error for values from 0 to 255 changes by {-mean:+.1f} ± {standard_error:.1f}'
+    yield f'{steps} steps; {count} of {len(crops)} held-out crops have that noise{change if count > 1 else ""}'
     if not is_better(errors):
         yield (
-            'The adapted model is not better beyond doubt, so it was not kept: use the model as it is, more --seconds, '
-            'or amsnet-denoise fit'
+            'The adapted model is not clearly better, or not if the noise is a tenth weaker than estimated, so it was '
+            'not kept: use the model as it is, or try more --seconds or amsnet-denoise fit'
         )
         return
     target.parent.mkdir(parents=True, exist_ok=True)

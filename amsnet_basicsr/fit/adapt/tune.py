@@ -71,7 +71,8 @@ def tune(
             with torch.no_grad():
                 keep = min(_AVERAGED, step / (step + 10))
                 for name, value in net.state_dict().items():
-                    average[name].lerp_(value, 1 - keep)
+                    if value.is_floating_point():  # BatchNorm's counters are not
+                        average[name].lerp_(value, 1 - keep)
             step += 1
             share = step / steps if steps else (time.monotonic() - began) / seconds
             bar.update(min(100, int(100 * share)) - bar.n)

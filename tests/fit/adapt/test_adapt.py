@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from amsnet_basicsr.archs import NAFNet
+from amsnet_basicsr.archs import DnCNN, NAFNet
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.denoiser import Denoiser
 from amsnet_basicsr.denoise.load_model import load_model
@@ -181,7 +181,7 @@ def test_a_better_model_is_kept_and_can_be_used(images, identity, tmp_path, caps
     target = tmp_path / 'my model'
     assert run(images, '-o', target, '--model', identity, '--steps', 60) == 0
     out = capsys.readouterr().out
-    assert 'torn.png: unreadable' in out and '60 steps; on' in out and 'Next: amsnet-denoise' in out
+    assert 'torn.png: unreadable' in out and '60 steps; 4 of 4 held-out crops' in out and 'Next: amsnet-denoise' in out
     noisy = noisy_of(scene(256, 256), 0.08 * grain(256, 256, 9))
     errors = [
         float(((Denoiser.from_pretrained(model, device='cpu')(noisy) / 255.0 - scene(256, 256)) ** 2).mean())
@@ -200,16 +200,28 @@ def test_a_model_that_is_no_better_is_not_kept(images, identity, tmp_path, capsy
     assert 'not kept' in capsys.readouterr().out and not (tmp_path / 'out').exists()
 
 
+def test_a_network_with_batch_norm_can_be_adapted(images, tmp_path, capsys):
+    options = {'nc': 4, 'nb': 3}
+    model = tmp_path / 'dncnn.safetensors'
+    write_file(model, DnCNN(**options).state_dict(), 'DnCNN', options, scheme={'type': 'plain'})
+    assert run(images, '-o', tmp_path / 'out', '--model', model, '--steps', 2) == 0
+    assert '2 steps; ' in capsys.readouterr().out
+
+
 def test_mistakes_take_one_line(images, tmp_path, capsys):
     flat = tmp_path / 'flat.png'
-    cv2.imwrite(str(flat), np.full((128, 256, 3), 100, np.uint8))
-    y, x = np.mgrid[:256, :256]
+    cv2.imwrite(str(flat), np.full((768, 768, 3), 100, np.uint8))
+    y, x = np.mgrid[:768, :768]
     weave = 0.5 + 0.1 * np.repeat((np.sin(1.3 * x) * np.sin(0.9 * y))[..., None], 3, axis=2)
-    cv2.imwrite(str(cloth := tmp_path / 'cloth.png'), noisy_of(weave, 0.05 * grain(256, 256)))
+    cv2.imwrite(str(cloth := tmp_path / 'cloth.png'), noisy_of(weave, 0.05 * grain(768, 768)))
+    grey = TINY | {'img_channel': 1}
+    write_file(tmp_path / 'grey.safetensors', NAFNet(**grey).state_dict(), 'NAFNet', grey, scheme={'type': 'plain'})
     for arguments, message in (
         ((tmp_path / 'missing', '-o', tmp_path / 'out'), 'missing: no such file'),
         ((images, '-o', flat), 'flat.png is a file'),
         ((flat, '-o', tmp_path / 'out'), 'the noise of these images cannot be estimated: 0 flat patches'),
+        ((images / '0.png', '-o', tmp_path / 'out'), 'these images leave only 2: give more or larger images'),
+        ((images, '-o', tmp_path / 'out', '--model', tmp_path / 'grey.safetensors'), 'takes a network for RGB images'),
         ((cloth, '-o', tmp_path / 'out'), 'or texture is everywhere; try amsnet-denoise fit'),
         ((images, '-o', tmp_path / 'out', '--model', tmp_path / 'no.pth'), 'no.pth'),
     ):
