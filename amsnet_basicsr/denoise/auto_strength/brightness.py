@@ -24,7 +24,7 @@ BINS = 8
 #: three channels have been averaged behind the tone curve: their noise shifted more than what is left of it tells.
 SHARE, SHARE_ALIKE = 0.75, 1.0
 #: Noise leans if the middle of its 16th and 84th percentile lies further from its median, as a share of the distance
-#: between them. Upwards it leans where so many pixels are cut off at black, before the camera mixes its channels.
+#: between them. If it leans upwards, it is a camera's only where more than this share of pixels is cut off at black.
 LEANS, CUT_OFF = 0.025, 0.02
 #: An image's brightness is measured at so many pixels at most, evenly spread.
 MOST_PIXELS = 2**17

@@ -164,8 +164,7 @@ def test_a_finger_that_scrolls_leaves_the_line_where_it_is(open_page):
     swipe(-0.4 * box['width'], 5)
     assert float(line.input_value()) == pytest.approx(30, abs=1)
     swipe(2, -150)
-    while not page.evaluate('window.scrollY'):  # which the browser does in its own time
-        page.wait_for_timeout(20)
+    page.wait_for_function('window.scrollY > 0')  # which the browser does in its own time
     assert float(line.input_value()) == pytest.approx(30, abs=1)
 
 
