@@ -8,7 +8,7 @@ from amsnet_basicsr.images.formats import READ_SUFFIXES, UNREAD_SUFFIXES
 from amsnet_basicsr.images.image import ImageData, ImageError, stretch, to_8_bit, unstretch, used_bits, with_channels
 from amsnet_basicsr.images.metadata import Metadata
 from amsnet_basicsr.images.read import decode_image, read_bytes, read_image, read_size
-from amsnet_basicsr.images.write import SIXTEEN_BIT_SUFFIXES, WRITE_SUFFIXES, write_image
+from amsnet_basicsr.images.write import SIXTEEN_BIT_SUFFIXES, WRITE_SUFFIXES, to_vips, write_image
 
 __all__ = [
     'READ_SUFFIXES',
@@ -24,6 +24,7 @@ __all__ = [
     'read_size',
     'stretch',
     'to_8_bit',
+    'to_vips',
     'unstretch',
     'used_bits',
     'with_channels',

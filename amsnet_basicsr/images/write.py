@@ -138,7 +138,7 @@ def _by_pillow(kind: str, file: BinaryIO, image: ImageData, quality: int) -> Non
 def _png(file: BinaryIO, image: ImageData, _quality: int) -> None:
     """Encode by libvips, which has 16 bit colour, but give it no EXIF: it would empty its maker notes."""
     metadata = image.metadata
-    vips = _vips_image(image)
+    vips = to_vips(image)
     for key, blob in (('icc-profile-data', metadata.icc), ('xmp-data', metadata.xmp)):
         if blob:
             vips.set_type(pyvips.GValue.blob_type, key, blob)
@@ -180,7 +180,8 @@ def _with_chunks(head: bytearray, chunks: bytes) -> bytearray:
     return head[:HEADER_BYTES] + chunks + head[HEADER_BYTES:]
 
 
-def _vips_image(image: ImageData) -> pyvips.Image:
+def to_vips(image: ImageData) -> pyvips.Image:
+    """Make an image of libvips of the pixels and alpha, without metadata."""
     kind = {(True, 8): 'b-w', (True, 16): 'grey16', (False, 8): 'srgb', (False, 16): 'rgb16'}[image.grey, image.bits]
     vips = pyvips.Image.new_from_array(np.ascontiguousarray(image.pixels), interpretation=kind)
     if image.alpha is not None:

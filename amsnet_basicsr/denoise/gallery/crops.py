@@ -3,10 +3,9 @@
 import base64
 from dataclasses import replace
 
-import numpy as np
 import pyvips
 
-from amsnet_basicsr.images import ImageData, to_8_bit
+from amsnet_basicsr.images import ImageData, to_8_bit, to_vips
 
 
 def shrink(image: ImageData, longest: int) -> ImageData:
@@ -16,7 +15,7 @@ def shrink(image: ImageData, longest: int) -> ImageData:
     if scale >= 1:
         return image
     small_width, small_height = max(1, round(width * scale)), max(1, round(height * scale))
-    vips = _to_vips(image)
+    vips = to_vips(image)
     depth, most = vips.format, 2**image.bits - 1
     if image.alpha is not None:  # colours of invisible pixels must not bleed into visible ones
         vips = vips.premultiply(max_alpha=most)
@@ -40,7 +39,9 @@ def data_uri(image: ImageData, quality: int | None) -> str:
     Lossy is JPEG at full colour resolution, as halving it takes a seventh of the noise away; with alpha, WebP. Lossless
     is WebP. Grey with alpha or lossless is PNG, as WebP has no grey that a grey profile would fit.
     """
-    vips = _to_vips(to_8_bit(image))
+    vips = to_vips(to_8_bit(image))
+    if image.metadata.icc:
+        vips.set_type(pyvips.GValue.blob_type, 'icc-profile-data', image.metadata.icc)
     if quality is not None and image.alpha is None:
         kind, content = 'jpeg', vips.jpegsave_buffer(Q=quality, subsample_mode='off', optimize_coding=True)
     elif image.grey:
@@ -49,15 +50,3 @@ def data_uri(image: ImageData, quality: int | None) -> str:
         how = {'lossless': True} if quality is None else {'Q': quality, 'smart_subsample': True}
         kind, content = 'webp', vips.webpsave_buffer(**how)
     return f'data:image/{kind};base64,{base64.b64encode(content).decode()}'
-
-
-def _to_vips(image: ImageData) -> pyvips.Image:
-    deep = image.pixels.dtype == np.uint16
-    kind = ('grey16' if deep else 'b-w') if image.grey else ('rgb16' if deep else 'srgb')
-    vips = pyvips.Image.new_from_array(np.ascontiguousarray(image.pixels), interpretation=kind)
-    if image.alpha is not None:
-        vips = vips.bandjoin(pyvips.Image.new_from_array(np.ascontiguousarray(image.alpha)))
-    vips = vips.copy(interpretation=kind)
-    if image.metadata.icc:
-        vips.set_type(pyvips.GValue.blob_type, 'icc-profile-data', image.metadata.icc)
-    return vips
