@@ -95,9 +95,7 @@ def decode_image(content: bytes, name: str, channels: int = 3) -> np.ndarray:
 def _named(name: Path | str) -> Iterator[None]:
     """Turn what goes wrong into an `ImageError` that starts with the name."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's, on metadata that are damaged
-            yield
+        yield
     except (*_PILLOW_RAISES, pyvips.Error, MemoryError) as error:
         raise ImageError(f'{name}: {_reason(error)}') from None
     finally:  # libvips keeps messages: they would be the next image's, and pyvips fails at those that are not UTF-8
@@ -127,6 +125,18 @@ def _open(path: Path | str) -> BinaryIO:
     return open(path, 'rb')
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back Pillow's warnings of damaged metadata.
+
+    Not around plain PNG and JPEG of training: it makes Python repeat all warnings that it would show once.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield
+
+
+@_quiet()
 def _open_image(file: BinaryIO, max_pixels: int | None) -> Opened:
     """Open a file with the reader of its format, and refuse a size that is too large (`check_size`)."""
     start = file.read(START)
@@ -151,6 +161,7 @@ def _open_image(file: BinaryIO, max_pixels: int | None) -> Opened:
     return opened
 
 
+@_quiet()
 def _read(file: BinaryIO, max_pixels: int | None = None) -> ImageData:
     opened = _open_image(file, max_pixels)
     pixels, channels, metadata = opened.decode()

@@ -5,6 +5,7 @@ import resource
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 
 import cv2
@@ -13,7 +14,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from amsnet_basicsr.images import ImageData, ImageError, read_image, write_image
+from amsnet_basicsr.images import ImageData, ImageError, decode_image, read_image, write_image
 from amsnet_basicsr.images.decoders import pillow
 from tests.hostile_files import jpeg_that_claims, png_that_claims
 from tests.images.samples import CASES, ICC, XMP, exif, pixels
@@ -297,6 +298,16 @@ def test_damaged_metadata_say_nothing_on_stderr(tmp_path):
         path.write_bytes(content[:start] + b'\x7f\xff\xff\x7f' + content[start + 4 :])  # beyond the end
     run = subprocess.run([sys.executable, '-c', code, *paths], capture_output=True, text=True, check=True)
     assert run.stderr == ''
+
+
+def test_plain_images_make_no_warning_come_again(tmp_path):
+    Image.fromarray(pixels()).save(tmp_path / 'a.png')
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter('default')
+        for _ in range(3):
+            decode_image((tmp_path / 'a.png').read_bytes(), 'a.png')
+            warnings.warn('of a training loop', UserWarning, stacklevel=1)
+    assert len(shown) == 1
 
 
 @pytest.mark.parametrize('name', ['deep.heic', 'phone.heic'])
