@@ -13,6 +13,9 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
+# Of damaged tags; what they cost an image is told in its notes. For good, as `catch_warnings` is not safe in threads.
+warnings.filterwarnings('ignore', module='PIL.TiffImagePlugin')
+
 EXIF_MARK = b'Exif\0\0'
 """What an EXIF block begins with in a JPEG file."""
 SUB_DIRECTORIES = (IFD.Exif, IFD.GPSInfo)
@@ -145,23 +148,21 @@ def read_tags(source: bytes | BinaryIO) -> dict[int, object]:
     Sub-directories are dictionaries. Names and notes become bytes, as programs write UTF-8 where EXIF says ASCII.
     """
     exif = Image.Exif()
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # Pillow's, on what is damaged
-        if isinstance(source, bytes):
-            exif.load(source)
+    if isinstance(source, bytes):
+        exif.load(source)
+    else:
+        source.seek(0)
+        exif.load_from_fp(source)
+    tags: dict[int, object] = {
+        tag: value.encode('latin-1', 'replace') if isinstance(value, str) else value
+        for tag, value in exif.items()
+        if tag in IMAGE_TAGS
+    }
+    for tag in SUB_DIRECTORIES:
+        if directory := exif.get_ifd(tag):
+            tags[tag] = dict(directory)
         else:
-            source.seek(0)
-            exif.load_from_fp(source)
-        tags: dict[int, object] = {
-            tag: value.encode('latin-1', 'replace') if isinstance(value, str) else value
-            for tag, value in exif.items()
-            if tag in IMAGE_TAGS
-        }
-        for tag in SUB_DIRECTORIES:
-            if directory := exif.get_ifd(tag):
-                tags[tag] = dict(directory)
-            else:
-                tags.pop(tag, None)
+            tags.pop(tag, None)
     return tags
 
 

@@ -9,7 +9,6 @@ import io
 import os
 import stat
 import struct
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,18 +124,6 @@ def _open(path: Path | str) -> BinaryIO:
     return open(path, 'rb')
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back Pillow's warnings of damaged metadata.
-
-    Not around plain PNG and JPEG of training: it makes Python repeat all warnings that it would show once.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        yield
-
-
-@_quiet()
 def _open_image(file: BinaryIO, max_pixels: int | None) -> Opened:
     """Open a file with the reader of its format, and refuse a size that is too large (`check_size`)."""
     start = file.read(START)
@@ -161,7 +148,6 @@ def _open_image(file: BinaryIO, max_pixels: int | None) -> Opened:
     return opened
 
 
-@_quiet()
 def _read(file: BinaryIO, max_pixels: int | None = None) -> ImageData:
     opened = _open_image(file, max_pixels)
     pixels, channels, metadata = opened.decode()
