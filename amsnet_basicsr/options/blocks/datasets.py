@@ -146,8 +146,8 @@ class Depth(Block):
 
     bits: Literal[8, 10, 12, 14, 16] | None = None
     """How many of the 16 bits the files use, often 12 in microscopy: they become the range from 0 to 1. Default: the
-    fewest that hold every image of the folder; 16 where the images are not read at the start, which is in an LMDB and
-    with `check_images: false`."""
+    fewest that hold every image of the folder but for one value in 500; 16 where the images are not read at the start,
+    which is in an LMDB and with `check_images: false`."""
 
 
 class NoisyImageOptions(Crops, Channels, Depth):
