@@ -81,7 +81,7 @@ def arose_in_linear_light(noisy: torch.Tensor, denoised: torch.Tensor) -> bool:
     for seen, result in zip(_pixels(noisy), _pixels(denoised), strict=True):
         cut_off.append(((seen <= 0.5 / 255) & (result > 2 / 255)).mean())
         dither = (np.arange(len(seen)) * (math.sqrt(5) - 1) / 2 % 1 - 0.5) / 255  # of 8-bit levels
-        for pixels in np.array_split(result.argsort(kind='stable'), BINS):
+        for pixels in _by_brightness(result):
             darkest, brightest = np.quantile(seen[pixels], (0.16, 0.84))
             if darkest >= 1 / 255 and brightest <= 254 / 255:
                 low, middle, high = np.quantile((seen - result + dither)[pixels], (0.16, 0.5, 0.84))
@@ -96,6 +96,11 @@ def _pixels(image: torch.Tensor) -> Array:
     return to_float(image[:, ::step, ::step]).flatten(1).cpu().double().numpy()
 
 
+def _by_brightness(values: Array) -> list[NDArray[np.intp]]:
+    """Indices of `BINS` parts of values, (N,), from dark to bright, with as many in each."""
+    return np.array_split(values.argsort(kind='stable'), BINS)
+
+
 def brightness_shifts(noisy: Array, denoised: Array) -> tuple[list[float], list[float]]:
     """Measure how much too dark the values of one channel are, by brightness.
 
@@ -107,7 +112,7 @@ def brightness_shifts(noisy: Array, denoised: Array) -> tuple[list[float], list[
         The median of the denoised values in each of `BINS` parts, ascending, and the shift to the noisy ones there.
     """
     levels, shifts = [], []
-    for pixels in np.array_split(denoised.argsort(kind='stable'), BINS):
+    for pixels in _by_brightness(denoised):
         level = float(np.median(denoised[pixels]))
         expected, seen = to_linear(denoised[pixels]), noisy[pixels]
         error = to_linear(seen) - expected

@@ -126,7 +126,7 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     blocks = noisy.shape[1] * noisy.shape[2] / BLOCK**2
     step = BLOCK * max(1, math.ceil(math.sqrt(blocks / MOST_BLOCKS)))
     own, result = (transform(blocks_of(image, step)) for image in (noisy, denoised))
-    brightness = result[0, 0] / BLOCK / math.sqrt(len(result))
+    brightness = _brightness(result)
     inside = (brightness > CLIPPED) & (brightness < 1 - CLIPPED)
     if int(inside.sum()) >= FEWEST_BLOCKS // 2:
         own, result = own[..., inside], result[..., inside]
@@ -139,9 +139,14 @@ def noise_level(noisy: torch.Tensor, denoised: torch.Tensor) -> NoiseLevel:
     return level
 
 
+def _brightness(blocks: torch.Tensor) -> torch.Tensor:
+    """Mean of each of some transformed blocks, (C, 64, N)."""
+    return blocks[0, 0] / BLOCK / math.sqrt(len(blocks))
+
+
 def _noise_level(own: torch.Tensor, result: torch.Tensor) -> NoiseLevel:
     """Estimate the noise from an image's transformed blocks and those of the denoised one, (C, 64, N)."""
-    brightness = result[0, 0] / BLOCK / math.sqrt(len(result))
+    brightness = _brightness(result)
     power = (own - result).square()
     activity, texture = (part[:, FINE].square().mean(dim=(0, 1)) for part in (own, result))
     coarser = own[:, _MIDDLE].square().mean(dim=(0, 1))

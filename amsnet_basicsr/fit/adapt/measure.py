@@ -5,7 +5,7 @@ the mean of n'·(f(y + ε n') − f(y)) / ε over other noise n' of the same kin
 the same for every network. (Stein 1981; Ramani, Blu and Unser 2008 for the random probe.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -14,11 +14,14 @@ from torch import nn
 
 from amsnet_basicsr.denoise.load_model import Model
 from amsnet_basicsr.fit.adapt.noise import NoiseModel
+from amsnet_basicsr.fit.patches import split
 
 _STEP = 0.1  # ε: large enough for float32, small enough to be a derivative
 _NOISIER = 1.5  # of noise that has so many times the energy in nearly all blocks, the level is another
 _WEAKER = 0.9  # a network must be better with this share of the level too, which a few flat places may overestimate
 _BLOCK = 32
+SIDE, CROP = 256, 128
+"""Sides, at most, of what is held out of an image, and of the crops of it that networks are compared in."""
 FEWEST = 4
 """Crops that it takes to tell which network is better."""
 MULTIPLE = 16
@@ -49,7 +52,7 @@ def risks(
     generator = np.random.default_rng(seed)
     result = np.empty((2, len(crops), len(nets)))
     for index, noisy in enumerate(crops):
-        level = noise.level(cv2.GaussianBlur(noisy, (0, 0), 2))
+        level = noise.level_in(noisy)
         probe = level * noise.draw(noisy.shape[0], noisy.shape[1], generator)
         inside = ((noisy > _CLIPPED) & (noisy < 1 - _CLIPPED)).all(axis=2)
         for column, net in enumerate(nets):
@@ -64,10 +67,10 @@ def risks(
 
 def is_noisier(noisy: np.ndarray, denoised: np.ndarray, noise: NoiseModel) -> bool:
     """Whether an image, (H, W, 3) float32, has plainly more noise than that, by what a denoiser removed of it."""
-    level = noise.level(cv2.GaussianBlur(noisy, (0, 0), 2))
     blocks = [max(1, side // _BLOCK) for side in (noisy.shape[1], noisy.shape[0])]
     removed, expected = (
-        cv2.resize((part**2).mean(axis=2), blocks, interpolation=cv2.INTER_AREA) for part in (noisy - denoised, level)
+        cv2.resize((part**2).mean(axis=2), blocks, interpolation=cv2.INTER_AREA)
+        for part in (noisy - denoised, noise.level_in(noisy))
     )
     # Not the mean: where there is texture, what was removed may be that.
     return bool(np.quantile(removed / expected.clip(1e-9), 0.25) > _NOISIER)
@@ -77,6 +80,11 @@ def as_tile(pixels: np.ndarray, most: int) -> np.ndarray:
     """Cut the top left of an image, (H, W, 3) uint8, as networks take it: float32 in [0, 1], sides at most `most`."""
     height, width = (min(side, most) // MULTIPLE * MULTIPLE for side in pixels.shape[:2])
     return pixels[:height, :width].astype(np.float32) / 255
+
+
+def crops_of(held_out: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Divide what is held out into crops of at most `CROP` pixels a side."""
+    return [part[y:y2, x:x2] for part in held_out for y, x, y2, x2 in split(part.shape[0], part.shape[1], CROP)]
 
 
 def as_run(models: Sequence[Model], device: torch.device) -> list[nn.Module]:

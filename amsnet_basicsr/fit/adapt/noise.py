@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
 from amsnet_basicsr.prepare.noise_correlation import (
@@ -46,6 +47,10 @@ class NoiseModel:
         """Standard deviation of the noise at each pixel of a clean image, (H, W, 3) in [0, 1]."""
         levels = [np.interp(image[..., c], self.brightness[c], self.sigma[c]) for c in range(3)]
         return np.stack(levels, axis=-1).astype(np.float32)
+
+    def level_in(self, noisy: np.ndarray) -> np.ndarray:
+        """Standard deviation of the noise at each pixel of a noisy image, (H, W, 3) in [0, 1]."""
+        return self.level(cv2.GaussianBlur(noisy, (0, 0), 2))
 
     def draw(self, height: int, width: int, generator: np.random.Generator) -> np.ndarray:
         """Draw noise of unit standard deviation, (H, W, 3), float32."""

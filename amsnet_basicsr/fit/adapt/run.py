@@ -12,10 +12,23 @@ import torch
 
 from amsnet_basicsr.convert import write_file
 from amsnet_basicsr.denoise.load_model import load_model
-from amsnet_basicsr.fit.adapt.measure import FEWEST, MULTIPLE, as_run, as_tile, gain, is_better, is_noisier, risks, run
+from amsnet_basicsr.fit.adapt.measure import (
+    CROP,
+    FEWEST,
+    MULTIPLE,
+    SIDE,
+    as_run,
+    as_tile,
+    crops_of,
+    gain,
+    is_better,
+    is_noisier,
+    risks,
+    run,
+)
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, describe, estimate_noise_model
 from amsnet_basicsr.fit.adapt.tune import tune
-from amsnet_basicsr.fit.patches import find_images, plan_cuts, read_pixels, split, spread, survey, write_png
+from amsnet_basicsr.fit.patches import find_images, plan_cuts, read_pixels, spread, survey, write_png
 from amsnet_basicsr.fit.progress_images import MOST_ROWS, comparison
 from amsnet_basicsr.fit.state import choose_device
 from amsnet_basicsr.scheme import channels_and_multiple
@@ -23,7 +36,6 @@ from amsnet_basicsr.utils.errors import UserError
 
 _IMAGES = 32
 _TILE, _TILES = 384, 12  # trained on: at most so many tiles, of at least such sides where images have them
-_SIDE, _CROP = 256, 128  # of what is held out of a tile, at most, and of the crops that it is measured in
 _ONE_IN = 4  # held out: whether a model is better must not hang on a single image
 
 
@@ -37,10 +49,10 @@ def adapt(args: argparse.Namespace, target: Path) -> Iterator[str]:
     if channels != 3 or MULTIPLE % multiple:
         raise UserError(f'{start.source}: adapt takes a network for RGB images whose sides are multiples of {MULTIPLE}')
     train, held_out = _read(args.images, target.parent, args.seed)
-    crops = [part[y:y2, x:x2] for part in held_out for y, x, y2, x2 in split(part.shape[0], part.shape[1], _CROP)]
+    crops = crops_of(held_out)
     if len(crops) < FEWEST:
         raise UserError(
-            f'to compare the models, {FEWEST} crops of {_CROP}×{_CROP} pixels are held out, and these images leave '
+            f'to compare the models, {FEWEST} crops of {CROP}×{CROP} pixels are held out, and these images leave '
             f'only {len(crops)}: give more or larger images'
         )
     train, noise = _estimate(train, held_out, device)
@@ -77,7 +89,7 @@ def _read(inputs: list[str], exclude: Path, seed: int) -> tuple[list[np.ndarray]
     held_out: list[np.ndarray] = []
     for cut in plan_cuts(sizes, _TILE, _TILES, seed, _ONE_IN):
         pixels = read_pixels(cut.path)
-        for tiles, boxes, most in ((train, cut.train, 2 * _TILE), (held_out, cut.held_out, _SIDE)):
+        for tiles, boxes, most in ((train, cut.train, 2 * _TILE), (held_out, cut.held_out, SIDE)):
             tiles += [as_tile(pixels[top:bottom, left:right], most) for top, left, bottom, right in boxes]
     return train, held_out
 

@@ -92,7 +92,7 @@ def _crop(images: Sequence[np.ndarray], generator: np.random.Generator) -> np.nd
 
 
 def _recorrupted(noisy: np.ndarray, noise: NoiseModel, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    more = noise.level(cv2.GaussianBlur(noisy, (0, 0), 2)) * noise.draw(CROP, CROP, generator)
+    more = noise.level_in(noisy) * noise.draw(CROP, CROP, generator)
     share = np.float32(generator.uniform(0.5, 1))
     return noisy + share * more, noisy - more / share
 

@@ -15,16 +15,15 @@ from torch import nn
 from amsnet_basicsr.convert import read_denoiser, write_file
 from amsnet_basicsr.denoise.load_model import load_model
 from amsnet_basicsr.fit import networks
-from amsnet_basicsr.fit.adapt.measure import as_run, as_tile, gain, is_better, risks, run
+from amsnet_basicsr.fit.adapt.measure import SIDE, as_run, as_tile, crops_of, gain, is_better, risks, run
 from amsnet_basicsr.fit.adapt.noise import NoiseModel, estimate_noise_model
-from amsnet_basicsr.fit.patches import patch_files, read_png, split, spread, write_png
+from amsnet_basicsr.fit.patches import patch_files, read_png, spread, write_png
 from amsnet_basicsr.fit.progress_images import comparison, shown_patches
 from amsnet_basicsr.fit.report import write_report
 from amsnet_basicsr.fit.state import Fit
 from amsnet_basicsr.utils.atomic_write import atomic_write
 
 _PATCHES_FOR_NOISE = 64
-_PATCH, _CROP = 256, 128  # of held-out patches, at most, and of the crops that models are compared in
 
 
 def is_finished(fit: Fit) -> bool:
@@ -83,8 +82,7 @@ def against_shipped(fit: Fit, candidate: Path) -> dict[str, float | bool]:
     noise = noise_of_patches(fit.folder, nets[0], fit.device)
     if noise is None:
         return {}
-    patches = [as_tile(read_png(file), _PATCH) for file in patch_files(fit.folder, 'held_out')]
-    crops = [patch[y:y2, x:x2] for patch in patches for y, x, y2, x2 in split(patch.shape[0], patch.shape[1], _CROP)]
+    crops = crops_of(as_tile(read_png(file), SIDE) for file in patch_files(fit.folder, 'held_out'))
     errors = risks(nets, crops, noise, fit.device, fit.settings.seed)
     count, mean, standard_error = gain(errors)
     return {'gain': mean, 'standard_error': standard_error, 'is_better': is_better(errors)} if count > 1 else {}
@@ -93,7 +91,7 @@ def against_shipped(fit: Fit, candidate: Path) -> dict[str, float | bool]:
 def noise_of_patches(folder: Path, shipped: nn.Module, device: torch.device) -> NoiseModel | None:
     """Estimate the noise that the patches of a work folder have in common; None if it can't be."""
     files = [*patch_files(folder, 'held_out'), *spread(patch_files(folder, 'train'), _PATCHES_FOR_NOISE)]
-    tiles = (as_tile(read_png(file), _PATCH) for file in files)
+    tiles = (as_tile(read_png(file), SIDE) for file in files)
     with suppress(ValueError):
         return estimate_noise_model((tile, run(shipped, tile, device)) for tile in tiles)
     return None
